@@ -1,0 +1,147 @@
+//! Operations worth fusing, as an extension of Burn's [`Backend`].
+//!
+//! [`MpmBackend`] follows Burn's backend-extension pattern: every operation has
+//! a default that is composed of Burn's own operations, so it works on every
+//! backend and differentiates by itself; a backend that can do better overrides
+//! it. Model code calls the functions of this module, which take [`Tensor`]s of
+//! any rank and never see a primitive.
+
+mod composed;
+
+use burn::tensor::{
+    Bool, Tensor, TensorPrimitive,
+    backend::Backend,
+    ops::{BoolTensor, FloatTensor},
+};
+
+/// A [`Backend`] with the fused operations that MPM's models use.
+///
+/// All methods have composed defaults: `impl MpmBackend for MyBackend {}` is
+/// enough for a backend of your own.
+pub trait MpmBackend: Backend {
+    /// Exact (erf) GELU of a `[rows, width]` tensor, see [`gelu`].
+    fn gelu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::gelu::<Self>(x)
+    }
+
+    /// `gelu(gate) * value` of two `[rows, width]` tensors, see [`gated_gelu`].
+    fn gated_gelu_2d(gate: FloatTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::gated_gelu::<Self>(gate, value)
+    }
+
+    /// RMS norm of a `[rows, width]` tensor by a `[width]` weight, see [`rms_norm`].
+    fn rms_norm_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::rms_norm::<Self>(x, weight, epsilon)
+    }
+
+    /// Attention with additive bias and mask, see [`attention`].
+    fn biased_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        hidden: Option<BoolTensor<Self>>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        composed::attention::<Self>(query, key, value, bias, hidden, scale)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl MpmBackend for burn::backend::Flex {}
+
+impl<B, C> MpmBackend for burn::backend::Autodiff<B, C>
+where
+    B: MpmBackend,
+    C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy,
+{
+}
+
+/// Exact GELU, `x · Φ(x)` with the error function.
+///
+/// Burn's own `gelu` differentiates by the tanh approximation; this one's
+/// gradient is exact, as PyTorch's is.
+///
+/// # Shapes
+/// - input, output: `[..., width]`
+pub fn gelu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    let dims = x.dims();
+    from_rows(B::gelu_2d(into_rows(x)), dims)
+}
+
+/// The activation of a gated feed-forward layer: `gelu(gate) · value`.
+///
+/// # Shapes
+/// - gate, value, output: `[..., width]`
+pub fn gated_gelu<B: MpmBackend, const D: usize>(
+    gate: Tensor<B, D>,
+    value: Tensor<B, D>,
+) -> Tensor<B, D> {
+    let dims = gate.dims();
+    let output = B::gated_gelu_2d(into_rows(gate), into_rows(value));
+    from_rows(output, dims)
+}
+
+/// Root-mean-square norm without bias: `x / √(mean(x²) + ε) · weight`.
+///
+/// The mean is accumulated in f32 whatever the dtype of `x`.
+///
+/// # Shapes
+/// - x, output: `[..., width]`
+/// - weight: `[width]`
+pub fn rms_norm<B: MpmBackend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 1>,
+    epsilon: f64,
+) -> Tensor<B, D> {
+    let dims = x.dims();
+    let output = B::rms_norm_2d(into_rows(x), weight.into_primitive().tensor(), epsilon);
+    from_rows(output, dims)
+}
+
+/// Multi-head attention, `softmax(scale · Q Kᵀ + bias) V`.
+///
+/// A query that may see no key at all gets zeros, not NaN.
+///
+/// # Shapes
+/// - query: `[batch, heads, len_q, dim_head]`
+/// - key: `[batch, heads, len_k, dim_head]`
+/// - value: `[batch, heads, len_k, dim_value]`
+/// - bias: broadcastable to `[batch, heads, len_q, len_k]`
+/// - hidden: broadcastable to `[batch, heads, len_q, len_k]`, true where the
+///   query must not see the key
+/// - output: `[batch, heads, len_q, dim_value]`
+pub fn attention<B: MpmBackend>(
+    query: Tensor<B, 4>,
+    key: Tensor<B, 4>,
+    value: Tensor<B, 4>,
+    bias: Option<Tensor<B, 4>>,
+    hidden: Option<Tensor<B, 4, Bool>>,
+    scale: f64,
+) -> Tensor<B, 4> {
+    from_primitive(B::biased_attention(
+        query.into_primitive().tensor(),
+        key.into_primitive().tensor(),
+        value.into_primitive().tensor(),
+        bias.map(|bias| bias.into_primitive().tensor()),
+        hidden.map(|hidden| hidden.into_primitive()),
+        scale,
+    ))
+}
+
+fn into_rows<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
+    let width = x.dims()[D - 1] as i32;
+    x.reshape([-1, width]).into_primitive().tensor()
+}
+
+fn from_rows<B: Backend, const D: usize>(rows: FloatTensor<B>, dims: [usize; D]) -> Tensor<B, D> {
+    from_primitive::<B, 2>(rows).reshape(dims)
+}
+
+fn from_primitive<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}

@@ -1,0 +1,1 @@
+//! Pictures, texts, data sets and batches for multilingual multimodal models

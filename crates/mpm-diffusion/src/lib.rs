@@ -1,0 +1,1 @@
+//! Latent diffusion conditioned on the hidden states of a multilingual language model, on Burn

@@ -1,0 +1,1 @@
+//! Language models that accept embeddings: CPM-Bee, its tokenizer, prompts, cache and decoding, on Burn

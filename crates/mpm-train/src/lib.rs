@@ -1,0 +1,1 @@
+//! Training of multilingual multimodal models: objectives, stages, trainer, checkpoints, evaluation

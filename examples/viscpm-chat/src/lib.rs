@@ -1,0 +1,1 @@
+//! VisCPM-Chat: ask about a picture, in English or Chinese
