@@ -1,1 +1,6 @@
 //! Pictures, texts, data sets and batches for multilingual multimodal models
+
+mod error;
+pub mod picture;
+
+pub use error::DataError;

@@ -1,0 +1,5 @@
+//! Pictures: decoding, resizing, normalising and augmenting.
+
+mod error;
+
+pub use error::PictureError;
