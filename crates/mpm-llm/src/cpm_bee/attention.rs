@@ -1,0 +1,98 @@
+//! Multi-head self-attention, `VisCPM/models/modules/attention.py`.
+
+use burn::{
+    module::Module,
+    tensor::{Bool, Tensor, backend::Backend},
+};
+use mpm_core::kernel::{MpmBackend, attention};
+
+use super::{config::CpmBeeConfig, linear::ScaledLinear};
+use crate::{cache::LayerCache, error::LlmError};
+
+/// Self-attention with a position bias that is shared by all layers.
+#[derive(Module, Debug)]
+pub struct Attention<B: Backend> {
+    /// `[heads · dim_head, d_model]`.
+    pub project_q: ScaledLinear<B>,
+    /// `[heads · dim_head, d_model]`.
+    pub project_k: ScaledLinear<B>,
+    /// `[heads · dim_head, d_model]`.
+    pub project_v: ScaledLinear<B>,
+    /// `[d_model, heads · dim_head]`.
+    pub attention_out: ScaledLinear<B>,
+    /// Number of heads.
+    pub num_heads: usize,
+}
+
+/// What every layer needs to know about queries and keys, computed once for
+/// all of them.
+#[derive(Debug, Clone)]
+pub struct AttentionBias<B: Backend> {
+    /// Added to the scores: `[batch or 1, heads, len_q, len_k]`.
+    pub bias: Tensor<B, 4>,
+    /// True where the query must not see the key: `[batch or 1, 1, len_q, len_k]`.
+    pub hidden: Tensor<B, 4, Bool>,
+}
+
+impl<B: Backend> Attention<B> {
+    /// A layer with fresh weights.
+    pub fn new(config: &CpmBeeConfig, device: &B::Device) -> Self {
+        let (width, inner) = (config.dim_model, config.num_heads * config.dim_head);
+        Self {
+            project_q: ScaledLinear::new(width, inner, device),
+            project_k: ScaledLinear::new(width, inner, device),
+            project_v: ScaledLinear::new(width, inner, device),
+            attention_out: ScaledLinear::new(inner, width, device),
+            num_heads: config.num_heads,
+        }
+    }
+}
+
+impl<B: MpmBackend> Attention<B> {
+    /// Attends to `x` itself and, with a cache, to everything cached before;
+    /// the keys and values of `x` are added to the cache.
+    ///
+    /// # Shapes
+    /// - x, output: `[batch, len_q, d_model]`
+    ///
+    /// # Errors
+    /// [`LlmError::CacheFull`] when the cache has no room for `x`.
+    pub fn forward(
+        &self,
+        x: Tensor<B, 3>,
+        bias: &AttentionBias<B>,
+        cache: Option<&mut LayerCache<B>>,
+    ) -> Result<Tensor<B, 3>, LlmError> {
+        let [batch, len_q, _] = x.dims();
+        let x = ScaledLinear::scale_input(x);
+        let query = self.split_heads(self.project_q.project(x.clone()));
+        let key = self.split_heads(self.project_k.project(x.clone()));
+        let value = self.split_heads(self.project_v.project(x));
+
+        let (key, value) = match cache {
+            Some(cache) => cache.append(key, value)?,
+            None => (key, value),
+        };
+        let dim_head = query.dims()[3];
+        let context = attention(
+            query,
+            key,
+            value,
+            Some(bias.bias.clone()),
+            Some(bias.hidden.clone()),
+            (dim_head as f64).sqrt().recip(),
+        );
+        // [batch, heads, len_q, dim_head] -> [batch, len_q, heads · dim_head]
+        let context = context
+            .swap_dims(1, 2)
+            .reshape([batch, len_q, self.num_heads * dim_head]);
+        Ok(self.attention_out.forward(context))
+    }
+
+    /// `[batch, seq, heads · dim_head]` -> `[batch, heads, seq, dim_head]`
+    fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
+        let [batch, seq, inner] = x.dims();
+        x.reshape([batch, seq, self.num_heads, inner / self.num_heads])
+            .swap_dims(1, 2)
+    }
+}

@@ -1,0 +1,66 @@
+//! Linear layer with a scaled input, `VisCPM/models/modules/linear.py`.
+
+use burn::{
+    module::{Initializer, Module, Param},
+    tensor::{Tensor, backend::Backend},
+};
+
+/// `y = (x / √d_in) · Wᵀ`: a linear layer without bias whose weight has unit
+/// variance.
+///
+/// The weight is kept `[d_out, d_in]`, as the checkpoint has it. The input is
+/// scaled, not the output: this is the order that cannot overflow f16, and it
+/// lets layers that read the same input share the scaled input
+/// ([`ScaledLinear::scale_input`], [`ScaledLinear::project`]).
+#[derive(Module, Debug)]
+pub struct ScaledLinear<B: Backend> {
+    /// `[d_out, d_in]`.
+    pub weight: Param<Tensor<B, 2>>,
+}
+
+impl<B: Backend> ScaledLinear<B> {
+    /// A layer with weights drawn from N(0, 1).
+    pub fn new(d_in: usize, d_out: usize, device: &B::Device) -> Self {
+        let unit = Initializer::Normal {
+            mean: 0.0,
+            std: 1.0,
+        };
+        Self {
+            weight: unit.init([d_out, d_in], device),
+        }
+    }
+
+    /// Scales and projects.
+    ///
+    /// # Shapes
+    /// - x: `[batch, seq, d_in]`
+    /// - output: `[batch, seq, d_out]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.project(Self::scale_input(x))
+    }
+
+    /// `x / √d_in`, the input that [`project`](Self::project) expects.
+    pub fn scale_input(x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let d_in = x.dims()[2] as f64;
+        x.mul_scalar(d_in.sqrt().recip())
+    }
+
+    /// The product with the weight, of an input that is scaled already.
+    pub fn project(&self, scaled: Tensor<B, 3>) -> Tensor<B, 3> {
+        project_rows(scaled, self.weight.val())
+    }
+}
+
+/// `x · Wᵀ` as one matrix product over all rows of the batch.
+///
+/// # Shapes
+/// - x: `[batch, seq, d_in]`
+/// - weight: `[d_out, d_in]`
+/// - output: `[batch, seq, d_out]`
+pub(super) fn project_rows<B: Backend>(x: Tensor<B, 3>, weight: Tensor<B, 2>) -> Tensor<B, 3> {
+    let [batch, seq, d_in] = x.dims();
+    let [d_out, _] = weight.dims();
+    x.reshape([batch * seq, d_in])
+        .matmul(weight.transpose())
+        .reshape([batch, seq, d_out])
+}

@@ -1,0 +1,193 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+/// Everything that can go wrong in tokenizing, prompting, running and decoding.
+///
+/// Positions in texts count Unicode code points from 0, as the reference does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LlmError {
+    /// A vocabulary file could not be read or written.
+    #[error("cannot access the vocabulary file `{}`", path.display())]
+    VocabularyIo {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// A vocabulary is not UTF-8 text.
+    #[error(
+        "the vocabulary is not UTF-8 text; expected one token a line, as in CPM-Bee's `bee.txt`"
+    )]
+    VocabularyEncoding {
+        /// Where the first invalid byte is.
+        source: std::str::Utf8Error,
+    },
+
+    /// A vocabulary has no token at all.
+    #[error("the vocabulary is empty; expected one token a line, as in CPM-Bee's `bee.txt`")]
+    VocabularyEmpty,
+
+    /// A vocabulary names a token twice, so that its ids are ambiguous.
+    #[error("the vocabulary has the token {token:?} twice: as id {first} and as id {second}")]
+    VocabularyDuplicate {
+        /// The token.
+        token: String,
+        /// Its first id.
+        first: usize,
+        /// The id it would get as well.
+        second: usize,
+    },
+
+    /// A vocabulary lacks special tokens that the model needs.
+    #[error(
+        "the vocabulary lacks the special tokens {tokens:?}; is it a CPM-Bee vocabulary (`bee.txt`)?"
+    )]
+    VocabularyMissing {
+        /// The tokens, as they are written in the file.
+        tokens: Vec<&'static str>,
+    },
+
+    /// The matcher over a vocabulary could not be built.
+    #[error("the vocabulary cannot be indexed: {reason}")]
+    VocabularyIndex {
+        /// Why; its type is no `std::error::Error`, so it cannot be a `source`.
+        reason: daachorse::errors::DaachorseError,
+    },
+
+    /// A vocabulary of the asked size cannot hold what it must hold.
+    #[error(
+        "a vocabulary of {size} tokens is too small: special tokens and basic characters take {needed}"
+    )]
+    VocabularySize {
+        /// The size asked for.
+        size: usize,
+        /// The smallest size that works.
+        needed: usize,
+    },
+
+    /// A `<` opens a special token that the text never closes.
+    #[error(
+        "the text ends inside the special token that `<` opens at position {position}; \
+         write `<<` for a plain `<` (see `escape`)"
+    )]
+    UnexpectedEndOfText {
+        /// Where that `<` is.
+        position: usize,
+    },
+
+    /// A `<` inside a special token.
+    #[error(
+        "`<` at position {position} is inside a special token; write `<<` for a plain `<` (see `escape`)"
+    )]
+    InvalidSpecialToken {
+        /// Where that `<` is.
+        position: usize,
+    },
+
+    /// An id that is neither in the vocabulary nor in the extension table.
+    #[error(
+        "the id {id} is neither in the vocabulary of {vocab_size} tokens nor in the extension table"
+    )]
+    UnknownId {
+        /// The id.
+        id: i32,
+        /// The size of the vocabulary.
+        vocab_size: usize,
+    },
+
+    /// A special token whose base name is not in the vocabulary.
+    #[error(
+        "the special token `{token}` needs `{base}` in the vocabulary, which is not there; \
+         write `<<` for a plain `<` (see `escape`)"
+    )]
+    UnknownSpecialToken {
+        /// The token as written.
+        token: String,
+        /// The vocabulary token it is an instance of.
+        base: String,
+    },
+
+    /// A prompt holds something else than texts and maps.
+    #[error("the prompt has {found} at `{path}`; expected a text or a map of texts")]
+    PromptType {
+        /// The keys that lead there, joined by `.`.
+        path: String,
+        /// What is there.
+        found: &'static str,
+    },
+
+    /// A prompt is nested deeper, or has more segments, than is supported.
+    #[error("the prompt has more than {limit} {what}")]
+    PromptSize {
+        /// What is counted.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+
+    /// A prompt without an answer to predict.
+    #[error("the prompt has no answer to predict: give it the key `<ans>` with a text or a map")]
+    NoAnswer,
+
+    /// Cutting an input to the limit would lose the answer slot or a picture.
+    #[error(
+        "an input of {length} tokens does not fit {limit}: cutting it would lose {lost}, \
+         which reaches to token {needed}; shorten the texts before it or raise the limit"
+    )]
+    Truncation {
+        /// Tokens of the whole input.
+        length: usize,
+        /// The most that are allowed.
+        limit: usize,
+        /// Tokens that must stay for nothing to be lost.
+        needed: usize,
+        /// What would be lost.
+        lost: &'static str,
+    },
+
+    /// A question that does not fit even without any earlier turn.
+    #[error(
+        "the question needs {needed} tokens with its picture and answer slot, and the limit is {limit}; \
+         shorten the question or raise the limit"
+    )]
+    QuestionTooLong {
+        /// Tokens of the prompt without context.
+        needed: usize,
+        /// The most that are allowed.
+        limit: usize,
+    },
+
+    /// A batch without rows.
+    #[error("a batch needs at least one input")]
+    EmptyBatch,
+
+    /// A row that is longer than the width of its batch.
+    #[error(
+        "row {row} has {length} tokens and the batch is {max_len} wide; \
+         truncate the input first or raise `max_len`"
+    )]
+    RowTooLong {
+        /// The row, from 0.
+        row: usize,
+        /// Its tokens.
+        length: usize,
+        /// The width of the batch.
+        max_len: usize,
+    },
+
+    /// Rows with different numbers of pictures in one batch.
+    #[error(
+        "row {row} has {found} pictures and row 0 has {expected}; a batch needs the same number in each row"
+    )]
+    PictureCount {
+        /// The row, from 0.
+        row: usize,
+        /// Pictures of row 0.
+        expected: usize,
+        /// Pictures of this row.
+        found: usize,
+    },
+}

@@ -1,0 +1,1 @@
+//! Prompts: a tree of texts to the arrays a model reads.

@@ -1,0 +1,1 @@
+//! Cases `a_*`: strings to ids and back.
