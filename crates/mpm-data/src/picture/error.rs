@@ -19,8 +19,10 @@ pub enum PictureError {
     UnknownFormat,
 
     /// The picture ends before all of its pixels were read.
-    #[error("the picture is truncated; copy or download the file again: {0}")]
-    Truncated(#[source] image::ImageError),
+    ///
+    /// The decoder's message, where the decoder noticed it.
+    #[error("the picture is truncated; copy or download the file again")]
+    Truncated(#[source] Option<image::ImageError>),
 
     /// The bytes begin like a picture, but are damaged or use an unsupported variant.
     #[error("the picture is broken: {0}")]

@@ -1,5 +1,22 @@
 //! Pictures: decoding, resizing, normalising and augmenting.
+//!
+//! Files and bytes become a [`Picture`] (RGB, 8 bits per channel), and pictures become
+//! [`PixelValues`] (`[3, height, width]`, normalised): by a [`PicturePreprocessor`] for
+//! inference, by a `TrainAugmentation` for training. Each step
+//! gives the pixels that Pillow, torchvision and OpenCV give in the reference implementation.
 
+mod convert;
+mod crop;
+mod decode;
 mod error;
+mod gif;
+mod jpeg;
+mod limits;
+mod preprocess;
+mod resize;
+mod rgb;
 
 pub use error::PictureError;
+pub use limits::{DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, PictureLimits};
+pub use preprocess::{PicturePreprocessor, PixelValues};
+pub use rgb::Picture;
