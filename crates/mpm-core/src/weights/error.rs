@@ -1,0 +1,99 @@
+//! What can go wrong with a weight file.
+
+use std::path::{Path, PathBuf};
+
+use super::KeyReport;
+
+/// Why a weight file could not be read, loaded or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// The file could not be opened, mapped or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// The file is something else than a weight file.
+    #[error(
+        "{}: not a weight file but {found}; expected safetensors or a file that torch.save wrote",
+        path.display()
+    )]
+    NotWeights {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes look like.
+        found: &'static str,
+    },
+
+    /// The container is recognised but cut off or damaged.
+    #[error("{}: {reason}; the file is damaged or incomplete, fetch it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+
+    /// A pickle asks for Python code to be run, as a malicious file would and
+    /// as a model saved as a whole Python object does.
+    #[error(
+        "{}: the pickle asks to call `{callable}`; only plain tensors are read and nothing was \
+         executed. Save the model's `state_dict()` instead, if you trust its origin",
+        path.display()
+    )]
+    ForeignCode {
+        /// The file.
+        path: PathBuf,
+        /// The Python callable, `module.name`.
+        callable: String,
+    },
+
+    /// The container uses a feature that this reader does not know.
+    #[error("{}: {feature} is not supported", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: String,
+    },
+
+    /// Names or shapes do not match the model.
+    #[error("{}: {report}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Everything that does not match.
+        report: Box<KeyReport>,
+    },
+
+    /// A tensor's values could not be moved into the model.
+    #[error("{}: tensor `{key}`: {reason}", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        key: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl WeightsError {
+    pub(super) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Moving tensors from a file into a module.
+
+use std::{collections::BTreeMap, fmt, rc::Rc, sync::Arc};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param, ParamId},
+    store::{
+        ApplyError, BurnToPyTorchAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
+        TensorSnapshot,
+    },
+    tensor::{Bool, DType, Int, Shape, Tensor, backend::Backend},
+};
+
+use super::{KeyMap, KeyReport, StoredTensor, WeightFile, WeightsError, tensor::burn_dtype};
+
+/// The dtype that floating-point tensors get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// The file's: f16 stays f16.
+    #[default]
+    AsStored,
+    /// This one; the cast is made tensor by tensor while loading.
+    Cast(DType),
+}
+
+impl Precision {
+    /// What becomes of a tensor of dtype `stored`.
+    pub fn resolve(self, stored: DType) -> DType {
+        match self {
+            Self::Cast(target) if stored.is_float() => target,
+            _ => stored,
+        }
+    }
+}
+
+/// Called after each tensor with the bytes read so far and in total.
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// How to load a file.
+#[derive(Clone, Default)]
+pub struct LoadOptions {
+    /// From the file's names to the module's.
+    pub keys: KeyMap,
+    /// The dtype of floating-point tensors.
+    pub precision: Precision,
+    /// Called while loading.
+    pub progress: Option<Progress>,
+}
+
+impl fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("keys", &self.keys)
+            .field("precision", &self.precision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Loads every parameter of `module` from `file`.
+///
+/// Names and shapes are compared before anything is read; parameters that are
+/// not initialised yet are never initialised in vain. Linear weights are
+/// transposed and norms renamed from PyTorch's conventions to Burn's.
+///
+/// # Errors
+/// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys;
+/// [`WeightsError::Tensor`] when a tensor cannot be converted.
+pub fn load<B: Backend, M: Module<B>>(
+    mut module: M,
+    file: &WeightFile,
+    options: &LoadOptions,
+) -> Result<M, WeightsError> {
+    let plan = plan(&module_keys(&module), file, &options.keys)?;
+    let total = plan.values().map(|tensor| tensor.byte_len()).sum();
+    let done = Rc::new(std::cell::Cell::new(0));
+    let snapshots = plan
+        .into_iter()
+        .map(|(path, tensor)| {
+            let tensor = tensor.clone();
+            let stored = burn_dtype(tensor.dtype()).ok_or_else(|| WeightsError::Tensor {
+                path: file.path().to_path_buf(),
+                key: options.keys.to_file(&path),
+                reason: format!("dtype {:?} is not supported", tensor.dtype()),
+            })?;
+            let dtype = options.precision.resolve(stored);
+            let progress = options.progress.clone();
+            let done = done.clone();
+            let shape = Shape::from(tensor.shape().to_vec());
+            let read = move || {
+                let data = tensor.read();
+                done.set(done.get() + tensor.byte_len());
+                if let Some(progress) = &progress {
+                    progress(done.get(), total);
+                }
+                Ok(if dtype == stored {
+                    data
+                } else {
+                    data.convert_dtype(dtype)
+                })
+            };
+            Ok(TensorSnapshot::from_closure(
+                Rc::new(read),
+                dtype,
+                shape,
+                path.split('.').map(str::to_string).collect(),
+                Vec::new(),
+                ParamId::new(),
+            ))
+        })
+        .collect::<Result<Vec<_>, WeightsError>>()?;
+    let result = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+    match result.errors.first() {
+        None => Ok(module),
+        Some(error) => Err(WeightsError::Tensor {
+            path: file.path().to_path_buf(),
+            key: options.keys.to_file(failed_path(error)),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The names and shapes of a module's parameters, as PyTorch would have them.
+pub fn module_keys<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    let mut lister = KeyLister::default();
+    module.visit(&mut lister);
+    lister.keys
+}
+
+/// Pairs every parameter with its tensor, or says what does not fit.
+fn plan<'a>(
+    expected: &BTreeMap<String, Vec<usize>>,
+    file: &'a WeightFile,
+    keys: &KeyMap,
+) -> Result<BTreeMap<String, &'a StoredTensor>, WeightsError> {
+    let mut report = KeyReport::default();
+    let mut plan = BTreeMap::new();
+    for (key, tensor) in file.tensors() {
+        let Some(path) = keys.to_module(key) else {
+            continue;
+        };
+        match expected.get(&path) {
+            None => report.unused.push(key.clone()),
+            Some(shape) if shape != tensor.shape() => {
+                report
+                    .misshapen
+                    .push((key.clone(), shape.clone(), tensor.shape().to_vec()));
+                plan.insert(path, tensor);
+            }
+            Some(_) => {
+                report.matching += 1;
+                plan.insert(path, tensor);
+            }
+        }
+    }
+    report.missing = expected
+        .keys()
+        .filter(|path| !plan.contains_key(*path))
+        .map(|path| keys.to_file(path))
+        .collect();
+    if report.is_clean() {
+        return Ok(plan);
+    }
+    Err(WeightsError::Mismatch {
+        path: file.path().to_path_buf(),
+        report: Box::new(report),
+    })
+}
+
+fn failed_path(error: &ApplyError) -> &str {
+    match error {
+        ApplyError::ShapeMismatch { path, .. }
+        | ApplyError::DTypeMismatch { path, .. }
+        | ApplyError::AdapterError { path, .. }
+        | ApplyError::LoadError { path, .. } => path,
+    }
+}
+
+/// Lists parameters without initialising them.
+#[derive(Default)]
+struct KeyLister {
+    path: Vec<String>,
+    containers: Vec<String>,
+    keys: BTreeMap<String, Vec<usize>>,
+}
+
+impl KeyLister {
+    fn insert(&mut self, shape: Shape) {
+        let unread = || unreachable!("only names and shapes are asked of this snapshot");
+        let snapshot = BurnToPyTorchAdapter.adapt(&TensorSnapshot::from_closure(
+            Rc::new(unread),
+            DType::F32,
+            shape,
+            self.path.clone(),
+            self.containers.clone(),
+            ParamId::new(),
+        ));
+        self.keys
+            .insert(snapshot.full_path(), snapshot.shape.to_vec());
+    }
+}
+
+impl<B: Backend> ModuleVisitor<B> for KeyLister {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.containers.push(container_type.to_string());
+        if !container_type.starts_with("Enum:") {
+            self.path.push(name.to_string());
+        }
+    }
+
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        self.containers.pop();
+        if !container_type.starts_with("Enum:") {
+            self.path.pop();
+        }
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.insert(param.lazy_shape());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<B, D, Int>>) {
+        self.insert(param.lazy_shape());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<B, D, Bool>>) {
+        self.insert(param.lazy_shape());
+    }
+}

@@ -1,0 +1,30 @@
+//! Strict loading of weight files, whoever wrote them.
+//!
+//! [`WeightFile::open`] recognises safetensors and every container that
+//! `torch.save` has used (zip and legacy), maps the file into memory and lists
+//! its tensors without reading them. Pickles are interpreted, never executed:
+//! whatever is not a tensor, a container or a number is refused by name.
+//!
+//! [`load`] moves the tensors into a module, one at a time. It compares all
+//! names and shapes first and reports everything that does not fit at once
+//! ([`KeyReport`]), so that a wrong file costs one run, not one per key.
+//! [`save`] writes a module as safetensors under the names that PyTorch would
+//! use, atomically.
+
+mod error;
+mod file;
+mod keys;
+mod load;
+mod report;
+mod safetensors;
+mod save;
+mod tensor;
+mod torch;
+
+pub use error::WeightsError;
+pub use file::{Format, WeightFile};
+pub use keys::KeyMap;
+pub use load::{LoadOptions, Precision, load, module_keys};
+pub use report::KeyReport;
+pub use save::save;
+pub use tensor::StoredTensor;

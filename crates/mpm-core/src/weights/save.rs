@@ -1,0 +1,120 @@
+//! Writing a module as safetensors.
+
+use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
+
+use burn::{
+    module::Module,
+    store::{BurnToPyTorchAdapter, ModuleSnapshot, TensorSnapshot},
+    tensor::{DType, backend::Backend},
+};
+use safetensors::{Dtype, View, tensor::serialize_to_file};
+
+use super::{KeyMap, Precision, WeightsError};
+
+/// Writes all parameters of `module` to `path` under PyTorch's names, mapped
+/// back through `keys`.
+///
+/// The file appears under its name when it is complete and on the disk; until
+/// then an older file stays as it was.
+///
+/// # Errors
+/// [`WeightsError::Io`] when the folder cannot be written, for instance because
+/// the disk is full.
+pub fn save<B: Backend, M: Module<B>>(
+    module: &M,
+    path: impl AsRef<Path>,
+    keys: &KeyMap,
+    precision: Precision,
+) -> Result<(), WeightsError> {
+    let path = path.as_ref();
+    let io = |error| WeightsError::io(path, error);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let tensors = module
+        .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+        .into_iter()
+        .map(|snapshot| {
+            let key = keys.to_file(&snapshot.full_path());
+            Ok((key.clone(), Parameter::new(path, key, snapshot, precision)?))
+        })
+        .collect::<Result<Vec<_>, WeightsError>>()?;
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    serialize_to_file(tensors, Some(metadata), temporary.path())
+        .map_err(|error| io(std::io::Error::other(error)))?;
+    File::open(temporary.path())
+        .and_then(|file| file.sync_all())
+        .map_err(io)?;
+    temporary.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// A parameter on its way into the file, read when its turn comes.
+struct Parameter {
+    snapshot: TensorSnapshot,
+    shape: Vec<usize>,
+    target: DType,
+    dtype: Dtype,
+}
+
+impl Parameter {
+    fn new(
+        path: &Path,
+        key: String,
+        snapshot: TensorSnapshot,
+        precision: Precision,
+    ) -> Result<Self, WeightsError> {
+        let target = precision.resolve(snapshot.dtype);
+        let dtype = file_dtype(target).ok_or_else(|| WeightsError::Tensor {
+            path: path.to_path_buf(),
+            key,
+            reason: format!("safetensors has no dtype {target:?}"),
+        })?;
+        Ok(Self {
+            shape: snapshot.shape.to_vec(),
+            snapshot,
+            target,
+            dtype,
+        })
+    }
+}
+
+impl View for Parameter {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let data = self
+            .snapshot
+            .to_data()
+            .expect("a parameter of an initialised module can be read");
+        Cow::Owned(data.convert_dtype(self.target).as_bytes().to_vec())
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.target.size()
+    }
+}
+
+fn file_dtype(dtype: DType) -> Option<Dtype> {
+    Some(match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U8 => Dtype::U8,
+        DType::Bool(_) => Dtype::BOOL,
+        _ => return None,
+    })
+}
