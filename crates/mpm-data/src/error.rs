@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::emoji::EmojiError;
 use crate::picture::PictureError;
 
 /// What can go wrong while data is read and prepared.
@@ -15,5 +16,13 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         source: PictureError,
+    },
+    /// The emoji picture-text set could not be built, read or drawn from.
+    #[error("emoji set {}: {source}", path.display())]
+    Emoji {
+        /// The file or folder concerned.
+        path: PathBuf,
+        /// What is wrong.
+        source: EmojiError,
     },
 }

@@ -1,5 +1,6 @@
 //! Pictures, texts, data sets and batches for multilingual multimodal models
 
+pub mod emoji;
 mod error;
 pub mod picture;
 
