@@ -113,6 +113,7 @@ fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Picture, PictureError>
             // The decoder would paint the missing part grey instead of failing.
             return Err(PictureError::Truncated(None));
         }
+        ImageFormat::WebP if !webp_is_complete(bytes) => return Err(PictureError::Truncated(None)),
         ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => {}
         _ => return Err(PictureError::UnknownFormat),
     }
@@ -161,19 +162,23 @@ fn png_has_alpha_channel(bytes: &[u8]) -> bool {
     bytes.get(COLOR_TYPE_OFFSET).is_some_and(|color_type| color_type & ALPHA_BIT != 0)
 }
 
+/// Whether a WebP file is as long as its RIFF header says; its decoders call a missing end a
+/// damaged bit stream.
+fn webp_is_complete(bytes: &[u8]) -> bool {
+    // "RIFF" (4), length of all that follows the length itself (4).
+    match bytes.get(4..8).and_then(|length| length.try_into().ok()) {
+        Some(length) => bytes.len() as u64 >= 8 + u64::from(u32::from_le_bytes(length)),
+        None => false,
+    }
+}
+
 /// Sorts a decoder's error into truncated or broken.
 pub(super) fn classify(error: ImageError) -> PictureError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        let at_end = current
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
-        if at_end {
-            return PictureError::Truncated(Some(error));
-        }
-        cause = current.source();
-    }
-    PictureError::Broken(error)
+    let truncated = match &error {
+        ImageError::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        _ => false,
+    };
+    if truncated { PictureError::Truncated(Some(error)) } else { PictureError::Broken(error) }
 }
 
 fn unsupported(format: ImageFormat, feature: String) -> ImageError {

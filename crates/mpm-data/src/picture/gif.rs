@@ -22,8 +22,10 @@ pub(super) fn decode_first_frame(
     let screen = [u32::from(decoder.width()), u32::from(decoder.height())];
     check_pixels(screen[0], screen[1], limits)?;
 
-    let no_frame = || gif_error(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-    let frame = decoder.next_frame_info().map_err(gif_error)?.ok_or_else(no_frame)?;
+    let frame = decoder
+        .next_frame_info()
+        .map_err(gif_error)?
+        .ok_or_else(|| gif_error(DecodingError::UnexpectedEof))?;
     let [left, top, frame_width, frame_height] =
         [frame.left, frame.top, frame.width, frame.height].map(u32::from);
     let transparent = frame.transparent;
@@ -70,6 +72,9 @@ impl Palette {
 fn gif_error(error: DecodingError) -> PictureError {
     classify(match error {
         DecodingError::Io(error) => ImageError::IoError(error),
+        DecodingError::UnexpectedEof => {
+            ImageError::IoError(std::io::ErrorKind::UnexpectedEof.into())
+        }
         error => ImageError::Decoding(image::error::DecodingError::new(
             ImageFormat::Gif.into(),
             error,

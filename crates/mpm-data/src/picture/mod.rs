@@ -2,9 +2,10 @@
 //!
 //! Files and bytes become a [`Picture`] (RGB, 8 bits per channel), and pictures become
 //! [`PixelValues`] (`[3, height, width]`, normalised): by a [`PicturePreprocessor`] for
-//! inference, by a `TrainAugmentation` for training. Each step
+//! inference, by a [`TrainAugmentation`](augment::TrainAugmentation) for training. Each step
 //! gives the pixels that Pillow, torchvision and OpenCV give in the reference implementation.
 
+pub mod augment;
 mod convert;
 mod crop;
 mod decode;

@@ -1,10 +1,13 @@
 //! Antialiased bicubic resizing, bit for bit as Pillow's `Image.resize(size, BICUBIC)`.
 //!
 //! The models were trained on Pillow's pixels, so the algorithm is fixed: a separable
-//! convolution whose filter grows with the reduction factor, first along rows, then along
-//! columns, rounded to 8 bits in between, in fixed-point arithmetic with 22 fractional bits.
-//! (`fast_image_resize` uses the same filter, but runs along columns first and with 16-bit
-//! weights, which changes many pixels by a level.)
+//! convolution whose filter grows with the reduction factor, rounded to 8 bits between its two
+//! passes, in fixed-point arithmetic with 22 fractional bits. Rounding makes the order of the
+//! passes visible, see [`columns_first`].
+//!
+//! The crate `fast_image_resize` uses the same filter, but always runs along columns first and
+//! keeps 16-bit weights, which changes many pixels, by tens of levels where a picture is
+//! enlarged.
 
 use std::num::NonZeroU32;
 
@@ -49,28 +52,36 @@ pub(super) fn resize_region(
     let stride = picture.width() as usize * CHANNELS;
     let left = region.left as usize * CHANNELS;
     let row_len = region.width as usize * CHANNELS;
-    let rows = picture.pixels()[region.top as usize * stride..]
-        .chunks(stride)
+    let rows = picture.pixels()
+        .chunks_exact(stride)
+        .skip(region.top as usize)
         .take(region.height as usize)
         .map(|row| &row[left..left + row_len]);
 
-    let horizontal: Vec<u8> = if width == region.width {
-        rows.flatten().copied().collect()
+    let row_out = width as usize * CHANNELS;
+
+    let pixels = if columns_first(region, width, height) {
+        let rows: Vec<&[u8]> = rows.collect();
+        let reduced = convolve_columns(&rows, &Weights::new(region.height, height));
+        convolve_rows(reduced.chunks_exact(row_len), row_out, region.width, width)
     } else {
-        let weights = Weights::new(region.width, width);
-        let mut out = vec![0; region.height as usize * width as usize * CHANNELS];
-        for (row, out_row) in rows.zip(out.chunks_exact_mut(width as usize * CHANNELS)) {
-            convolve_row(row, &weights, out_row);
+        let reduced = convolve_rows(rows, row_out, region.width, width);
+        if height == region.height {
+            reduced
+        } else {
+            let rows: Vec<&[u8]> = reduced.chunks_exact(row_out).collect();
+            convolve_columns(&rows, &Weights::new(region.height, height))
         }
-        out
-    };
-    let pixels = if height == region.height {
-        horizontal
-    } else {
-        let weights = Weights::new(region.height, height);
-        convolve_columns(&horizontal, width as usize * CHANNELS, &weights)
     };
     Picture::from_own_buffer(width, height, pixels)
+}
+
+/// Whether the pass along columns comes first, as since Pillow 13: when it removes more than
+/// twice as many rows as the other pass would remove columns.
+fn columns_first(region: Region, width: u32, height: u32) -> bool {
+    let removed_rows = i64::from(region.height) - i64::from(height);
+    let removed_columns = i64::from(region.width) - i64::from(width);
+    removed_rows > 0 && removed_rows > 2 * removed_columns
 }
 
 /// The filter weights of all output pixels along one axis.
@@ -139,6 +150,24 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
+/// The pass along rows; `source` and `target` are their lengths in pixels.
+fn convolve_rows<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [u8]>,
+    row_out: usize,
+    source: u32,
+    target: u32,
+) -> Vec<u8> {
+    if source == target {
+        return rows.flatten().copied().collect();
+    }
+    let weights = Weights::new(source, target);
+    let mut out = vec![0; rows.len() * row_out];
+    for (row, out) in rows.zip(out.chunks_exact_mut(row_out)) {
+        convolve_row(row, &weights, out);
+    }
+    out
+}
+
 fn convolve_row(row: &[u8], weights: &Weights, out: &mut [u8]) {
     let row = row.as_chunks::<CHANNELS>().0;
     for ((first, weights), out) in weights.iter().zip(out.as_chunks_mut::<CHANNELS>().0) {
@@ -152,13 +181,15 @@ fn convolve_row(row: &[u8], weights: &Weights, out: &mut [u8]) {
     }
 }
 
-fn convolve_columns(rows: &[u8], row_len: usize, weights: &Weights) -> Vec<u8> {
+/// The pass along columns.
+fn convolve_columns(rows: &[&[u8]], weights: &Weights) -> Vec<u8> {
+    let row_len = rows[0].len();
     let mut out = Vec::with_capacity(weights.windows.len() * row_len);
     let mut sums = vec![0; row_len];
     for (first, weights) in weights.iter() {
         sums.fill(ROUNDING);
-        for (row, &weight) in rows[first * row_len..].chunks_exact(row_len).zip(weights) {
-            for (sum, &sample) in sums.iter_mut().zip(row) {
+        for (row, &weight) in rows[first..].iter().zip(weights) {
+            for (sum, &sample) in sums.iter_mut().zip(*row) {
                 *sum += i32::from(sample) * weight;
             }
         }

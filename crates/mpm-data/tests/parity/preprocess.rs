@@ -8,9 +8,17 @@ use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Largest difference in levels between a JPEG or lossy WebP picture of this decoder and of
-/// Pillow's: the inverse transform and the colour conversion round differently.
+/// Difference in levels that decoders of JPEG and lossy WebP usually stay within: the inverse
+/// transform, the enlarging of the colour planes and the colour conversion round differently.
 const LOSSY_DECODER_TOLERANCE: u8 = 2;
+
+/// Share of samples that may differ by more than [`LOSSY_DECODER_TOLERANCE`], up to
+/// [`LOSSY_DECODER_LIMIT`]: where the width is no multiple of a block, `zune-jpeg` takes the
+/// colour of the last column from the block's padding, libjpeg from the last real column.
+const LOSSY_DECODER_OUTLIERS: f64 = 0.02;
+
+/// Largest difference in levels between two lossy decoders.
+const LOSSY_DECODER_LIMIT: u8 = 16;
 
 /// Largest difference of a normalised value: the same three f32 operations, but an
 /// implementation may multiply by the reciprocal instead of dividing.
@@ -49,12 +57,18 @@ fn check_decoded(folder: &Path, image: &Value, expected: &TensorView<'_>) -> Pic
     let decoded = Picture::open(folder.join(file)).unwrap();
     let [height, width, 3] = *expected.shape() else { panic!("{file}: {:?}", expected.shape()) };
     assert_eq!([decoded.height() as usize, decoded.width() as usize], [height, width], "{file}");
-    let lossy = [".jpg", ".jpeg", ".webp"].iter().any(|end| file.ends_with(end));
-    let tolerance = if lossy { LOSSY_DECODER_TOLERANCE } else { 0 };
-    let difference =
-        decoded.pixels().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    println!("{file}: decoded pixels differ by at most {difference}");
-    assert!(difference <= tolerance, "{file}: {difference} levels");
+    let differences: Vec<u8> =
+        decoded.pixels().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).collect();
+    let largest = differences.iter().copied().max().unwrap();
+    let outliers = differences.iter().filter(|&&d| d > LOSSY_DECODER_TOLERANCE).count();
+    let share = outliers as f64 / differences.len() as f64;
+    println!("{file}: decoded pixels differ by at most {largest}, {:.2} % by more than {LOSSY_DECODER_TOLERANCE}", 100.0 * share);
+    if [".jpg", ".jpeg", ".webp"].iter().any(|end| file.ends_with(end)) {
+        assert!(share <= LOSSY_DECODER_OUTLIERS, "{file}: {share}");
+        assert!(largest <= LOSSY_DECODER_LIMIT, "{file}: {largest} levels");
+    } else {
+        assert_eq!(largest, 0, "{file}");
+    }
 
     let sha256 = image["sha256_decoded_rgb_hwc"].as_str().unwrap();
     assert_eq!(hex(expected.data()), sha256, "{file}");
