@@ -9,6 +9,8 @@
     reason = "tests fail by panicking and report their counts"
 )]
 
+#[path = "parity/augment.rs"]
+mod augment;
 #[path = "parity/preprocess.rs"]
 mod preprocess;
 
@@ -44,7 +46,11 @@ fn pictures() {
     assert!(!cases.is_empty(), "no case {PREFIX}* in {}", folder.display());
     for case in &cases {
         println!("{}", case.display());
-        preprocess::check(&folder, case);
+        if case.file_name().unwrap().to_str().unwrap().starts_with("f_augment") {
+            augment::check(case);
+        } else {
+            preprocess::check(&folder, case);
+        }
     }
     println!("parity: {} cases", cases.len());
 }
