@@ -1,1 +1,22 @@
-//! Picture encoders for multimodal language models: BEiT-3 and the Muffin visual module, on Burn
+#![doc = include_str!("../README.md")]
+
+pub mod attention;
+pub mod beit3;
+pub mod config;
+pub mod embedding;
+pub mod encoder;
+mod error;
+pub mod feed_forward;
+mod init;
+mod interpolation;
+mod linear;
+pub mod muffin;
+pub mod multiway;
+mod picture_encoder;
+
+pub use beit3::Beit3;
+pub use config::{Beit3Config, MuffinConfig};
+pub use error::VisionError;
+pub use interpolation::interpolate_positions;
+pub use muffin::{Muffin, UNUSED_KEYS};
+pub use picture_encoder::PictureEncoder;

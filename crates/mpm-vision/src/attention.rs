@@ -1,0 +1,86 @@
+//! Self-attention with multiway projections and a norm before the output.
+//!
+//! Source: torchscale's `component/multihead_attention.py` with `subln`.
+
+use burn::{
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig, Linear},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::attention};
+
+use crate::{
+    config::Beit3Config,
+    init,
+    linear::linear,
+    multiway::{Multiway, Tokens},
+};
+
+/// Multi-head self-attention over both parts of a sequence.
+#[derive(Module, Debug)]
+pub struct MultiheadAttention<B: Backend> {
+    /// Projection to the keys.
+    pub k_proj: Multiway<B, Linear<B>>,
+    /// Projection to the values.
+    pub v_proj: Multiway<B, Linear<B>>,
+    /// Projection to the queries of the attention.
+    pub q_proj: Multiway<B, Linear<B>>,
+    /// Projection of the heads' joined outputs.
+    pub out_proj: Multiway<B, Linear<B>>,
+    /// The sub-layernorm: normalises the heads' joined outputs.
+    pub inner_attn_ln: Multiway<B, LayerNorm<B>>,
+    num_heads: usize,
+}
+
+impl<B: Backend> MultiheadAttention<B> {
+    pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
+        let d = config.d_model;
+        let gain = init::sub_layer_norm_gain(config.num_layers);
+        let norm = LayerNormConfig::new(d).with_epsilon(config.layer_norm_eps);
+        Self {
+            k_proj: Multiway::new(|| init::linear(d, d, 1.0, device)),
+            v_proj: Multiway::new(|| init::linear(d, d, gain, device)),
+            q_proj: Multiway::new(|| init::linear(d, d, 1.0, device)),
+            out_proj: Multiway::new(|| init::linear(d, d, gain, device)),
+            inner_attn_ln: Multiway::new(|| norm.init(device)),
+            num_heads: config.num_heads,
+        }
+    }
+}
+
+impl<B: MpmBackend> MultiheadAttention<B> {
+    /// Lets `attending` look at all of `context`.
+    ///
+    /// # Shapes
+    /// - attending: `[batch, len, d_model]` per part
+    /// - context: `[batch, seq, d_model]` over both parts
+    /// - output: as `attending`
+    pub fn forward(&self, attending: Tokens<B>, context: Tokens<B>) -> Tokens<B> {
+        let key = self.k_proj.forward(context.clone(), linear).concat();
+        let value = self.v_proj.forward(context, linear).concat();
+        let (key, value) = (self.split_heads(key), self.split_heads(value));
+        let attended = self
+            .q_proj
+            .forward(attending, linear)
+            .map(|query| self.attend(query, key.clone(), value.clone()));
+        let normed = self.inner_attn_ln.forward(attended, LayerNorm::forward);
+        self.out_proj.forward(normed, linear)
+    }
+
+    /// query and output: `[batch, len, d_model]`; key, value: `[batch, heads, seq, dim_head]`.
+    fn attend(&self, query: Tensor<B, 3>, key: Tensor<B, 4>, value: Tensor<B, 4>) -> Tensor<B, 3> {
+        let dims = query.dims();
+        let query = self.split_heads(query);
+        let scale = (query.dims()[3] as f64).powf(-0.5);
+        attention(query, key, value, None, None, scale)
+            .swap_dims(1, 2)
+            .reshape(dims)
+    }
+
+    /// `[batch, len, d_model]` to `[batch, heads, len, dim_head]`.
+    fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
+        let [batch, len, d_model] = x.dims();
+        x.reshape([batch, len, self.num_heads, d_model / self.num_heads])
+            .swap_dims(1, 2)
+    }
+}

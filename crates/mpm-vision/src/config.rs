@@ -1,0 +1,227 @@
+//! Configurations of the picture encoders and their published sizes.
+
+use burn::config::Config;
+
+use crate::{VisionError, embedding::POSITION_OFFSET};
+
+/// Architecture of a BEiT-3 encoder.
+///
+/// The presets follow `_get_base_config` and `_get_large_config` of VisCPM's
+/// `models/beit3.py`; everything not listed here is fixed as it is there:
+/// multiway experts, sub-layernorm, exact GELU, an output norm, no scaling of
+/// embeddings and no relative positions.
+#[derive(Config, Debug, PartialEq)]
+pub struct Beit3Config {
+    /// Side of the square input picture in pixels; a multiple of `patch_size`.
+    #[config(default = 224)]
+    pub image_size: usize,
+    /// Side of a square patch in pixels.
+    #[config(default = 16)]
+    pub patch_size: usize,
+    /// Colour channels of the picture.
+    #[config(default = 3)]
+    pub in_channels: usize,
+    /// Width of a token; a multiple of `num_heads`.
+    pub d_model: usize,
+    /// Width of the hidden layer of a feed-forward network.
+    pub d_ff: usize,
+    /// Number of attention heads.
+    pub num_heads: usize,
+    /// Number of encoder layers.
+    pub num_layers: usize,
+    /// Rows of the position table of branch B (`max_source_positions` in
+    /// torchscale). Positions start at 2, so it serves two queries less.
+    #[config(default = 1024)]
+    pub max_positions: usize,
+    /// Added to the variance in every layer norm.
+    #[config(default = 1e-5)]
+    pub layer_norm_eps: f64,
+}
+
+impl Beit3Config {
+    /// BEiT-3 base, patch 16, 224 px: 12 layers of width 768.
+    pub fn base() -> Self {
+        Self::new(768, 3072, 12, 12)
+    }
+
+    /// BEiT-3 large, patch 16, 224 px: 24 layers of width 1024, the encoder of VisCPM.
+    pub fn large() -> Self {
+        Self::new(1024, 4096, 16, 24)
+    }
+
+    /// A toy of two layers for tests and examples: 32 px, patch 8, width 32.
+    pub fn tiny() -> Self {
+        Self::new(32, 64, 4, 2)
+            .with_image_size(32)
+            .with_patch_size(8)
+            .with_max_positions(32)
+    }
+
+    /// Patches along a side of the picture.
+    pub fn grid_size(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+
+    /// Tokens of a picture: one class token and one per patch.
+    pub fn num_picture_tokens(&self) -> usize {
+        1 + self.grid_size() * self.grid_size()
+    }
+
+    /// The largest number of queries that have a position.
+    pub fn max_queries(&self) -> usize {
+        self.max_positions.saturating_sub(POSITION_OFFSET)
+    }
+
+    /// Checks what [`init`](crate::Beit3) relies on.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] with the first field that is zero or that does
+    /// not divide as it has to.
+    pub fn validate(&self) -> Result<(), VisionError> {
+        for (field, value) in [
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+            ("in_channels", self.in_channels),
+            ("d_model", self.d_model),
+            ("d_ff", self.d_ff),
+            ("num_heads", self.num_heads),
+            ("num_layers", self.num_layers),
+        ] {
+            require(value > 0, field, value, || "it must be positive".to_owned())?;
+        }
+        require(
+            self.image_size.is_multiple_of(self.patch_size),
+            "image_size",
+            self.image_size,
+            || format!("it must be a multiple of patch_size {}", self.patch_size),
+        )?;
+        require(
+            self.d_model.is_multiple_of(self.num_heads),
+            "d_model",
+            self.d_model,
+            || format!("it must be a multiple of num_heads {}", self.num_heads),
+        )?;
+        require(
+            self.max_positions > POSITION_OFFSET,
+            "max_positions",
+            self.max_positions,
+            || format!("positions start at {POSITION_OFFSET}, so it must be larger"),
+        )
+    }
+}
+
+/// Architecture of the Muffin visual module: an encoder, its queries and the
+/// mapping to the width of a language model.
+#[derive(Config, Debug, PartialEq)]
+pub struct MuffinConfig {
+    /// The picture encoder.
+    pub encoder: Beit3Config,
+    /// Number of learned queries, which is the number of features per picture.
+    #[config(default = 64)]
+    pub num_queries: usize,
+    /// Width of the language model's embeddings.
+    pub d_llm: usize,
+}
+
+impl MuffinConfig {
+    /// The visual module of VisCPM-Chat: BEiT-3 large, 64 queries, width 4096.
+    pub fn viscpm_chat() -> Self {
+        Self::new(Beit3Config::large(), 4096)
+    }
+
+    /// A toy around [`Beit3Config::tiny`]: 4 queries, mapped to width 48.
+    pub fn tiny() -> Self {
+        Self::new(Beit3Config::tiny(), 48).with_num_queries(4)
+    }
+
+    /// Checks the encoder's configuration, the number of queries and the width.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] with the first field that is out of range.
+    pub fn validate(&self) -> Result<(), VisionError> {
+        self.encoder.validate()?;
+        let max_queries = self.encoder.max_queries();
+        require(
+            (1..=max_queries).contains(&self.num_queries),
+            "num_queries",
+            self.num_queries,
+            || format!("the encoder's position table takes 1 to {max_queries}"),
+        )?;
+        require(self.d_llm > 0, "d_llm", self.d_llm, || {
+            "it must be positive".to_owned()
+        })
+    }
+}
+
+fn require(
+    satisfied: bool,
+    field: &'static str,
+    value: usize,
+    requirement: impl FnOnce() -> String,
+) -> Result<(), VisionError> {
+    if satisfied {
+        return Ok(());
+    }
+    Err(VisionError::Config {
+        field,
+        value,
+        requirement: requirement(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_valid_and_have_the_published_token_count() {
+        for config in [Beit3Config::base(), Beit3Config::large()] {
+            assert_eq!(config.validate(), Ok(()));
+            assert_eq!(config.num_picture_tokens(), 197);
+        }
+        assert_eq!(MuffinConfig::viscpm_chat().validate(), Ok(()));
+        assert_eq!(MuffinConfig::tiny().validate(), Ok(()));
+    }
+
+    #[test]
+    fn invalid_fields_are_named() {
+        let field_of = |config: Beit3Config| match config.validate() {
+            Err(VisionError::Config { field, .. }) => field,
+            other => panic!("expected a configuration error, got {other:?}"),
+        };
+        assert_eq!(
+            field_of(Beit3Config::tiny().with_patch_size(0)),
+            "patch_size"
+        );
+        assert_eq!(
+            field_of(Beit3Config::tiny().with_image_size(33)),
+            "image_size"
+        );
+        assert_eq!(
+            field_of(Beit3Config::tiny().with_max_positions(2)),
+            "max_positions"
+        );
+        assert_eq!(field_of(Beit3Config::new(30, 64, 4, 2)), "d_model");
+        assert_eq!(field_of(Beit3Config::new(32, 64, 4, 0)), "num_layers");
+    }
+
+    #[test]
+    fn queries_must_have_positions() {
+        let config = MuffinConfig::tiny();
+        assert!(config.clone().with_num_queries(30).validate().is_ok());
+        for num_queries in [0, 31] {
+            let message = config
+                .clone()
+                .with_num_queries(num_queries)
+                .validate()
+                .map_err(|error| error.to_string());
+            assert_eq!(
+                message,
+                Err(format!(
+                    "invalid picture encoder configuration: num_queries is {num_queries}, but the \
+                     encoder's position table takes 1 to 30"
+                ))
+            );
+        }
+    }
+}

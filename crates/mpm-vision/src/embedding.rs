@@ -1,0 +1,103 @@
+//! From pixels to tokens, and the positions of tokens.
+//!
+//! Source: torchscale's `component/embedding.py`.
+
+use burn::{
+    module::{Initializer, Module, Param},
+    nn::{
+        Embedding,
+        conv::{Conv2d, Conv2dConfig},
+    },
+    tensor::{Tensor, backend::Backend},
+};
+
+use crate::{VisionError, config::Beit3Config};
+
+/// The position of the first token; torchscale keeps Fairseq's convention of
+/// starting at 2, so the first two rows of a position table are never used.
+pub const POSITION_OFFSET: usize = 2;
+
+/// Cuts a picture into patches and projects each, after a class token.
+#[derive(Module, Debug)]
+pub struct VisionEmbedding<B: Backend> {
+    /// Projection of a patch to `d_model`.
+    pub proj: Conv2d<B>,
+    /// The token before the patches, `[1, 1, d_model]`.
+    pub cls_token: Param<Tensor<B, 3>>,
+    image_size: usize,
+}
+
+impl<B: Backend> VisionEmbedding<B> {
+    pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
+        let patch = [config.patch_size; 2];
+        Self {
+            proj: Conv2dConfig::new([config.in_channels, config.d_model], patch)
+                .with_stride(patch)
+                .init(device),
+            cls_token: Initializer::Zeros.init([1, 1, config.d_model], device),
+            image_size: config.image_size,
+        }
+    }
+
+    /// Embeds a batch of pictures, without positions. Pixels are cast to the
+    /// dtype of the weights.
+    ///
+    /// # Shapes
+    /// - pixel_values: `[batch, channels, image_size, image_size]`
+    /// - output: `[batch, 1 + patches, d_model]`, patches row by row
+    ///
+    /// # Errors
+    /// [`VisionError::PictureShape`] for pictures of another shape.
+    pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        let [batch, channels, height, width] = pixel_values.dims();
+        let (expected, found) = (self.picture_shape(), [channels, height, width]);
+        if expected != found {
+            return Err(VisionError::PictureShape { expected, found });
+        }
+        let weight_dtype = self.proj.weight.val().dtype();
+        let patches = self.proj.forward(pixel_values.cast(weight_dtype));
+        let patches = patches.flatten::<3>(2, 3).swap_dims(1, 2);
+        let cls_token = self.cls_token.val();
+        let d_model = cls_token.dims()[2];
+        Ok(Tensor::cat(
+            vec![cls_token.expand([batch, 1, d_model]), patches],
+            1,
+        ))
+    }
+
+    /// `[channels, height, width]` of the pictures that are taken.
+    pub fn picture_shape(&self) -> [usize; 3] {
+        let channels = self.proj.weight.shape()[1];
+        [channels, self.image_size, self.image_size]
+    }
+
+    /// Patches along a side of the picture.
+    pub fn grid_size(&self) -> usize {
+        self.image_size / self.proj.stride[0]
+    }
+
+    /// The same patches over pictures of another size.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
+    pub(crate) fn with_image_size(self, image_size: usize) -> Result<Self, VisionError> {
+        let patch = self.proj.stride[0];
+        if image_size == 0 || !image_size.is_multiple_of(patch) {
+            return Err(VisionError::Config {
+                field: "image_size",
+                value: image_size,
+                requirement: format!("it must be a positive multiple of patch_size {patch}"),
+            });
+        }
+        Ok(Self { image_size, ..self })
+    }
+}
+
+/// The embeddings of the first `len` positions of a table, `[1, len, d_model]`.
+pub(crate) fn first_positions<B: Backend>(table: &Embedding<B>, len: usize) -> Tensor<B, 3> {
+    table
+        .weight
+        .val()
+        .slice(POSITION_OFFSET..POSITION_OFFSET + len)
+        .unsqueeze()
+}

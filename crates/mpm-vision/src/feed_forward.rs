@@ -1,0 +1,47 @@
+//! The feed-forward network of one expert.
+//!
+//! Source: torchscale's `component/feedforward_network.py` with `subln`.
+
+use burn::{
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig, Linear},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::gelu};
+
+use crate::{config::Beit3Config, init, linear::linear};
+
+/// Linear, GELU, sub-layernorm, linear.
+#[derive(Module, Debug)]
+pub struct FeedForwardNetwork<B: Backend> {
+    /// Projection from `d_model` to `d_ff`.
+    pub fc1: Linear<B>,
+    /// Projection from `d_ff` to `d_model`.
+    pub fc2: Linear<B>,
+    /// The sub-layernorm: normalises the activations, of width `d_ff`.
+    pub ffn_layernorm: LayerNorm<B>,
+}
+
+impl<B: Backend> FeedForwardNetwork<B> {
+    pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
+        let gain = init::sub_layer_norm_gain(config.num_layers);
+        Self {
+            fc1: init::linear(config.d_model, config.d_ff, gain, device),
+            fc2: init::linear(config.d_ff, config.d_model, gain, device),
+            ffn_layernorm: LayerNormConfig::new(config.d_ff)
+                .with_epsilon(config.layer_norm_eps)
+                .init(device),
+        }
+    }
+}
+
+impl<B: MpmBackend> FeedForwardNetwork<B> {
+    /// Transforms every token by itself.
+    ///
+    /// # Shapes
+    /// - x, output: `[batch, len, d_model]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let hidden = self.ffn_layernorm.forward(gelu(linear(&self.fc1, x)));
+        linear(&self.fc2, hidden)
+    }
+}

@@ -1,0 +1,134 @@
+//! The Muffin visual module: an encoder whose queries a language model reads.
+//!
+//! Source: Muffin (<https://arxiv.org/abs/2310.00653>, section 3) and VisCPM's
+//! `models/vlu_cpmbee.py`.
+
+use burn::{
+    module::{Initializer, Module, Param},
+    nn::{Gelu, Linear, LinearConfig},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::gelu};
+
+use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig, init, linear::linear};
+
+/// The tensors of a VisCPM-Chat checkpoint's picture side that no forward pass
+/// reads, and that [`Muffin`] therefore does not hold.
+///
+/// | key | what it served |
+/// |---|---|
+/// | `vpm.mim_head.*` | masked picture modelling, BEiT-3's pretraining |
+/// | `vpm.beit3.text_embed.weight` | text input; its rows 0 and 2 once initialised the first and the last query |
+/// | `vpm.beit3.vision_embed.mask_token` | masked picture modelling |
+///
+/// All others of its keys that begin with `vpm.`, `query` and `mapping.` are the
+/// parameters of [`Muffin`], under the same names.
+pub const UNUSED_KEYS: &[&str] = &[
+    "vpm.mim_head.weight",
+    "vpm.mim_head.bias",
+    "vpm.beit3.text_embed.weight",
+    "vpm.beit3.vision_embed.mask_token",
+];
+
+/// The visual perception module, as checkpoints nest it (`BEiT3Wrapper`).
+#[derive(Module, Debug)]
+pub struct VisualPerception<B: Backend> {
+    /// The encoder.
+    pub beit3: Beit3<B>,
+}
+
+/// BEiT-3, learned queries and a mapping to the width of a language model; made
+/// by [`MuffinConfig::init`].
+///
+/// Parameters carry the names that VisCPM-Chat's checkpoints give them.
+#[derive(Module, Debug)]
+pub struct Muffin<B: Backend> {
+    /// The visual perception module.
+    pub vpm: VisualPerception<B>,
+    /// The learned queries, `[num_queries, d_model]`.
+    pub query: Param<Tensor<B, 2>>,
+    /// Linear, GELU, linear: from `d_model` to `d_llm`. The activation holds
+    /// the place that makes the linear layers `mapping.0` and `mapping.2`.
+    pub mapping: (Linear<B>, Gelu, Linear<B>),
+}
+
+impl MuffinConfig {
+    /// Makes a visual module with random weights.
+    ///
+    /// The reference copies two rows of BEiT-3's text embedding into the first
+    /// and the last query; here all queries are drawn alike.
+    ///
+    /// # Errors
+    /// See [`validate`](Self::validate).
+    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Muffin<B>, VisionError> {
+        self.validate()?;
+        let d_model = self.encoder.d_model;
+        let queries = Initializer::Normal {
+            mean: 0.0,
+            std: init::STD,
+        };
+        Ok(Muffin {
+            vpm: VisualPerception {
+                beit3: self.encoder.init(device)?,
+            },
+            query: queries.init([self.num_queries, d_model], device),
+            mapping: (
+                LinearConfig::new(d_model, self.d_llm).init(device),
+                Gelu::new(),
+                LinearConfig::new(self.d_llm, self.d_llm).init(device),
+            ),
+        })
+    }
+}
+
+impl<B: Backend> Muffin<B> {
+    /// The same module for pictures of another size, see
+    /// [`Beit3::with_image_size`].
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the
+    /// patch size.
+    pub fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
+        self.vpm.beit3 = self.vpm.beit3.with_image_size(image_size)?;
+        Ok(self)
+    }
+}
+
+impl<B: MpmBackend> Muffin<B> {
+    /// Encodes pictures for the language model.
+    ///
+    /// # Shapes
+    /// - pixel_values: `[batch, channels, image_size, image_size]`
+    /// - output: `[batch, num_queries, d_llm]`
+    ///
+    /// # Errors
+    /// [`VisionError::PictureShape`] for pictures of another shape.
+    pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        let queries = self.query_states(pixel_values)?;
+        let (input, _, output) = &self.mapping;
+        Ok(linear(output, gelu(linear(input, queries))))
+    }
+
+    /// The states of the queries before the mapping, `[batch, num_queries, d_model]`.
+    ///
+    /// # Errors
+    /// [`VisionError::PictureShape`] for pictures of another shape.
+    pub fn query_states(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        self.vpm.beit3.forward(pixel_values, Some(self.query.val()))
+    }
+}
+
+/// Features are the mapped queries.
+impl<B: MpmBackend> PictureEncoder<B> for Muffin<B> {
+    fn picture_shape(&self) -> [usize; 3] {
+        self.vpm.beit3.vision_embed.picture_shape()
+    }
+
+    fn features_shape(&self) -> [usize; 2] {
+        [self.query.shape()[0], self.mapping.2.weight.shape()[1]]
+    }
+
+    fn encode(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        self.forward(pixel_values)
+    }
+}
