@@ -7,7 +7,7 @@ const SHOWN: usize = 12;
 
 /// A missing key is explained by an unused one at least this similar, on a
 /// scale from 0 to 1.
-const SIMILAR: f64 = 0.8;
+const SIMILAR: f64 = 0.7;
 
 /// Every name and shape on which a file and a model disagree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
