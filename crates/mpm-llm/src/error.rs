@@ -68,6 +68,13 @@ pub enum LlmError {
         needed: usize,
     },
 
+    /// Sub-words could not be found in the texts of a new vocabulary.
+    #[error("cannot build a vocabulary from these texts")]
+    VocabularyTraining {
+        /// What the trainer said.
+        source: tokenizers::Error,
+    },
+
     /// A `<` opens a special token that the text never closes.
     #[error(
         "the text ends inside the special token that `<` opens at position {position}; \
@@ -189,5 +196,109 @@ pub enum LlmError {
         expected: usize,
         /// Pictures of this row.
         found: usize,
+    },
+
+    /// A size in a model's configuration that no model can have.
+    #[error("the model configuration has {key} = {value}; allowed: {allowed}")]
+    Config {
+        /// The key in `config.json`.
+        key: &'static str,
+        /// What is there.
+        value: String,
+        /// What may be there.
+        allowed: &'static str,
+    },
+
+    /// An array of a model's input has the wrong number of elements.
+    #[error("the model input `{field}` has {actual} elements; the other arrays ask for {expected}")]
+    InputLength {
+        /// The array.
+        field: &'static str,
+        /// Elements that it should have.
+        expected: usize,
+        /// Elements that it has.
+        actual: usize,
+    },
+
+    /// A number in a model's input is out of range.
+    #[error("the model input `{field}` holds {value} at index {index}; allowed: 0 to {max}")]
+    InputRange {
+        /// The array.
+        field: &'static str,
+        /// Index into the flattened array, from 0.
+        index: usize,
+        /// What is there.
+        value: i64,
+        /// The largest value allowed.
+        max: usize,
+    },
+
+    /// The text has room for another number of pictures than there are.
+    #[error("the text has slots for {slots} pictures and features of {features} pictures were given")]
+    FeatureCount {
+        /// Pictures that the text has room for.
+        slots: usize,
+        /// Pictures whose features were given.
+        features: usize,
+    },
+
+    /// A picture's room in the text has another length than its features.
+    #[error(
+        "picture {picture} has {slots} slots in the text and {features} features; \
+         build the prompt with as many slots as the picture encoder has queries"
+    )]
+    FeatureLength {
+        /// The picture, counted from 0 through all rows.
+        picture: usize,
+        /// Tokens that stand for it in the text.
+        slots: usize,
+        /// Feature vectors of the picture.
+        features: usize,
+    },
+
+    /// A picture's room lies outside the text.
+    #[error(
+        "picture {picture} takes the tokens {start} to {end} of a text of {seq_len} tokens; \
+         the text was cut, or the picture bounds belong to another one"
+    )]
+    FeatureBounds {
+        /// The picture, counted from 0 through all rows.
+        picture: usize,
+        /// Its first token.
+        start: usize,
+        /// One past its last token.
+        end: usize,
+        /// Tokens of the text.
+        seq_len: usize,
+    },
+
+    /// More tokens than a cache was made for.
+    #[error("the cache has room for {capacity} tokens and {needed} are needed; create it larger")]
+    CacheFull {
+        /// Tokens that the cache can hold.
+        capacity: usize,
+        /// Tokens that it would have to hold.
+        needed: usize,
+    },
+
+    /// A decoding parameter out of its range.
+    #[error("the decoding parameter {name} is {value}; allowed: {allowed}")]
+    DecodingParameter {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+
+    /// A model's logits hold NaN, so that no token can be chosen.
+    #[error(
+        "the logits of answer token {step} hold NaN; \
+         the weights are broken, or f16 overflowed: try f32 or bf16"
+    )]
+    NotANumber {
+        /// The token of the answer, from 0.
+        step: usize,
     },
 }
