@@ -1,1 +1,40 @@
-//! Training of multilingual multimodal models: objectives, stages, trainer, checkpoints, evaluation
+//! Training of multilingual multimodal models.
+//!
+//! The [`Trainer`] knows no model: an [`Objective`] turns a model and a batch
+//! into a loss, a [`DataSource`] delivers the batches, [`Callback`]s watch and
+//! may stop the run. Which parameters train is a property of the model itself,
+//! set beforehand with [`freeze`](freeze::freeze) or
+//! [`train_only`](freeze::train_only).
+//!
+//! A run interrupted at any step and resumed from its newest checkpoint gives
+//! the parameters of the uninterrupted run, bit for bit on one backend, because
+//! all that a step depends on is either stored (parameters, moments of the
+//! optimizer, position in the data) or a function of the step's number
+//! (learning rate, random numbers).
+
+mod accumulate;
+pub mod checkpoint;
+pub mod data;
+pub mod error;
+pub mod evaluate;
+pub mod freeze;
+pub mod gradient;
+pub mod metrics;
+pub mod objective;
+pub mod optimizer;
+pub mod pattern;
+pub mod prefetch;
+pub mod report;
+pub mod schedule;
+pub mod trainer;
+
+pub use accumulate::MAX_UNCOUNTED_BATCHES;
+pub use checkpoint::CheckpointStore;
+pub use data::DataSource;
+pub use error::{BoxError, TrainError};
+pub use objective::{CountedTargets, LossOutput, Objective, language_model_loss};
+pub use optimizer::OptimizerConfig;
+pub use prefetch::Prefetch;
+pub use report::{Callback, StepReport};
+pub use schedule::{Decay, Schedule};
+pub use trainer::{Outcome, Trained, Trainer, TrainerConfig};

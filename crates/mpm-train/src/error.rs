@@ -1,0 +1,210 @@
+//! What can go wrong in training.
+
+use std::path::{Path, PathBuf};
+
+/// An error of a caller's own [`Objective`](crate::Objective),
+/// [`DataSource`](crate::DataSource) or [`Callback`](crate::Callback).
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A setting is out of range.
+    #[error("setting `{name}` is {value}, but must be {expected}")]
+    Setting {
+        /// Name of the setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// The range of sound values.
+        expected: &'static str,
+    },
+
+    /// Logits and targets do not describe the same positions.
+    #[error("logits of shape {logits:?} do not fit targets of shape {targets:?}")]
+    TargetShape {
+        /// Shape of the logits, vocabulary last.
+        logits: Vec<usize>,
+        /// Shape of the targets.
+        targets: [usize; 2],
+    },
+
+    /// A target is negative, but not the ignored value.
+    #[error("target {target} is negative: only -100 marks a position that does not count")]
+    TargetNegative {
+        /// The target.
+        target: i64,
+    },
+
+    /// A target is larger than the vocabulary.
+    #[error("target {target} is not a class: the logits have only {classes}")]
+    TargetRange {
+        /// The target.
+        target: i64,
+        /// Number of classes.
+        classes: usize,
+    },
+
+    /// A pattern of module paths selects nothing.
+    #[error(
+        "pattern `{pattern}` matches no parameter; the model's first parameters are {examples}"
+    )]
+    PatternUnused {
+        /// The pattern.
+        pattern: String,
+        /// A few paths of the model.
+        examples: String,
+    },
+
+    /// All parameters of the model are frozen.
+    #[error("the model has no trainable parameter: unfreeze at least one module")]
+    NothingTrains,
+
+    /// The loss or the gradient is infinite or not a number.
+    #[error(
+        "{quantity} is {value} at step {step}: the parameters were not updated and the last \
+         checkpoint is intact; lower the learning rate, clip the gradient or look at the batch"
+    )]
+    NonFinite {
+        /// `loss` or `gradient norm`.
+        quantity: &'static str,
+        /// Its value.
+        value: f64,
+        /// The step, counted from 1.
+        step: usize,
+    },
+
+    /// The loss cannot be differentiated with respect to any trainable parameter.
+    #[error(
+        "no gradient reached a trainable parameter at step {step}: the loss does not depend on \
+         what trains"
+    )]
+    NoGradient {
+        /// The step, counted from 1.
+        step: usize,
+    },
+
+    /// Batch after batch had nothing that counts towards the loss.
+    #[error(
+        "{batches} batches in a row before step {step} had no target that counts; are all \
+         targets ignored?"
+    )]
+    NothingCounts {
+        /// Number of batches.
+        batches: usize,
+        /// The step, counted from 1.
+        step: usize,
+    },
+
+    /// The objective failed.
+    #[error("the objective failed at step {step}")]
+    Objective {
+        /// The step, counted from 1.
+        step: usize,
+        /// The objective's error.
+        source: BoxError,
+    },
+
+    /// The data source failed.
+    #[error("the data source failed")]
+    Data(#[source] BoxError),
+
+    /// A callback failed.
+    #[error("a callback failed after step {step}")]
+    Callback {
+        /// The step, counted from 1.
+        step: usize,
+        /// The callback's error.
+        source: BoxError,
+    },
+
+    /// The thread that prepares batches is gone.
+    #[error("the thread that prepares batches stopped: {0}")]
+    Worker(String),
+
+    /// Something must be resumed, but there is no folder of checkpoints.
+    #[error("there is no folder of checkpoints to resume from: give the trainer one")]
+    NoCheckpoints,
+
+    /// A new run would mix its checkpoints with those of another.
+    #[error(
+        "{} already holds the checkpoint of step {step}: resume from it or choose another folder",
+        folder.display()
+    )]
+    FolderInUse {
+        /// The folder.
+        folder: PathBuf,
+        /// Step of the newest checkpoint.
+        step: usize,
+    },
+
+    /// The checkpoint was written by a run with other settings.
+    #[error(
+        "checkpoint {} was written with other settings ({difference}); use the same settings, \
+         or start a new run from its parameters in another folder",
+        folder.display()
+    )]
+    OtherSettings {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// The names of the settings that differ.
+        difference: String,
+    },
+
+    /// The files of a checkpoint do not fit the model.
+    #[error("checkpoint {} does not fit the model: {reason}", folder.display())]
+    CheckpointMismatch {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+
+    /// A checkpoint could not be written or read by the record library.
+    #[error("file {}: {reason}", file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// What the library says.
+        reason: String,
+    },
+
+    /// A file is not the JSON that it should be.
+    #[error("file {}: not valid", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// The parser's error.
+        source: serde_json::Error,
+    },
+
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", file.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        file: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+impl TrainError {
+    /// Wraps a system error with the action and the file; made for `map_err`.
+    pub(crate) fn io(action: &'static str, file: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let file = file.to_owned();
+        move |source| Self::Io {
+            action,
+            file,
+            source,
+        }
+    }
+
+    /// Wraps a JSON error with the file; made for `map_err`.
+    pub(crate) fn json(file: &Path) -> impl FnOnce(serde_json::Error) -> Self {
+        let file = file.to_owned();
+        move |source| Self::Json { file, source }
+    }
+}

@@ -1,0 +1,420 @@
+//! The training loop.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::tensor::backend::AutodiffBackend;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::accumulate::{StepGradient, step_gradient};
+use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointStore, model_file, optimizer_file};
+use crate::optimizer::{GroupedAdamW, trainable_ids};
+use crate::report::{Callback, StepReport};
+use crate::{DataSource, Objective, OptimizerConfig, Schedule, TrainError, gradient};
+
+/// Settings of a [`Trainer`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerConfig {
+    /// Number of steps (updates of the parameters) of the run.
+    pub steps: usize,
+    /// Number of batches whose gradients make one step.
+    pub accumulation: NonZeroUsize,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// AdamW and clipping.
+    pub optimizer: OptimizerConfig,
+    /// Seed of the backend's random numbers (dropout). The data source has a seed
+    /// of its own.
+    pub seed: u64,
+    /// A checkpoint is written each time this many steps are done; `None` writes
+    /// one at the end only.
+    pub checkpoint_every: Option<NonZeroUsize>,
+}
+
+impl TrainerConfig {
+    /// Settings for a number of steps with a schedule: one batch a step, AdamW's
+    /// defaults, a checkpoint at the end.
+    pub fn new(steps: usize, schedule: Schedule) -> Self {
+        Self {
+            steps,
+            accumulation: NonZeroUsize::MIN,
+            schedule,
+            optimizer: OptimizerConfig::default(),
+            seed: 0,
+            checkpoint_every: None,
+        }
+    }
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// The data source ended before.
+    DataEnded,
+    /// A callback broke off.
+    Cancelled,
+}
+
+/// The result of a run.
+#[derive(Debug)]
+pub struct Trained<M> {
+    /// The model after the last step.
+    pub model: M,
+    /// Number of steps done over all sessions.
+    pub step: usize,
+    /// Why the run ended.
+    pub outcome: Outcome,
+}
+
+/// Minimises an [`Objective`] over the trainable parameters of a model.
+pub struct Trainer<B: AutodiffBackend, O: Objective<B>> {
+    config: TrainerConfig,
+    objective: O,
+    model: O::Model,
+    optimizer: GroupedAdamW<B, O::Model>,
+    device: B::Device,
+    checkpoints: Option<CheckpointStore>,
+    callbacks: Vec<Box<dyn Callback<O::Model>>>,
+    step: usize,
+}
+
+impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
+    /// A trainer for a model whose parameters are frozen or not as they shall be.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] or [`TrainError::PatternUnused`] for unsound settings,
+    /// [`TrainError::NothingTrains`] when all parameters are frozen.
+    pub fn new(config: TrainerConfig, objective: O, model: O::Model) -> Result<Self, TrainError> {
+        config.schedule.validate()?;
+        let optimizer = GroupedAdamW::new(&config.optimizer, &model)?;
+        if trainable_ids::<B, _>(&model).is_empty() {
+            return Err(TrainError::NothingTrains);
+        }
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        Ok(Self {
+            config,
+            objective,
+            model,
+            optimizer,
+            device,
+            checkpoints: None,
+            callbacks: Vec::new(),
+            step: 0,
+        })
+    }
+
+    /// Writes checkpoints to a folder.
+    pub fn with_checkpoints(mut self, store: CheckpointStore) -> Self {
+        self.checkpoints = Some(store);
+        self
+    }
+
+    /// Adds a callback. Callbacks are called in the order in which they were added.
+    pub fn with_callback(mut self, callback: impl Callback<O::Model> + 'static) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Goes to the newest complete checkpoint, if there is one: parameters,
+    /// optimizer, step and the position of the data source. Returns the number of
+    /// steps already done, `None` where the run starts from the beginning.
+    ///
+    /// The settings must be those of the checkpoint, but for `checkpoint_every`.
+    ///
+    /// # Errors
+    /// [`TrainError::NoCheckpoints`] without a folder; [`TrainError::OtherSettings`]
+    /// or [`TrainError::CheckpointMismatch`] when the checkpoint is of another run;
+    /// [`TrainError::Data`] when the source cannot go to its position.
+    pub fn resume<S>(&mut self, source: &mut S) -> Result<Option<usize>, TrainError>
+    where
+        S: DataSource<Batch = O::Batch>,
+    {
+        let store = self.checkpoints.as_ref().ok_or(TrainError::NoCheckpoints)?;
+        let Some(checkpoint) = store.newest()? else {
+            return Ok(None);
+        };
+        self.require_same_run(&checkpoint)?;
+        load_parameters::<B, _>(&mut self.model, &checkpoint)?;
+        let manifest = &checkpoint.manifest;
+        self.optimizer.load(
+            &checkpoint.optimizer_file(),
+            &manifest.trainable,
+            &self.model,
+            &self.device,
+        )?;
+        let position = serde_json::from_value(manifest.position.clone())
+            .map_err(TrainError::json(&checkpoint.folder))?;
+        source.seek(&position).map_err(TrainError::Data)?;
+        self.step = manifest.step;
+        Ok(Some(self.step))
+    }
+
+    /// Trains until the steps are done, the data end or a callback breaks off, and
+    /// writes a checkpoint then.
+    ///
+    /// # Errors
+    /// [`TrainError::FolderInUse`] when the folder of checkpoints holds a run that
+    /// was not resumed; [`TrainError::NonFinite`] when the loss or the gradient is
+    /// not a number, before it reaches the parameters; else the errors of the
+    /// objective, the source, the callbacks and the file system. After an error the
+    /// last checkpoint is intact.
+    pub fn run<S>(mut self, source: &mut S) -> Result<Trained<O::Model>, TrainError>
+    where
+        S: DataSource<Batch = O::Batch>,
+    {
+        self.require_own_folder()?;
+        for callback in &mut self.callbacks {
+            callback
+                .on_start(self.step)
+                .map_err(|source| TrainError::Callback {
+                    step: self.step,
+                    source,
+                })?;
+        }
+        let mut clock = Clock::start(self.step, self.config.steps);
+        let mut outcome = Outcome::Finished;
+        while self.step < self.config.steps {
+            let step = self.step + 1;
+            // A function of the step, so that a resumed run draws the same numbers.
+            B::seed(&self.device, step_seed(self.config.seed, step));
+            let batches = self.config.accumulation.get();
+            let Some(mut gradient) =
+                step_gradient(&self.objective, &self.model, source, batches, step)?
+            else {
+                outcome = Outcome::DataEnded;
+                break;
+            };
+            let gradient_norm = self.clip(&mut gradient, step)?;
+            let schedule = &self.config.schedule;
+            let learning_rate = schedule.learning_rate(step, self.config.steps);
+            let gradients = std::mem::take(&mut gradient.gradients);
+            self.model = self.optimizer.step(learning_rate, self.model, gradients);
+            self.step = step;
+
+            let report = clock.report(step, &gradient, learning_rate, gradient_norm);
+            let flow = self.call_back(&report)?;
+            if flow.is_break() {
+                outcome = Outcome::Cancelled;
+                break;
+            }
+            let every = self.config.checkpoint_every;
+            if every.is_some_and(|every| step.is_multiple_of(every.get())) {
+                self.write_checkpoint(source)?;
+            }
+        }
+        self.write_checkpoint(source)?;
+        Ok(Trained {
+            model: self.model,
+            step: self.step,
+            outcome,
+        })
+    }
+
+    /// Bounds the gradient's norm and returns what it was.
+    fn clip(&self, gradient: &mut StepGradient, step: usize) -> Result<f64, TrainError> {
+        let norm = gradient::global_norm::<B, _>(&self.model, &gradient.gradients);
+        if !norm.is_finite() {
+            return Err(TrainError::NonFinite {
+                quantity: "gradient norm",
+                value: norm,
+                step,
+            });
+        }
+        if let Some(limit) = self.config.optimizer.clip_norm
+            && norm > limit
+        {
+            gradient::scale::<B, _>(&self.model, &mut gradient.gradients, limit / norm);
+        }
+        Ok(norm)
+    }
+
+    fn call_back(&mut self, report: &StepReport) -> Result<ControlFlow<()>, TrainError> {
+        let mut flow = ControlFlow::Continue(());
+        // All callbacks hear of the step, also when one breaks off.
+        for callback in &mut self.callbacks {
+            let answer = callback.on_step(report, &self.model);
+            let answer = answer.map_err(|source| TrainError::Callback {
+                step: report.step,
+                source,
+            })?;
+            if answer.is_break() {
+                flow = answer;
+            }
+        }
+        Ok(flow)
+    }
+
+    fn write_checkpoint<S: DataSource>(&self, source: &S) -> Result<(), TrainError> {
+        let Some(store) = &self.checkpoints else {
+            return Ok(());
+        };
+        let state = CheckpointState {
+            step: self.step,
+            settings: to_json("settings", &self.config)?,
+            position: to_json("position", &source.position())?,
+            trainable: trainable_ids::<B, _>(&self.model),
+        };
+        store.write(state, |folder| {
+            let file = model_file(folder);
+            self.model
+                .save_into(&mut SafetensorsStore::from_file(&file))
+                .map_err(|error| TrainError::Record {
+                    file,
+                    reason: error.to_string(),
+                })?;
+            self.optimizer.save(&optimizer_file(folder))
+        })?;
+        Ok(())
+    }
+
+    fn require_own_folder(&self) -> Result<(), TrainError> {
+        let Some(store) = &self.checkpoints else {
+            return Ok(());
+        };
+        match store.newest()? {
+            Some(newest) if newest.manifest.step != self.step => Err(TrainError::FolderInUse {
+                step: newest.manifest.step,
+                folder: newest.folder,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn require_same_run(&self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        let manifest = &checkpoint.manifest;
+        let difference = differing_keys(&manifest.settings, &to_json("settings", &self.config)?);
+        if !difference.is_empty() {
+            return Err(TrainError::OtherSettings {
+                folder: checkpoint.folder.clone(),
+                difference: difference.join(", "),
+            });
+        }
+        let trainable = trainable_ids::<B, _>(&self.model);
+        if !trainable.keys().eq(manifest.trainable.keys()) {
+            return Err(TrainError::CheckpointMismatch {
+                folder: checkpoint.folder.clone(),
+                reason: "other parameters are trainable".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Loads all parameters of a model, strictly.
+fn load_parameters<B, M>(model: &mut M, checkpoint: &Checkpoint) -> Result<(), TrainError>
+where
+    B: AutodiffBackend,
+    M: Module<B>,
+{
+    let file = checkpoint.model_file();
+    // Validation is switched off to report all that does not fit at once.
+    let mut store = SafetensorsStore::from_file(&file)
+        .validate(false)
+        .allow_partial(true);
+    let result = model
+        .load_from(&mut store)
+        .map_err(|error| TrainError::Record {
+            file,
+            reason: error.to_string(),
+        })?;
+    let errors = result.errors.iter().map(ToString::to_string);
+    let missing = result.missing.iter();
+    let missing = missing.map(|(path, _)| format!("`{path}` is missing"));
+    let unused = result.unused.iter();
+    let unused = unused.map(|path| format!("`{path}` is not in the model"));
+    let problems: Vec<String> = errors.chain(missing).chain(unused).collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(TrainError::CheckpointMismatch {
+            folder: checkpoint.folder.clone(),
+            reason: problems.join("; "),
+        })
+    }
+}
+
+/// The names of the settings in which two runs differ, those without influence on
+/// the parameters left out.
+fn differing_keys(saved: &Value, own: &Value) -> Vec<String> {
+    own.as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| *name != "checkpoint_every" && saved.get(name) != Some(value))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// A value as JSON reads it back: through text, because a number may lose its
+/// last bit there and would then differ from itself after a resume.
+fn to_json(what: &'static str, value: &impl Serialize) -> Result<Value, TrainError> {
+    serde_json::to_string(value)
+        .and_then(|text| serde_json::from_str(&text))
+        .map_err(TrainError::json(what.as_ref()))
+}
+
+/// A seed for each step, spread by the finaliser of SplitMix64.
+fn step_seed(seed: u64, step: usize) -> u64 {
+    let mut mixed = seed.wrapping_add((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Measures steps.
+struct Clock {
+    started: Instant,
+    last: Instant,
+    first_step: usize,
+    steps: usize,
+}
+
+impl Clock {
+    fn start(first_step: usize, steps: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            last: now,
+            first_step,
+            steps,
+        }
+    }
+
+    fn report(
+        &mut self,
+        step: usize,
+        gradient: &StepGradient,
+        learning_rate: f64,
+        gradient_norm: f64,
+    ) -> StepReport {
+        let now = Instant::now();
+        // The clock may be too coarse to see a short step.
+        let seconds_of_step = (now - self.last).as_secs_f64().max(1e-9);
+        let seconds = (now - self.started).as_secs_f64();
+        self.last = now;
+        let done = (step - self.first_step) as f64;
+        StepReport {
+            step,
+            steps: self.steps,
+            loss: gradient.loss,
+            accuracy: gradient
+                .correct
+                .map(|correct| correct as f64 / gradient.counted as f64),
+            learning_rate,
+            gradient_norm,
+            counted: gradient.counted,
+            samples: gradient.samples,
+            tokens: gradient.tokens,
+            samples_per_second: gradient.samples as f64 / seconds_of_step,
+            tokens_per_second: gradient.tokens as f64 / seconds_of_step,
+            seconds,
+            seconds_left: seconds / done * (self.steps - step) as f64,
+        }
+    }
+}
