@@ -1,5 +1,7 @@
 //! Language models that accept embeddings: CPM-Bee, its tokenizer, prompts, cache and decoding, on Burn
 
+pub mod cache;
+pub mod cpm_bee;
 pub mod error;
 pub mod prompt;
 pub mod tokenizer;

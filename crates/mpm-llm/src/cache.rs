@@ -1,0 +1,267 @@
+//! Preallocated key-value cache.
+//!
+//! Keys and values are written in place into buffers of a fixed capacity:
+//! nothing is concatenated or reallocated while tokens are generated.
+
+use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+
+use crate::error::LlmError;
+
+/// The keys and values of all layers.
+#[derive(Debug, Clone)]
+pub struct KvCache<B: Backend> {
+    layers: Vec<LayerCache<B>>,
+}
+
+/// The keys and values of one layer, for up to `capacity` tokens.
+#[derive(Debug, Clone)]
+pub struct LayerCache<B: Backend> {
+    /// `[batch, heads, capacity, dim_head]`.
+    key: Tensor<B, 4>,
+    /// `[batch, heads, capacity, dim_head]`.
+    value: Tensor<B, 4>,
+    len: usize,
+}
+
+/// The sizes of a [`KvCache`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheShape {
+    /// Layers of the model.
+    pub layers: usize,
+    /// Rows of the batch.
+    pub batch: usize,
+    /// Key and value heads of a layer.
+    pub heads: usize,
+    /// Tokens that a row can hold.
+    pub capacity: usize,
+    /// Width of a head.
+    pub dim_head: usize,
+}
+
+impl<B: Backend> KvCache<B> {
+    /// An empty cache in the dtype of the model's activations.
+    pub fn new(shape: CacheShape, dtype: DType, device: &B::Device) -> Self {
+        let dims = [shape.batch, shape.heads, shape.capacity, shape.dim_head];
+        let layer = || LayerCache {
+            key: Tensor::zeros(dims, (device, dtype)),
+            value: Tensor::zeros(dims, (device, dtype)),
+            len: 0,
+        };
+        Self {
+            layers: (0..shape.layers).map(|_| layer()).collect(),
+        }
+    }
+
+    /// The cache of one layer.
+    ///
+    /// # Panics
+    /// When the model has more layers than the cache was made for.
+    pub fn layer_mut(&mut self, layer: usize) -> &mut LayerCache<B> {
+        &mut self.layers[layer]
+    }
+
+    /// The caches of all layers, first to last.
+    pub fn layers(&self) -> &[LayerCache<B>] {
+        &self.layers
+    }
+
+    /// Makes row `i` continue row `rows[i]`, for any number of rows: to expand
+    /// a prompt to its beams, or to drop rows that are done. New buffers are
+    /// allocated.
+    pub fn select_rows(&mut self, rows: &[usize]) {
+        for layer in &mut self.layers {
+            let index = row_index(rows, &layer.key.device());
+            layer.key.inplace(|key| key.select(0, index.clone()));
+            layer.value.inplace(|value| value.select(0, index));
+        }
+    }
+
+    /// As [`select_rows`](Self::select_rows) for as many rows as there are, and
+    /// in place: only rows that change are copied, from token `from` on. The
+    /// tokens before `from` must be the same in row `i` and row `rows[i]`.
+    pub fn reorder_rows(&mut self, rows: &[usize], from: usize) {
+        let changed: Vec<usize> = (0..rows.len()).filter(|&row| rows[row] != row).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let sources: Vec<usize> = changed.iter().map(|&row| rows[row]).collect();
+        for layer in &mut self.layers {
+            let index = row_index(&sources, &layer.key.device());
+            let len = layer.len;
+            for buffer in [&mut layer.key, &mut layer.value] {
+                copy_rows(buffer, &changed, index.clone(), from, len);
+            }
+        }
+    }
+}
+
+impl<B: Backend> LayerCache<B> {
+    /// Adds the keys and values of new tokens and returns those of all tokens.
+    ///
+    /// # Shapes
+    /// - key, value: `[batch, heads, new, dim_head]`
+    /// - output: `[batch, heads, len, dim_head]` with the new `len`
+    ///
+    /// # Errors
+    /// [`LlmError::CacheFull`] when there is no room.
+    pub fn append(
+        &mut self,
+        key: Tensor<B, 4>,
+        value: Tensor<B, 4>,
+    ) -> Result<(Tensor<B, 4>, Tensor<B, 4>), LlmError> {
+        let new = key.dims()[2];
+        let [_, _, capacity, _] = self.key.dims();
+        let end = self.len + new;
+        if end > capacity {
+            return Err(LlmError::CacheFull {
+                capacity,
+                needed: end,
+            });
+        }
+        write(&mut self.key, key, self.len);
+        write(&mut self.value, value, self.len);
+        self.len = end;
+        Ok((self.key(), self.value()))
+    }
+
+    /// Tokens in the cache.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The keys so far, `[batch, heads, len, dim_head]`.
+    pub fn key(&self) -> Tensor<B, 4> {
+        filled(&self.key, self.len)
+    }
+
+    /// The values so far, `[batch, heads, len, dim_head]`.
+    pub fn value(&self) -> Tensor<B, 4> {
+        filled(&self.value, self.len)
+    }
+}
+
+/// Writes `new` at token `start`. The buffer is taken out of its place, so that
+/// it is uniquely owned and the backend writes into it without a copy.
+fn write<B: Backend>(buffer: &mut Tensor<B, 4>, new: Tensor<B, 4>, start: usize) {
+    let [batch, heads, len, dim_head] = new.dims();
+    let window = [0..batch, 0..heads, start..start + len, 0..dim_head];
+    buffer.inplace(|buffer| buffer.slice_assign(window, new));
+}
+
+fn filled<B: Backend>(buffer: &Tensor<B, 4>, len: usize) -> Tensor<B, 4> {
+    let [batch, heads, _, dim_head] = buffer.dims();
+    buffer
+        .clone()
+        .slice([0..batch, 0..heads, 0..len, 0..dim_head])
+}
+
+fn copy_rows<B: Backend>(
+    buffer: &mut Tensor<B, 4>,
+    targets: &[usize],
+    sources: Tensor<B, 1, Int>,
+    from: usize,
+    to: usize,
+) {
+    let [batch, heads, _, dim_head] = buffer.dims();
+    // The copy is complete before the first write: rows may swap places.
+    let copies = buffer
+        .clone()
+        .slice([0..batch, 0..heads, from..to, 0..dim_head])
+        .select(0, sources);
+    for (copy, &target) in targets.iter().enumerate() {
+        let copy = copies
+            .clone()
+            .slice([copy..copy + 1, 0..heads, 0..to - from, 0..dim_head]);
+        let window = [target..target + 1, 0..heads, from..to, 0..dim_head];
+        buffer.inplace(|buffer| buffer.slice_assign(window, copy));
+    }
+}
+
+fn row_index<B: Backend>(rows: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    let count = rows.len();
+    Tensor::from_data(TensorData::new(rows, [count]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    const SHAPE: CacheShape = CacheShape {
+        layers: 1,
+        batch: 3,
+        heads: 2,
+        capacity: 6,
+        dim_head: 4,
+    };
+
+    fn tokens(first: f32, len: usize) -> Tensor<Flex, 4> {
+        let count = SHAPE.batch * SHAPE.heads * len * SHAPE.dim_head;
+        let values: Vec<f32> = (0..count).map(|i| first + i as f32).collect();
+        Tensor::from_data(
+            TensorData::new(values, [SHAPE.batch, SHAPE.heads, len, SHAPE.dim_head]),
+            &Default::default(),
+        )
+    }
+
+    fn filled_cache() -> KvCache<Flex> {
+        let mut cache = KvCache::new(SHAPE, DType::F32, &Default::default());
+        let layer = cache.layer_mut(0);
+        layer.append(tokens(0.0, 3), tokens(1000.0, 3)).expect("room");
+        layer.append(tokens(100.0, 1), tokens(2000.0, 1)).expect("room");
+        cache
+    }
+
+    #[test]
+    fn append_equals_concatenation() {
+        let cache = filled_cache();
+        let expected = Tensor::cat(vec![tokens(0.0, 3), tokens(100.0, 1)], 2);
+        assert_eq!(cache.layers()[0].key().to_data(), expected.to_data());
+    }
+
+    #[test]
+    fn a_full_cache_is_an_error() {
+        let mut cache = filled_cache();
+        let error = cache.layer_mut(0).append(tokens(0.0, 3), tokens(0.0, 3));
+        assert!(matches!(
+            error,
+            Err(LlmError::CacheFull { capacity: 6, needed: 7 })
+        ));
+    }
+
+    #[test]
+    fn rows_may_swap_places() {
+        let rows = [1, 0, 0];
+        let mut reordered = filled_cache();
+        reordered.reorder_rows(&rows, 0);
+        let mut selected = filled_cache();
+        selected.select_rows(&rows);
+        for (left, right) in reordered.layers().iter().zip(selected.layers()) {
+            assert_eq!(left.key().to_data(), right.key().to_data());
+            assert_eq!(left.value().to_data(), right.value().to_data());
+        }
+    }
+
+    #[test]
+    fn rows_before_the_common_prefix_stay() {
+        let before = filled_cache();
+        let mut cache = filled_cache();
+        cache.reorder_rows(&[2, 1, 0], 3);
+        let (before, after) = (before.layers()[0].key(), cache.layers()[0].key());
+        let prefix = [0..3, 0..2, 0..3, 0..4];
+        assert_eq!(
+            after.clone().slice(prefix.clone()).to_data(),
+            before.clone().slice(prefix).to_data()
+        );
+        assert_eq!(
+            after.slice([0..1, 0..2, 3..4, 0..4]).to_data(),
+            before.slice([2..3, 0..2, 3..4, 0..4]).to_data()
+        );
+    }
+}

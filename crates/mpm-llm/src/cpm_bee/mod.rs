@@ -1,0 +1,37 @@
+//! CPM-Bee: the bilingual language model of VisCPM.
+//!
+//! - [`CpmBeeConfig`] says how large a model is, [`CpmBee`] is the model
+//! - [`CpmBee::forward`] is the whole pass for training
+//! - [`CpmBee::infer`] reads a prompt once, then one token at a time, with the
+//!   keys and values in an [`InferenceState`]
+//! - both work on embeddings, so that [`splice_features`] can put pictures into
+//!   the text
+//!
+//! Source: `VisCPM/models/cpmbee.py` and `VisCPM/models/modules/`.
+
+mod attention;
+mod block;
+mod config;
+mod embedding;
+mod feed_forward;
+mod inference;
+mod input;
+mod linear;
+mod model;
+mod norm;
+mod position_bias;
+mod relation;
+mod splice;
+
+pub use attention::{Attention, AttentionBias};
+pub use block::{Encoder, FeedForwardBlock, SelfAttentionBlock, TransformerBlock};
+pub use config::CpmBeeConfig;
+pub use embedding::{ExtEmbedding, Rotary};
+pub use feed_forward::{DenseGated, FeedForward};
+pub use inference::InferenceState;
+pub use input::{CpmBeeInput, CpmBeeStep};
+pub use linear::ScaledLinear;
+pub use model::{CpmBee, CpmBeeOutput};
+pub use norm::RmsNorm;
+pub use position_bias::{PositionBias, PositionBuckets};
+pub use splice::splice_features;

@@ -1,0 +1,153 @@
+//! Puts a picture's features in the place of its slots in the text.
+
+use std::ops::Range;
+
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+
+use crate::error::LlmError;
+
+/// Replaces the embeddings at each picture's slots by its features.
+///
+/// A row may hold any number of pictures at any positions. Gradients reach
+/// `features` and the embeddings of all other tokens.
+///
+/// # Shapes
+/// - embeddings, output: `[batch, seq, d_model]`
+/// - features: `[pictures, n, d_model]`, pictures row by row and in the order of
+///   `bounds`; of any dtype, they are cast to that of `embeddings`
+/// - bounds: for each row, the slots of its pictures, each of length `n`
+///
+/// # Errors
+/// - [`LlmError::InputLength`] when `bounds` has not one entry for each row
+/// - [`LlmError::FeatureCount`] when the numbers of pictures differ
+/// - [`LlmError::FeatureLength`] when a picture has not `n` slots
+/// - [`LlmError::FeatureBounds`] when slots lie outside the row
+pub fn splice_features<B: Backend>(
+    embeddings: Tensor<B, 3>,
+    features: Tensor<B, 3>,
+    bounds: &[Vec<Range<usize>>],
+) -> Result<Tensor<B, 3>, LlmError> {
+    let [batch, seq_len, width] = embeddings.dims();
+    let [pictures, count, feature_width] = features.dims();
+    super::input::check_length("picture bounds", bounds.len(), batch)?;
+    super::input::check_length("picture features", feature_width, width)?;
+    let slots = bounds.iter().map(Vec::len).sum();
+    if slots != pictures {
+        return Err(LlmError::FeatureCount {
+            slots,
+            features: pictures,
+        });
+    }
+
+    // One gather from the text's rows followed by the features' rows.
+    let mut source: Vec<i32> = (0..(batch * seq_len) as i32).collect();
+    let placed = bounds
+        .iter()
+        .enumerate()
+        .flat_map(|(row, bounds)| bounds.iter().map(move |bound| (row, bound)));
+    for (picture, (row, bound)) in placed.enumerate() {
+        if bound.start > bound.end || bound.end > seq_len {
+            return Err(LlmError::FeatureBounds {
+                picture,
+                start: bound.start,
+                end: bound.end,
+                seq_len,
+            });
+        }
+        if bound.len() != count {
+            return Err(LlmError::FeatureLength {
+                picture,
+                slots: bound.len(),
+                features: count,
+            });
+        }
+        for (feature, slot) in bound.clone().enumerate() {
+            source[row * seq_len + slot] = (batch * seq_len + picture * count + feature) as i32;
+        }
+    }
+    if pictures == 0 {
+        return Ok(embeddings);
+    }
+    let device = embeddings.device();
+    let rows = Tensor::cat(
+        vec![
+            embeddings.clone().reshape([batch * seq_len, width]),
+            features
+                .cast(embeddings.dtype())
+                .reshape([pictures * count, width]),
+        ],
+        0,
+    );
+    let source: Tensor<B, 1, Int> =
+        Tensor::from_data(TensorData::new(source, [batch * seq_len]), &device);
+    Ok(rows.select(0, source).reshape([batch, seq_len, width]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::{
+        backend::{Autodiff, Flex},
+        tensor::Distribution,
+    };
+
+    type B = Autodiff<Flex>;
+
+    fn random<const D: usize>(dims: [usize; D]) -> Tensor<B, D> {
+        Tensor::random(dims, Distribution::Default, &Default::default())
+    }
+
+    #[test]
+    fn pictures_land_in_their_slots() {
+        let (embeddings, features) = (random([2, 6, 4]), random([3, 2, 4]));
+        let bounds = [vec![0..2, 3..5], vec![4..6]];
+        let spliced = splice_features(embeddings.clone(), features.clone(), &bounds).expect("fits");
+        let at = |row: usize, range: Range<usize>| {
+            let window = spliced.clone().slice([row..row + 1, range, 0..4]);
+            window.to_data()
+        };
+        let picture = |index: usize| features.clone().slice([index..index + 1]).to_data();
+        assert_eq!(at(0, 0..2), picture(0));
+        assert_eq!(at(0, 3..5), picture(1));
+        assert_eq!(at(1, 4..6), picture(2));
+        let text = embeddings.slice([1..2, 0..4, 0..4]).to_data();
+        assert_eq!(at(1, 0..4), text);
+    }
+
+    #[test]
+    fn gradients_reach_features_and_text_but_not_the_slots() {
+        let embeddings = random([1, 4, 2]).require_grad();
+        let features = random([1, 2, 2]).require_grad();
+        let spliced =
+            splice_features(embeddings.clone(), features.clone(), &[vec![1..3]]).expect("fits");
+        let grads = spliced.sum().backward();
+        let features = features.grad(&grads).expect("reached").into_data();
+        assert_eq!(features.to_vec::<f32>().expect("f32"), [1.0; 4]);
+        let embeddings = embeddings.grad(&grads).expect("reached").into_data();
+        assert_eq!(
+            embeddings.to_vec::<f32>().expect("f32"),
+            [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]
+        );
+    }
+
+    #[test]
+    fn mismatches_name_both_numbers() {
+        let splice = |pictures: usize, bounds: &[Vec<Range<usize>>]| {
+            splice_features(random([1, 6, 4]), random([pictures, 3, 4]), bounds)
+        };
+        assert!(matches!(
+            splice(2, &[vec![0..3]]),
+            Err(LlmError::FeatureCount { slots: 1, features: 2 })
+        ));
+        assert!(matches!(
+            splice(1, &[vec![0..2]]),
+            Err(LlmError::FeatureLength { picture: 0, slots: 2, features: 3 })
+        ));
+        assert!(matches!(
+            splice(1, &[vec![4..7]]),
+            Err(LlmError::FeatureBounds { start: 4, end: 7, seq_len: 6, .. })
+        ));
+        let message = splice(1, &[vec![0..2]]).expect_err("too short").to_string();
+        assert!(message.contains("2 slots") && message.contains("3 features"));
+    }
+}
