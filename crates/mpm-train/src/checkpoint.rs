@@ -221,11 +221,13 @@ impl CheckpointStore {
         let checkpoints = self.list()?;
         let surplus = checkpoints.len().saturating_sub(self.keep.get());
         for checkpoint in &checkpoints[..surplus] {
-            // Without its manifest a checkpoint is incomplete, so a process killed
-            // while it removes the files leaves nothing that could be loaded.
-            let manifest = checkpoint.folder.join(MANIFEST);
-            fs::remove_file(&manifest).map_err(TrainError::io("remove", &manifest))?;
-            remove(&checkpoint.folder)?;
+            // Under a staging name, a folder that a killed process leaves half
+            // removed is no checkpoint, and the next run removes the rest.
+            let name = format!("{STAGING_PREFIX}{:08}", checkpoint.manifest.step);
+            let doomed = self.folder.join(name);
+            fs::rename(&checkpoint.folder, &doomed)
+                .map_err(TrainError::io("rename", &checkpoint.folder))?;
+            remove(&doomed)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@
 
 mod accumulate;
 pub mod checkpoint;
+mod clock;
 pub mod data;
 pub mod error;
 pub mod evaluate;

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use crate::accumulate::{StepGradient, step_gradient};
 use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointStore, model_file, optimizer_file};
+use crate::clock::Clock;
 use crate::optimizer::{GroupedAdamW, trainable_ids};
 use crate::report::{Callback, StepReport};
 use crate::{DataSource, Objective, OptimizerConfig, Schedule, TrainError, gradient};
@@ -365,56 +365,4 @@ fn step_seed(seed: u64, step: usize) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// Measures steps.
-struct Clock {
-    started: Instant,
-    last: Instant,
-    first_step: usize,
-    steps: usize,
-}
-
-impl Clock {
-    fn start(first_step: usize, steps: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            started: now,
-            last: now,
-            first_step,
-            steps,
-        }
-    }
-
-    fn report(
-        &mut self,
-        step: usize,
-        gradient: &StepGradient,
-        learning_rate: f64,
-        gradient_norm: f64,
-    ) -> StepReport {
-        let now = Instant::now();
-        // The clock may be too coarse to see a short step.
-        let seconds_of_step = (now - self.last).as_secs_f64().max(1e-9);
-        let seconds = (now - self.started).as_secs_f64();
-        self.last = now;
-        let done = (step - self.first_step) as f64;
-        StepReport {
-            step,
-            steps: self.steps,
-            loss: gradient.loss,
-            accuracy: gradient
-                .correct
-                .map(|correct| correct as f64 / gradient.counted as f64),
-            learning_rate,
-            gradient_norm,
-            counted: gradient.counted,
-            samples: gradient.samples,
-            tokens: gradient.tokens,
-            samples_per_second: gradient.samples as f64 / seconds_of_step,
-            tokens_per_second: gradient.tokens as f64 / seconds_of_step,
-            seconds,
-            seconds_left: seconds / done * (self.steps - step) as f64,
-        }
-    }
 }

@@ -388,7 +388,7 @@ impl DataSource for Sparse {
 
     fn next_batch(&mut self) -> Result<Option<TextBatch>, BoxError> {
         let mut batch = self.text.batch(self.text.next);
-        if !self.counted || self.text.next % 2 == 0 {
+        if !self.counted || self.text.next.is_multiple_of(2) {
             batch.targets.fill(IGNORED_TARGET);
         }
         self.text.next += 1;
