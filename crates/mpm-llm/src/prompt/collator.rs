@@ -1,6 +1,5 @@
 //! Batches for training.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::EncodedPrompt;
@@ -42,7 +41,8 @@ pub struct TrainingBatch {
     /// The next token to predict, or [`IGNORE_INDEX`], `[batch, seq]`. Targets from the
     /// vocabulary's size on are rows of the extension table.
     pub target: Vec<i32>,
-    /// The tokens of the extension table, `[ext]`; never empty.
+    /// The tokens of the extension table, `[ext]`: one row per occurrence of a token with a sub id
+    /// above 0, as in the reference; never empty.
     pub ext_table_ids: Vec<i32>,
     /// Their sub ids, `[ext]`.
     pub ext_table_sub: Vec<i32>,
@@ -102,7 +102,6 @@ impl Collator {
         let relations = prompts.iter().map(|p| p.segment_rel.len());
         let rel_width = relations.fold(seq, usize::max);
         let zeros = vec![0; prompts.len() * seq];
-        let mut ext = BatchExtTable::default();
         let mut batch = TrainingBatch {
             batch: prompts.len(),
             seq,
@@ -125,25 +124,27 @@ impl Collator {
         for (row, prompt) in prompts.iter().enumerate() {
             let start = row * seq;
             batch.num_segments[start..start + prompt.len()].fill(prompt.num_segments as i32);
-            self.set_targets(prompt, &mut ext, &mut batch.target[start..start + seq]);
+            self.set_targets(row, prompt, &mut batch);
         }
-        if ext.ids.is_empty() {
+        if batch.ext_table_ids.is_empty() {
             // Tensors of length 0 are trouble on some backends; no target names this row.
-            ext.ids.push(0);
-            ext.subs.push(1);
+            batch.ext_table_ids.push(0);
+            batch.ext_table_sub.push(1);
         }
-        batch.ext_table_ids = ext.ids;
-        batch.ext_table_sub = ext.subs;
         Ok(batch)
     }
 
-    fn set_targets(&self, prompt: &EncodedPrompt, ext: &mut BatchExtTable, target: &mut [i32]) {
+    fn set_targets(&self, row: usize, prompt: &EncodedPrompt, batch: &mut TrainingBatch) {
+        let target = &mut batch.target[row * batch.seq..(row + 1) * batch.seq];
         for (j, (&id, &sub)) in prompt.ids.iter().zip(&prompt.sub_ids).enumerate() {
-            let token = if sub > 0 {
-                self.vocab_size + ext.index(id, sub)
-            } else {
-                id
-            };
+            let mut token = id;
+            if sub > 0 {
+                // The reference looks tokens up by the identity of tensors and so never finds one:
+                // each occurrence has its own row, and the loss is over as many columns.
+                token = self.vocab_size + batch.ext_table_ids.len() as i32;
+                batch.ext_table_ids.push(id);
+                batch.ext_table_sub.push(sub);
+            }
             if j > 1 && !prompt.context[j - 1] {
                 // The `<s>` of the next segment says that this answer is over.
                 target[j - 1] = if id == self.bos_id {
@@ -153,31 +154,9 @@ impl Collator {
                 };
             }
         }
-        if let Some(last) = prompt.context.iter().rposition(|_| true)
-            && !prompt.context[last]
-        {
-            target[last] = self.eos_id;
+        if prompt.context.last() == Some(&false) {
+            target[prompt.len() - 1] = self.eos_id;
         }
-    }
-}
-
-/// The extension tokens of a batch, in the order in which they come.
-#[derive(Debug, Default)]
-pub(super) struct BatchExtTable {
-    indices: HashMap<(i32, i32), i32>,
-    pub(super) ids: Vec<i32>,
-    pub(super) subs: Vec<i32>,
-}
-
-impl BatchExtTable {
-    /// The row of a token with a sub id, a new one where it has none.
-    pub(super) fn index(&mut self, id: i32, sub: i32) -> i32 {
-        let Self { indices, ids, subs } = self;
-        *indices.entry((id, sub)).or_insert_with(|| {
-            ids.push(id);
-            subs.push(sub);
-            ids.len() as i32 - 1
-        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Prompts whose answers are to be found.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use super::collator::BatchExtTable;
 use super::{ANSWER_KEY, EncodedPrompt, PromptEncoder, PromptValue};
 use crate::LlmError;
 use crate::tokenizer::{CpmBeeTokenizer, ExtTable};
@@ -172,6 +172,26 @@ impl InferenceBatch {
         batch.batch_ext_table_ids = ext.ids;
         batch.batch_ext_table_sub = ext.subs;
         Ok(batch)
+    }
+}
+
+/// The extension tokens of a batch, in the order in which they come.
+#[derive(Debug, Default)]
+struct BatchExtTable {
+    indices: HashMap<(i32, i32), i32>,
+    ids: Vec<i32>,
+    subs: Vec<i32>,
+}
+
+impl BatchExtTable {
+    /// The row of a token with a sub id, a new one where it has none.
+    fn index(&mut self, id: i32, sub: i32) -> i32 {
+        let Self { indices, ids, subs } = self;
+        *indices.entry((id, sub)).or_insert_with(|| {
+            ids.push(id);
+            subs.push(sub);
+            ids.len() as i32 - 1
+        })
     }
 }
 
