@@ -31,8 +31,14 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.extension().is_some_and(|extension| extension == "json")
-                && path.file_name().unwrap().to_str().unwrap().starts_with(PREFIX)
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+                && path
+                    .file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .starts_with(PREFIX)
         })
         .collect();
     cases.sort();
@@ -43,10 +49,20 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 fn pictures() {
     let folder = fixtures();
     let cases = cases(&folder);
-    assert!(!cases.is_empty(), "no case {PREFIX}* in {}", folder.display());
+    assert!(
+        !cases.is_empty(),
+        "no case {PREFIX}* in {}",
+        folder.display()
+    );
     for case in &cases {
         println!("{}", case.display());
-        if case.file_name().unwrap().to_str().unwrap().starts_with("f_augment") {
+        if case
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("f_augment")
+        {
             augment::check(case);
         } else {
             preprocess::check(&folder, case);

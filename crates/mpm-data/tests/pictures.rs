@@ -20,10 +20,16 @@ const FORMATS: [ImageFormat; 5] = [
 
 fn encode(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let image = RgbImage::from_fn(width, height, |x, y| {
-        image::Rgb([(x * 5 % 256) as u8, (y * 7 % 256) as u8, (x * y % 256) as u8])
+        image::Rgb([
+            (x * 5 % 256) as u8,
+            (y * 7 % 256) as u8,
+            (x * y % 256) as u8,
+        ])
     });
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(image).write_to(&mut bytes, format).unwrap();
+    DynamicImage::from(image)
+        .write_to(&mut bytes, format)
+        .unwrap();
     bytes.into_inner()
 }
 
@@ -55,7 +61,10 @@ fn missing_files_and_folders_are_named() {
     let (error, text) = open_error(&folder.path().join("nothing.png"));
     assert!(matches!(reason(error), PictureError::Missing(_)), "{text}");
     let (error, text) = open_error(folder.path());
-    assert!(matches!(reason(error), PictureError::Unreadable(_)), "{text}");
+    assert!(
+        matches!(reason(error), PictureError::Unreadable(_)),
+        "{text}"
+    );
 }
 
 #[test]
@@ -65,7 +74,10 @@ fn other_files_are_no_pictures() {
     for content in [&b"just text"[..], b"", b"%PDF-1.7", b"II*\0"] {
         std::fs::write(&path, content).unwrap();
         let (error, text) = open_error(&path);
-        assert!(matches!(reason(error), PictureError::UnknownFormat), "{text}");
+        assert!(
+            matches!(reason(error), PictureError::UnknownFormat),
+            "{text}"
+        );
     }
 }
 
@@ -75,7 +87,10 @@ fn half_a_file_is_truncated() {
         let bytes = encode(64, 48, format);
         for part in [bytes.len() / 2, bytes.len() * 3 / 4] {
             let error = Picture::decode(&bytes[..part]).unwrap_err();
-            assert!(matches!(error, PictureError::Truncated(_)), "{format:?}: {error:?}");
+            assert!(
+                matches!(error, PictureError::Truncated(_)),
+                "{format:?}: {error:?}"
+            );
         }
     }
 }
@@ -96,32 +111,51 @@ fn large_files_are_refused_before_they_are_read() {
     let bytes = encode(20, 20, ImageFormat::Bmp);
     std::fs::write(&path, &bytes).unwrap();
     let limit = bytes.len() as u64 - 1;
-    let limits = PictureLimits { max_bytes: limit, ..PictureLimits::default() };
+    let limits = PictureLimits {
+        max_bytes: limit,
+        ..PictureLimits::default()
+    };
     let error = reason(Picture::open_with(&path, &limits).unwrap_err());
     assert!(matches!(error, PictureError::TooManyBytes { limit: l, .. } if l == limit));
     assert!(matches!(
         Picture::decode_with(&bytes, &limits),
         Err(PictureError::TooManyBytes { .. })
     ));
-    let limits = PictureLimits { max_bytes: limit + 1, ..limits };
+    let limits = PictureLimits {
+        max_bytes: limit + 1,
+        ..limits
+    };
     assert!(Picture::open_with(&path, &limits).is_ok());
 }
 
 #[test]
 fn too_many_pixels_are_refused_by_the_header() {
-    let limits = PictureLimits { max_pixels: 31 * 17 - 1, ..PictureLimits::default() };
+    let limits = PictureLimits {
+        max_pixels: 31 * 17 - 1,
+        ..PictureLimits::default()
+    };
     for format in FORMATS {
         let bytes = encode(31, 17, format);
         let error = Picture::decode_with(&bytes, &limits).unwrap_err();
         assert!(
-            matches!(error, PictureError::TooManyPixels { width: 31, height: 17, .. }),
+            matches!(
+                error,
+                PictureError::TooManyPixels {
+                    width: 31,
+                    height: 17,
+                    ..
+                }
+            ),
             "{format:?}: {error:?}"
         );
     }
     // A header alone, announcing 30,000 x 30,000 pixels.
     let mut bomb = encode(1, 1, ImageFormat::Bmp);
     bomb[18..26].copy_from_slice(&[0x30, 0x75, 0, 0, 0x30, 0x75, 0, 0]);
-    assert!(matches!(Picture::decode(&bomb), Err(PictureError::TooManyPixels { .. })));
+    assert!(matches!(
+        Picture::decode(&bomb),
+        Err(PictureError::TooManyPixels { .. })
+    ));
 }
 
 #[test]
@@ -137,10 +171,14 @@ fn unusual_shapes_are_preprocessed() {
 #[test]
 fn orientation_tags_are_ignored() {
     // An EXIF block saying "rotate by 90 degrees", between start of image and the rest.
-    let exif = b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let exif =
+        b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let plain = encode(32, 16, ImageFormat::Jpeg);
     let tagged = [&plain[..2], &exif[..], &plain[2..]].concat();
-    assert_eq!(Picture::decode(&tagged).unwrap(), Picture::decode(&plain).unwrap());
+    assert_eq!(
+        Picture::decode(&tagged).unwrap(),
+        Picture::decode(&plain).unwrap()
+    );
 }
 
 #[test]

@@ -36,13 +36,21 @@ pub(super) fn to_rgb(mut pixels: Vec<u8>, color: ColorType, grey16: Grey16) -> O
         ColorType::La16 => grow::<4>(&pixels, |p| grey([p[0], p[1]])),
         ColorType::Rgb16 => {
             shrink::<6>(&mut pixels, |p| {
-                [high_byte([p[0], p[1]]), high_byte([p[2], p[3]]), high_byte([p[4], p[5]])]
+                [
+                    high_byte([p[0], p[1]]),
+                    high_byte([p[2], p[3]]),
+                    high_byte([p[4], p[5]]),
+                ]
             });
             pixels
         }
         ColorType::Rgba16 => {
             shrink::<8>(&mut pixels, |p| {
-                [high_byte([p[0], p[1]]), high_byte([p[2], p[3]]), high_byte([p[4], p[5]])]
+                [
+                    high_byte([p[0], p[1]]),
+                    high_byte([p[2], p[3]]),
+                    high_byte([p[4], p[5]]),
+                ]
             });
             pixels
         }
@@ -69,7 +77,12 @@ fn shrink<const N: usize>(pixels: &mut Vec<u8>, rgb: impl Fn([u8; N]) -> [u8; CH
 /// Repeats the grey value of each pixel of `N` bytes three times.
 fn grow<const N: usize>(pixels: &[u8], grey: impl Fn([u8; N]) -> u8) -> Vec<u8> {
     let mut rgb = vec![0; pixels.len() / N * CHANNELS];
-    for (out, pixel) in rgb.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(pixels.as_chunks().0) {
+    for (out, pixel) in rgb
+        .as_chunks_mut::<CHANNELS>()
+        .0
+        .iter_mut()
+        .zip(pixels.as_chunks().0)
+    {
         *out = [grey(*pixel); CHANNELS];
     }
     rgb
@@ -80,7 +93,10 @@ mod tests {
     use super::*;
 
     fn samples(values: &[u16]) -> Vec<u8> {
-        values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+        values
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect()
     }
 
     #[test]
@@ -91,23 +107,38 @@ mod tests {
             Some(vec![1, 2, 3, 4, 5, 6])
         );
         let la = vec![7, 0, 9, 128];
-        assert_eq!(to_rgb(la, ColorType::La8, Grey16::Clip), Some(vec![7, 7, 7, 9, 9, 9]));
+        assert_eq!(
+            to_rgb(la, ColorType::La8, Grey16::Clip),
+            Some(vec![7, 7, 7, 9, 9, 9])
+        );
     }
 
     #[test]
     fn sixteen_bit_colours_keep_their_high_byte() {
         let rgb = samples(&[0x0100, 0x02FF, 0xFFFF]);
-        assert_eq!(to_rgb(rgb, ColorType::Rgb16, Grey16::Clip), Some(vec![1, 2, 255]));
+        assert_eq!(
+            to_rgb(rgb, ColorType::Rgb16, Grey16::Clip),
+            Some(vec![1, 2, 255])
+        );
         let rgba = samples(&[0x0100, 0x02FF, 0xFFFF, 0]);
-        assert_eq!(to_rgb(rgba, ColorType::Rgba16, Grey16::Clip), Some(vec![1, 2, 255]));
+        assert_eq!(
+            to_rgb(rgba, ColorType::Rgba16, Grey16::Clip),
+            Some(vec![1, 2, 255])
+        );
         let la = samples(&[0x1234, 0]);
-        assert_eq!(to_rgb(la, ColorType::La16, Grey16::HighByte), Some(vec![0x12; 3]));
+        assert_eq!(
+            to_rgb(la, ColorType::La16, Grey16::HighByte),
+            Some(vec![0x12; 3])
+        );
     }
 
     #[test]
     fn sixteen_bit_grey_is_clipped() {
         let grey = samples(&[0, 254, 255, 256, 65535]);
-        let expected = [0, 254, 255, 255, 255].iter().flat_map(|&v| [v; 3]).collect();
+        let expected = [0, 254, 255, 255, 255]
+            .iter()
+            .flat_map(|&v| [v; 3])
+            .collect();
         assert_eq!(to_rgb(grey, ColorType::L16, Grey16::Clip), Some(expected));
     }
 

@@ -14,6 +14,11 @@ pub(super) struct Region {
 impl Region {
     /// All of `picture`.
     pub fn whole(picture: &Picture) -> Self {
-        Self { left: 0, top: 0, width: picture.width(), height: picture.height() }
+        Self {
+            left: 0,
+            top: 0,
+            width: picture.width(),
+            height: picture.height(),
+        }
     }
 }

@@ -48,7 +48,10 @@ impl Picture {
         let path = path.as_ref();
         read_file(path, limits)
             .and_then(|bytes| Self::decode_with(&bytes, limits))
-            .map_err(|source| DataError::Picture { path: path.to_owned(), source })
+            .map_err(|source| DataError::Picture {
+                path: path.to_owned(),
+                source,
+            })
     }
 
     /// Decodes the bytes of a picture file, see [`open`](Self::open).
@@ -90,7 +93,10 @@ fn read_file(path: &Path, limits: &PictureLimits) -> Result<Vec<u8>, PictureErro
         _ => PictureError::Unreadable(error),
     })?;
     let size = file.metadata().map_err(PictureError::Unreadable)?.len();
-    let too_many = |bytes| PictureError::TooManyBytes { bytes, limit: limits.max_bytes };
+    let too_many = |bytes| PictureError::TooManyBytes {
+        bytes,
+        limit: limits.max_bytes,
+    };
     if size > limits.max_bytes {
         return Err(too_many(size));
     }
@@ -121,7 +127,10 @@ fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Picture, PictureError>
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut allocation = Limits::no_limits();
     allocation.max_alloc = Some(
-        limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL).saturating_add(DECODER_OVERHEAD),
+        limits
+            .max_pixels
+            .saturating_mul(MAX_BYTES_PER_PIXEL)
+            .saturating_add(DECODER_OVERHEAD),
     );
     reader.limits(allocation);
     let decoder = reader.into_decoder().map_err(classify)?;
@@ -148,7 +157,11 @@ pub(super) fn check_pixels(
     limits: &PictureLimits,
 ) -> Result<(), PictureError> {
     if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return Err(PictureError::TooManyPixels { width, height, limit: limits.max_pixels });
+        return Err(PictureError::TooManyPixels {
+            width,
+            height,
+            limit: limits.max_pixels,
+        });
     }
     Ok(())
 }
@@ -159,7 +172,9 @@ fn png_has_alpha_channel(bytes: &[u8]) -> bool {
     // Signature (8), chunk length (4), "IHDR" (4), width (4), height (4), bit depth (1).
     const COLOR_TYPE_OFFSET: usize = 25;
     const ALPHA_BIT: u8 = 4;
-    bytes.get(COLOR_TYPE_OFFSET).is_some_and(|color_type| color_type & ALPHA_BIT != 0)
+    bytes
+        .get(COLOR_TYPE_OFFSET)
+        .is_some_and(|color_type| color_type & ALPHA_BIT != 0)
 }
 
 /// Whether a WebP file is as long as its RIFF header says; its decoders call a missing end a
@@ -178,7 +193,11 @@ pub(super) fn classify(error: ImageError) -> PictureError {
         ImageError::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
         _ => false,
     };
-    if truncated { PictureError::Truncated(Some(error)) } else { PictureError::Broken(error) }
+    if truncated {
+        PictureError::Truncated(Some(error))
+    } else {
+        PictureError::Broken(error)
+    }
 }
 
 fn unsupported(format: ImageFormat, feature: String) -> ImageError {

@@ -43,7 +43,9 @@ pub(super) fn decode_first_frame(
     let rows = pixels[top as usize * stride..].chunks_exact_mut(stride);
     if frame_width > 0 {
         for (row, indices) in rows.zip(indices.chunks_exact(frame_width as usize)) {
-            let row = row[left as usize * CHANNELS..].as_chunks_mut::<CHANNELS>().0;
+            let row = row[left as usize * CHANNELS..]
+                .as_chunks_mut::<CHANNELS>()
+                .0;
             for (pixel, &index) in row.iter_mut().zip(indices) {
                 *pixel = palette.color(index);
             }

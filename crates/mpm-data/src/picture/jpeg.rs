@@ -29,8 +29,14 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
             _ => {
                 let [high, low, ..] = after else { return false };
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let Some(segment_end) = after.get(length..) else { return false };
-                if marker == START_OF_SCAN { skip_entropy_coded(segment_end) } else { segment_end }
+                let Some(segment_end) = after.get(length..) else {
+                    return false;
+                };
+                if marker == START_OF_SCAN {
+                    skip_entropy_coded(segment_end)
+                } else {
+                    segment_end
+                }
             }
         };
     }
@@ -60,7 +66,16 @@ mod tests {
 
     #[test]
     fn the_end_is_found_behind_scans_and_fill_bytes() {
-        let file = [&START[..], &THUMBNAIL, &SCAN, &SCAN, &[MARKER], &END, b"garbage"].concat();
+        let file = [
+            &START[..],
+            &THUMBNAIL,
+            &SCAN,
+            &SCAN,
+            &[MARKER],
+            &END,
+            b"garbage",
+        ]
+        .concat();
         assert!(is_complete(&file));
     }
 

@@ -31,6 +31,9 @@ pub struct PictureLimits {
 
 impl Default for PictureLimits {
     fn default() -> Self {
-        Self { max_pixels: DEFAULT_MAX_PIXELS, max_bytes: DEFAULT_MAX_BYTES }
+        Self {
+            max_pixels: DEFAULT_MAX_PIXELS,
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
     }
 }

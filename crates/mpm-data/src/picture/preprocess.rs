@@ -60,7 +60,11 @@ fn half() -> [f32; CHANNELS] {
 impl PicturePreprocessor {
     /// `size` x `size` pixels, mean and standard deviation 0.5.
     pub fn new(size: NonZeroU32) -> Self {
-        Self { size, mean: half(), std: half() }
+        Self {
+            size,
+            mean: half(),
+            std: half(),
+        }
     }
 
     /// Resizes (antialiased bicubic, see [`Picture::resize`]) and normalises: `[3, size, size]`.
@@ -81,9 +85,18 @@ impl PicturePreprocessor {
             let table: [f32; 256] = std::array::from_fn(|level| {
                 (level as f32 / 255.0 - self.mean[channel]) / self.std[channel]
             });
-            data.extend(pixels.iter().map(|pixel| table[usize::from(pixel[channel])]));
+            data.extend(
+                pixels
+                    .iter()
+                    .map(|pixel| table[usize::from(pixel[channel])]),
+            );
         }
-        PixelValues { data, channels: CHANNELS, height, width }
+        PixelValues {
+            data,
+            channels: CHANNELS,
+            height,
+            width,
+        }
     }
 }
 
@@ -96,6 +109,7 @@ impl Default for PicturePreprocessor {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -117,7 +131,10 @@ mod tests {
     #[test]
     fn configuration_needs_only_the_size_and_refuses_zero() {
         let parsed: PicturePreprocessor = serde_json::from_str(r#"{"size":64}"#).unwrap();
-        assert_eq!(parsed, PicturePreprocessor::new(NonZeroU32::new(64).unwrap()));
+        assert_eq!(
+            parsed,
+            PicturePreprocessor::new(NonZeroU32::new(64).unwrap())
+        );
         assert!(serde_json::from_str::<PicturePreprocessor>(r#"{"size":0}"#).is_err());
     }
 }

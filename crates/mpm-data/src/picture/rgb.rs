@@ -32,15 +32,27 @@ impl Picture {
     pub fn from_rgb(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, PictureError> {
         let expected = u128::from(width) * u128::from(height) * CHANNELS as u128;
         if expected == 0 || expected != pixels.len() as u128 {
-            return Err(PictureError::WrongShape { width, height, bytes: pixels.len() });
+            return Err(PictureError::WrongShape {
+                width,
+                height,
+                bytes: pixels.len(),
+            });
         }
-        Ok(Self { width, height, pixels })
+        Ok(Self {
+            width,
+            height,
+            pixels,
+        })
     }
 
     /// Like [`from_rgb`](Self::from_rgb), for buffers whose size this module computed itself.
     pub(super) fn from_own_buffer(width: u32, height: u32, pixels: Vec<u8>) -> Self {
         debug_assert_eq!(pixels.len(), width as usize * height as usize * CHANNELS);
-        Self { width, height, pixels }
+        Self {
+            width,
+            height,
+            pixels,
+        }
     }
 
     /// Width in pixels.

@@ -22,7 +22,9 @@ pub fn check(case: &Path) {
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let picture = |name: &Value| {
         let tensor = tensors.tensor(name.as_str().unwrap()).unwrap();
-        let [height, width, 3] = *tensor.shape() else { panic!("{name}: {:?}", tensor.shape()) };
+        let [height, width, 3] = *tensor.shape() else {
+            panic!("{name}: {:?}", tensor.shape())
+        };
         Picture::from_rgb(width as u32, height as u32, tensor.data().to_vec()).unwrap()
     };
     let runs = json["runs"].as_array().unwrap();
@@ -30,11 +32,21 @@ pub fn check(case: &Path) {
     for run in runs {
         let (result, tolerance) = apply(&picture(&run["input"]), run);
         let expected = picture(&run["output"]);
-        let difference =
-            result.pixels().iter().zip(expected.pixels()).map(|(a, b)| a.abs_diff(*b)).max();
-        let size = [(result.width(), result.height()), (expected.width(), expected.height())];
+        let difference = result
+            .pixels()
+            .iter()
+            .zip(expected.pixels())
+            .map(|(a, b)| a.abs_diff(*b))
+            .max();
+        let size = [
+            (result.width(), result.height()),
+            (expected.width(), expected.height()),
+        ];
         assert_eq!(size[0], size[1], "{run}");
-        assert!(difference <= Some(tolerance), "{run}: {difference:?} levels");
+        assert!(
+            difference <= Some(tolerance),
+            "{run}: {difference:?} levels"
+        );
     }
 }
 
@@ -44,11 +56,20 @@ fn apply(picture: &Picture, run: &Value) -> (Picture, u8) {
         "AutoContrast" => (tone::auto_contrast(picture), 0),
         "Equalize" => (tone::equalize(picture), 0),
         "Brightness" => (tone::brightness(picture, value() as f32), 0),
-        "Sharpness" => (tone::sharpness(picture, value() as f32), SHARPNESS_TOLERANCE),
+        "Sharpness" => (
+            tone::sharpness(picture, value() as f32),
+            SHARPNESS_TOLERANCE,
+        ),
         "ShearX" => (geometry::shear_x(picture, value()), INTERPOLATION_TOLERANCE),
         "ShearY" => (geometry::shear_y(picture, value()), INTERPOLATION_TOLERANCE),
-        "TranslateX" => (geometry::translate_x(picture, value()), INTERPOLATION_TOLERANCE),
-        "TranslateY" => (geometry::translate_y(picture, value()), INTERPOLATION_TOLERANCE),
+        "TranslateX" => (
+            geometry::translate_x(picture, value()),
+            INTERPOLATION_TOLERANCE,
+        ),
+        "TranslateY" => (
+            geometry::translate_y(picture, value()),
+            INTERPOLATION_TOLERANCE,
+        ),
         "Rotate" => (geometry::rotate(picture, value()), INTERPOLATION_TOLERANCE),
         operation => panic!("unknown operation {operation}"),
     }

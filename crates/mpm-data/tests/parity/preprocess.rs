@@ -11,10 +11,20 @@ use sha2::{Digest, Sha256};
 /// How far levels may differ between two decoders of JPEG or lossy WebP, and what comes of
 /// their pixels: the inverse transform, the enlarging of the colour planes and the colour
 /// conversion round differently.
-const LOSSY: Tolerance = Tolerance { usual: 2, outliers: 0.02, largest: 16, mean: 0.5 };
+const LOSSY: Tolerance = Tolerance {
+    usual: 2,
+    outliers: 0.02,
+    largest: 16,
+    mean: 0.5,
+};
 
 /// Everything else is the same arithmetic on integers.
-const EXACT: Tolerance = Tolerance { usual: 0, outliers: 0.0, largest: 0, mean: 0.0 };
+const EXACT: Tolerance = Tolerance {
+    usual: 0,
+    outliers: 0.0,
+    largest: 0,
+    mean: 0.0,
+};
 
 /// A tolerance in levels.
 #[derive(Clone, Copy)]
@@ -49,12 +59,23 @@ pub fn check(folder: &Path, case: &Path) {
 
     let images = json["images"].as_array().unwrap();
     assert!(!images.is_empty());
-    let mut unused: Vec<_> =
-        tensors.names().into_iter().filter(|name| name.starts_with("out.")).collect();
+    let mut unused: Vec<_> = tensors
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with("out."))
+        .collect();
     for image in images {
         let prefix = format!("out.{}.", image["tag"].as_str().unwrap());
-        let input = check_decoded(folder, image, tensors.tensor(&format!("{prefix}decoded_rgb_u8")).ok());
-        for name in tensors.names().into_iter().filter(|name| name.starts_with(&prefix)) {
+        let input = check_decoded(
+            folder,
+            image,
+            tensors.tensor(&format!("{prefix}decoded_rgb_u8")).ok(),
+        );
+        for name in tensors
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with(&prefix))
+        {
             unused.retain(|other| *other != name);
             let expected = tensors.tensor(name).unwrap();
             check_output(&input, image, &name[prefix.len()..], &expected);
@@ -75,8 +96,14 @@ struct Input {
 fn check_decoded(folder: &Path, image: &Value, expected: Option<TensorView<'_>>) -> Input {
     let file = image["file"].as_str().unwrap();
     let picture = Picture::open(folder.join(file)).unwrap();
-    assert_eq!(image["size"], serde_json::json!([picture.width(), picture.height()]), "{file}");
-    let lossy = [".jpg", ".jpeg", ".webp"].iter().any(|end| file.ends_with(end));
+    assert_eq!(
+        image["size"],
+        serde_json::json!([picture.width(), picture.height()]),
+        "{file}"
+    );
+    let lossy = [".jpg", ".jpeg", ".webp"]
+        .iter()
+        .any(|end| file.ends_with(end));
     let tolerance = if lossy { LOSSY } else { EXACT };
     let sha256 = image["sha256_decoded_rgb_hwc"].as_str().unwrap();
     let Some(expected) = expected else {
@@ -92,7 +119,10 @@ fn check_decoded(folder: &Path, image: &Value, expected: Option<TensorView<'_>>)
     assert_eq!(hex(expected.data()), sha256, "{file}");
     let picture =
         Picture::from_rgb(picture.width(), picture.height(), expected.data().to_vec()).unwrap();
-    Input { picture, tolerance: EXACT }
+    Input {
+        picture,
+        tolerance: EXACT,
+    }
 }
 
 /// Compares one output tensor; its name tells the step and the size.
@@ -103,17 +133,27 @@ fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorView<
     }
     if let Some(size) = name.strip_prefix("resized_u8_") {
         let size = size.parse().unwrap();
-        assert_eq!(expected.shape(), [size as usize, size as usize, 3], "{context}");
+        assert_eq!(
+            expected.shape(),
+            [size as usize, size as usize, 3],
+            "{context}"
+        );
         let picture = resized(&input.picture, size);
         assert_levels(picture.pixels(), expected.data(), input.tolerance, &context);
-    } else if let Some(size) = name.strip_prefix("u8_").and_then(|n| n.strip_suffix("_rows")) {
+    } else if let Some(size) = name
+        .strip_prefix("u8_")
+        .and_then(|n| n.strip_suffix("_rows"))
+    {
         let picture = resized(&input.picture, size.parse().unwrap());
         let stride = picture.width() as usize * 3;
         let rows: Vec<u8> = rows(image, size)
             .flat_map(|row| picture.pixels()[row * stride..][..stride].iter().copied())
             .collect();
         assert_levels(&rows, expected.data(), input.tolerance, &context);
-    } else if let Some(size) = name.strip_prefix("tensor").and_then(|n| n.strip_suffix("_rows")) {
+    } else if let Some(size) = name
+        .strip_prefix("tensor")
+        .and_then(|n| n.strip_suffix("_rows"))
+    {
         let values = preprocessed(&input.picture, size.parse().unwrap());
         let rows: Vec<f32> = (0..values.channels)
             .flat_map(|channel| rows(image, size).map(move |row| (channel, row)))
@@ -143,7 +183,10 @@ fn check_sums(input: &Input, image: &Value) {
             let sum: u64 = picture.pixels().iter().map(|&level| u64::from(level)).sum();
             let difference = value.as_u64().unwrap().abs_diff(sum) as f64;
             let levels = picture.pixels().len() as f64;
-            assert!(difference <= input.tolerance.mean * levels, "{context}: {sum}");
+            assert!(
+                difference <= input.tolerance.mean * levels,
+                "{context}: {sum}"
+            );
         } else if let Some(size) = between("sha256_u8_", "_hwc") {
             let picture = resized(&input.picture, size.parse().unwrap());
             if input.tolerance.largest == 0 {
@@ -159,7 +202,10 @@ fn check_sums(input: &Input, image: &Value) {
             assert_sum(sum, value, values.len(), input.tolerance, &context);
         } else {
             let other = ["file", "mode", "size", "tag", "sha256_decoded_rgb_hwc"];
-            assert!(other.contains(&&**key) || key.starts_with("rows"), "{context}: unknown");
+            assert!(
+                other.contains(&&**key) || key.starts_with("rows"),
+                "{context}: unknown"
+            );
         }
     }
 }
@@ -181,20 +227,36 @@ fn rows<'a>(image: &'a Value, size: &str) -> impl Iterator<Item = usize> + use<'
 
 fn assert_levels(levels: &[u8], expected: &[u8], tolerance: Tolerance, context: &str) {
     assert_eq!(levels.len(), expected.len(), "{context}");
-    let differences: Vec<u8> = levels.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
+    let differences: Vec<u8> = levels
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| a.abs_diff(*b))
+        .collect();
     let largest = differences.iter().copied().max().unwrap();
     assert!(largest <= tolerance.largest, "{context}: {largest} levels");
     let outliers = differences.iter().filter(|&&d| d > tolerance.usual).count();
     let share = outliers as f64 / differences.len() as f64;
-    assert!(share <= tolerance.outliers, "{context}: {share} beyond {}", tolerance.usual);
+    assert!(
+        share <= tolerance.outliers,
+        "{context}: {share} beyond {}",
+        tolerance.usual
+    );
     let mean = differences.iter().map(|&d| f64::from(d)).sum::<f64>() / differences.len() as f64;
-    assert!(mean <= tolerance.mean, "{context}: {mean} levels on average");
+    assert!(
+        mean <= tolerance.mean,
+        "{context}: {mean} levels on average"
+    );
     println!("{context}: at most {largest} levels, {mean:.3} on average");
 }
 
 fn assert_close(values: &[f32], expected: &TensorView<'_>, tolerance: Tolerance, context: &str) {
-    let expected: Vec<f32> =
-        expected.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let expected: Vec<f32> = expected
+        .data()
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes))
+        .collect();
     assert_eq!(values.len(), expected.len(), "{context}");
     let tolerance = f32::from(tolerance.largest) * LEVEL + TENSOR_TOLERANCE;
     for (index, (value, expected)) in values.iter().zip(&expected).enumerate() {
@@ -217,5 +279,8 @@ fn assert_sum(sum: f64, expected: &Value, values: usize, tolerance: Tolerance, c
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

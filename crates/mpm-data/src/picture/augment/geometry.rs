@@ -11,7 +11,14 @@ pub fn flip_horizontal(picture: &Picture) -> Picture {
     let pixels = picture
         .pixels()
         .chunks_exact(picture.width() as usize * CHANNELS)
-        .flat_map(|row| row.as_chunks::<CHANNELS>().0.iter().rev().flatten().copied())
+        .flat_map(|row| {
+            row.as_chunks::<CHANNELS>()
+                .0
+                .iter()
+                .rev()
+                .flatten()
+                .copied()
+        })
         .collect();
     Picture::from_own_buffer(picture.width(), picture.height(), pixels)
 }
@@ -39,10 +46,16 @@ pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
 /// Turns the picture counter-clockwise by `degrees` around the point `(width / 2, height / 2)`.
 pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
     let (sin, cos) = degrees.to_radians().sin_cos();
-    let (x, y) = (f64::from(picture.width()) / 2.0, f64::from(picture.height()) / 2.0);
+    let (x, y) = (
+        f64::from(picture.width()) / 2.0,
+        f64::from(picture.height()) / 2.0,
+    );
     warp(
         picture,
-        [[cos, -sin, (1.0 - cos) * x + sin * y], [sin, cos, (1.0 - cos) * y - sin * x]],
+        [
+            [cos, -sin, (1.0 - cos) * x + sin * y],
+            [sin, cos, (1.0 - cos) * y - sin * x],
+        ],
     )
 }
 
@@ -86,6 +99,7 @@ fn pixel_or_fill(picture: &Picture, x: i64, y: i64) -> [u8; CHANNELS] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -96,22 +110,34 @@ mod tests {
 
     #[test]
     fn flipping_mirrors_each_row() {
-        assert_eq!(flip_horizontal(&grey(3, &[1, 2, 3, 4, 5, 6])), grey(3, &[3, 2, 1, 6, 5, 4]));
+        assert_eq!(
+            flip_horizontal(&grey(3, &[1, 2, 3, 4, 5, 6])),
+            grey(3, &[3, 2, 1, 6, 5, 4])
+        );
     }
 
     #[test]
     fn translating_fills_with_grey() {
         let picture = grey(3, &[1, 2, 3, 4, 5, 6]);
         assert_eq!(translate_x(&picture, 1.0), grey(3, &[2, 3, 128, 5, 6, 128]));
-        assert_eq!(translate_x(&picture, -2.0), grey(3, &[128, 128, 1, 128, 128, 4]));
-        assert_eq!(translate_y(&picture, 1.0), grey(3, &[4, 5, 6, 128, 128, 128]));
+        assert_eq!(
+            translate_x(&picture, -2.0),
+            grey(3, &[128, 128, 1, 128, 128, 4])
+        );
+        assert_eq!(
+            translate_y(&picture, 1.0),
+            grey(3, &[4, 5, 6, 128, 128, 128])
+        );
         assert_eq!(translate_x(&grey(2, &[10, 20]), 0.5), grey(2, &[15, 74]));
     }
 
     #[test]
     fn shearing_moves_by_the_distance_from_the_corner() {
         let picture = grey(2, &[10, 20, 30, 40, 50, 60]);
-        assert_eq!(shear_x(&picture, 1.0), grey(2, &[10, 20, 128, 30, 128, 128]));
+        assert_eq!(
+            shear_x(&picture, 1.0),
+            grey(2, &[10, 20, 128, 30, 128, 128])
+        );
         assert_eq!(shear_y(&picture, 1.0), grey(2, &[10, 128, 30, 20, 50, 40]));
     }
 

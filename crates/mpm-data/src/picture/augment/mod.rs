@@ -89,6 +89,7 @@ impl TrainAugmentation {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use std::num::NonZeroU32;
 

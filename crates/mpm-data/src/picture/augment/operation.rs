@@ -73,6 +73,7 @@ impl Operation {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -87,7 +88,11 @@ mod tests {
             Operation::TranslateY,
             Operation::Rotate,
         ] {
-            assert_eq!(operation.apply(&picture, 0.0, true), picture, "{operation:?}");
+            assert_eq!(
+                operation.apply(&picture, 0.0, true),
+                picture,
+                "{operation:?}"
+            );
         }
     }
 }

@@ -22,7 +22,11 @@ pub struct RandAugment {
 
 impl Default for RandAugment {
     fn default() -> Self {
-        Self { count: 2, magnitude: 7.0, probability: 0.5 }
+        Self {
+            count: 2,
+            magnitude: 7.0,
+            probability: 0.5,
+        }
     }
 }
 
@@ -42,6 +46,7 @@ impl RandAugment {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -50,7 +55,10 @@ mod tests {
     #[test]
     fn probability_zero_changes_nothing() {
         let picture = Picture::from_rgb(3, 1, (0..9).collect()).unwrap();
-        let never = RandAugment { probability: 0.0, ..RandAugment::default() };
+        let never = RandAugment {
+            probability: 0.0,
+            ..RandAugment::default()
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         assert_eq!(never.apply(picture.clone(), &mut rng), picture);
     }

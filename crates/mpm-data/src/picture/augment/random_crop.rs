@@ -20,7 +20,10 @@ pub struct RandomCrop {
 
 impl Default for RandomCrop {
     fn default() -> Self {
-        Self { scale: [0.5, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0] }
+        Self {
+            scale: [0.5, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+        }
     }
 }
 
@@ -69,6 +72,7 @@ fn between([low, high]: [f64; 2], rng: &mut impl Rng) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -98,11 +102,21 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         assert_eq!(
             RandomCrop::default().draw(&blank(1000, 3), &mut rng),
-            Region { left: 498, top: 0, width: 4, height: 3 }
+            Region {
+                left: 498,
+                top: 0,
+                width: 4,
+                height: 3
+            }
         );
         assert_eq!(
             RandomCrop::default().draw(&blank(3, 1000), &mut rng),
-            Region { left: 0, top: 498, width: 3, height: 4 }
+            Region {
+                left: 0,
+                top: 498,
+                width: 3,
+                height: 4
+            }
         );
     }
 }

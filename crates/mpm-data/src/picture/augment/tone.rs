@@ -42,7 +42,9 @@ pub fn equalize(picture: &Picture) -> Picture {
 
 /// Multiplies all levels: 0 gives black, 1 the picture itself, more a brighter one.
 pub fn brightness(picture: &Picture, factor: f32) -> Picture {
-    map_levels(picture, |_| std::array::from_fn(|level| (level as f32 * factor) as u8))
+    map_levels(picture, |_| {
+        std::array::from_fn(|level| (level as f32 * factor) as u8)
+    })
 }
 
 /// Blends a smoothed picture (0) with the picture (1), or goes beyond it (above 1: sharper). The
@@ -66,8 +68,7 @@ pub fn sharpness(picture: &Picture, factor: f32) -> Picture {
                 .sum::<u16>()
                 - u16::from(source[index]);
             let level = f32::from(source[index]);
-            let smooth =
-                (f32::from(neighbours) * NEIGHBOUR + level * CENTER).round_ties_even();
+            let smooth = (f32::from(neighbours) * NEIGHBOUR + level * CENTER).round_ties_even();
             pixels[index] = (smooth + factor * (level - smooth)) as u8;
         }
     }
@@ -102,6 +103,7 @@ fn map_levels(picture: &Picture, table: impl Fn(usize) -> [u8; 256]) -> Picture 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -117,7 +119,10 @@ mod tests {
 
     #[test]
     fn auto_contrast_uses_the_whole_range() {
-        assert_eq!(levels(&auto_contrast(&grey(3, &[50, 101, 152]))), [0, 127, 255]);
+        assert_eq!(
+            levels(&auto_contrast(&grey(3, &[50, 101, 152]))),
+            [0, 127, 255]
+        );
         assert_eq!(levels(&auto_contrast(&grey(2, &[9, 9]))), [9, 9]);
     }
 
@@ -134,7 +139,10 @@ mod tests {
 
     #[test]
     fn brightness_multiplies_and_clips() {
-        assert_eq!(levels(&brightness(&grey(3, &[0, 101, 200]), 1.5)), [0, 151, 255]);
+        assert_eq!(
+            levels(&brightness(&grey(3, &[0, 101, 200]), 1.5)),
+            [0, 151, 255]
+        );
     }
 
     #[test]
