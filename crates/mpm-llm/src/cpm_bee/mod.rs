@@ -20,6 +20,7 @@ mod linear;
 mod model;
 mod norm;
 mod position_bias;
+mod prompts;
 mod relation;
 mod splice;
 
