@@ -1,28 +1,43 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
 use burn::tensor::{
-    Bool, DType, Tensor,
+    Bool, DType, Tensor, TensorPrimitive,
     activation::softmax,
     backend::Backend,
     ops::{BoolTensor, FloatTensor},
 };
-use std::f64::consts::FRAC_1_SQRT_2;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use super::from_primitive;
+use super::AttentionGrads;
 
 /// Stands for minus infinity in masked scores: finite, so that a row that is
-/// masked throughout has finite gradients, and within the range of f16.
+/// masked throughout has finite gradients.
 const MASKED_SCORE: f64 = -3.0e4;
 
 pub(super) fn gelu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    into_primitive(gelu_tensor::<B>(from_primitive(x)))
+    primitive(gelu_tensor::<B>(tensor(x)))
+}
+
+pub(super) fn gelu_backward<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    primitive(gelu_slope::<B>(tensor(x)) * tensor(grad))
 }
 
 pub(super) fn gated_gelu<B: Backend>(
     gate: FloatTensor<B>,
     value: FloatTensor<B>,
 ) -> FloatTensor<B> {
-    into_primitive(gelu_tensor::<B>(from_primitive(gate)) * from_primitive(value))
+    primitive(gelu_tensor::<B>(tensor(gate)) * tensor(value))
+}
+
+pub(super) fn gated_gelu_backward<B: Backend>(
+    gate: FloatTensor<B>,
+    value: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let (gate, grad): (Tensor<B, 2>, Tensor<B, 2>) = (tensor(gate), tensor(grad));
+    let value_grad = gelu_tensor(gate.clone()) * grad.clone();
+    let gate_grad = gelu_slope(gate) * (grad * tensor(value));
+    (primitive(gate_grad), primitive(value_grad))
 }
 
 pub(super) fn rms_norm<B: Backend>(
@@ -30,12 +45,39 @@ pub(super) fn rms_norm<B: Backend>(
     weight: FloatTensor<B>,
     epsilon: f64,
 ) -> FloatTensor<B> {
-    let x: Tensor<B, 2> = from_primitive(x);
-    let weight: Tensor<B, 1> = from_primitive(weight);
+    let x: Tensor<B, 2> = tensor(x);
+    let weight: Tensor<B, 1> = tensor(weight);
     let dtype = x.dtype();
-    let wide = x.cast(DType::F32);
-    let scale = wide.clone().square().mean_dim(1).add_scalar(epsilon).sqrt();
-    into_primitive((wide / scale).cast(dtype) * weight.unsqueeze())
+    let wide = widened(x);
+    let rms = root_mean_square(wide.clone(), epsilon);
+    primitive((wide / rms).cast(dtype) * weight.unsqueeze())
+}
+
+pub(super) fn rms_norm_backward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    epsilon: f64,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let x: Tensor<B, 2> = tensor(x);
+    let dtype = x.dtype();
+    let wide = widened(x);
+    let grad = widened(tensor::<B, 2>(grad));
+    let weight = widened(tensor::<B, 1>(weight));
+    let rms = root_mean_square(wide.clone(), epsilon);
+    let normal = wide / rms.clone();
+    let weight_grad: Tensor<B, 1> = (grad.clone() * normal.clone()).sum_dim(0).squeeze_dim(0);
+    let inner = grad * weight.unsqueeze();
+    let mean = (inner.clone() * normal.clone()).mean_dim(1);
+    let x_grad = (inner - normal * mean) / rms;
+    (
+        primitive(x_grad.cast(dtype)),
+        primitive(weight_grad.cast(dtype)),
+    )
+}
+
+pub(super) fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_matmul(x, B::float_transpose(weight))
 }
 
 pub(super) fn attention<B: Backend>(
@@ -46,28 +88,105 @@ pub(super) fn attention<B: Backend>(
     hidden: Option<BoolTensor<B>>,
     scale: f64,
 ) -> FloatTensor<B> {
-    let query: Tensor<B, 4> = from_primitive(query);
-    let key: Tensor<B, 4> = from_primitive(key);
-    let value: Tensor<B, 4> = from_primitive(value);
-    let mut scores = query.matmul(key.transpose()).mul_scalar(scale);
-    if let Some(bias) = bias {
-        scores = scores + from_primitive(bias);
+    let query: Tensor<B, 4> = tensor(query);
+    let dtype = query.dtype();
+    let weights = attention_weights(query, tensor(key), bias, hidden, scale);
+    primitive(weights.cast(dtype).matmul(tensor(value)))
+}
+
+pub(super) fn attention_backward<B: Backend>(
+    query: FloatTensor<B>,
+    key: FloatTensor<B>,
+    value: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+    hidden: Option<BoolTensor<B>>,
+    scale: f64,
+    grad: FloatTensor<B>,
+) -> AttentionGrads<FloatTensor<B>> {
+    let (query, key): (Tensor<B, 4>, Tensor<B, 4>) = (tensor(query), tensor(key));
+    let (value, grad): (Tensor<B, 4>, Tensor<B, 4>) = (tensor(value), tensor(grad));
+    let dtype = query.dtype();
+    let bias_dims = bias.clone().map(|bias| tensor::<B, 4>(bias).dims());
+    let weights = attention_weights(query.clone(), key.clone(), bias, hidden, scale);
+
+    let value_grad = weights.clone().cast(dtype).transpose().matmul(grad.clone());
+    let weight_grad = widened(grad.matmul(value.transpose()));
+    let mean = (weights.clone() * weight_grad.clone()).sum_dim(3);
+    let score_grad = weights * (weight_grad - mean);
+    let bias_grad = bias_dims.map(|dims| {
+        let mut sum = score_grad.clone();
+        for (dim, &size) in dims.iter().enumerate() {
+            if size == 1 {
+                sum = sum.sum_dim(dim);
+            }
+        }
+        primitive(sum.cast(dtype))
+    });
+    let score_grad = score_grad.mul_scalar(scale).cast(dtype);
+    AttentionGrads {
+        query: primitive(score_grad.clone().matmul(key)),
+        key: primitive(score_grad.transpose().matmul(query)),
+        value: primitive(value_grad),
+        bias: bias_grad,
     }
-    let weights = match hidden {
+}
+
+/// The softmax weights, in f32 or wider; zeros in rows that see nothing.
+fn attention_weights<B: Backend>(
+    query: Tensor<B, 4>,
+    key: Tensor<B, 4>,
+    bias: Option<FloatTensor<B>>,
+    hidden: Option<BoolTensor<B>>,
+    scale: f64,
+) -> Tensor<B, 4> {
+    // scaled before the product, so that f16 does not overflow
+    let mut scores = widened(query.mul_scalar(scale).matmul(key.transpose()));
+    if let Some(bias) = bias {
+        scores = scores + widened(tensor::<B, 4>(bias));
+    }
+    match hidden {
         None => softmax(scores, 3),
         Some(hidden) => {
             let hidden = Tensor::<B, 4, Bool>::from_primitive(hidden).expand(scores.dims());
             softmax(scores.mask_fill(hidden.clone(), MASKED_SCORE), 3).mask_fill(hidden, 0.0)
         }
-    };
-    into_primitive(weights.matmul(value))
+    }
+}
+
+fn root_mean_square<B: Backend>(x: Tensor<B, 2>, epsilon: f64) -> Tensor<B, 2> {
+    x.square().mean_dim(1).add_scalar(epsilon).sqrt()
 }
 
 fn gelu_tensor<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
-    let phi = x.clone().mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0);
-    x.mul_scalar(0.5) * phi
+    normal_cumulative(x.clone()) * x
 }
 
-fn into_primitive<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
+/// The derivative of GELU, `Φ(x) + x φ(x)`.
+fn gelu_slope<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    let density = x.clone().square().mul_scalar(-0.5).exp();
+    let density = density.mul_scalar((2.0 * PI).sqrt().recip());
+    normal_cumulative(x.clone()) + x * density
+}
+
+fn normal_cumulative<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    x.mul_scalar(FRAC_1_SQRT_2)
+        .erf()
+        .add_scalar(1.0)
+        .mul_scalar(0.5)
+}
+
+/// In f32 if the element type is narrower.
+fn widened<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
+    }
+}
+
+fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+fn primitive<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
     x.into_primitive().tensor()
 }

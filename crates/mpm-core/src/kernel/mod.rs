@@ -6,7 +6,13 @@
 //! it. Model code calls the functions of this module, which take [`Tensor`]s of
 //! any rank and never see a primitive.
 
+mod autodiff;
 mod composed;
+#[cfg(feature = "flex")]
+mod flex;
+mod gpu;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
 
 use burn::tensor::{
     Bool, Tensor, TensorPrimitive,
@@ -17,16 +23,32 @@ use burn::tensor::{
 /// A [`Backend`] with the fused operations that MPM's models use.
 ///
 /// All methods have composed defaults: `impl MpmBackend for MyBackend {}` is
-/// enough for a backend of your own.
+/// enough for a backend of your own. [`Autodiff`](burn::backend::Autodiff) over
+/// any `MpmBackend` is one too, and differentiates by the `_backward` methods.
 pub trait MpmBackend: Backend {
     /// Exact (erf) GELU of a `[rows, width]` tensor, see [`gelu`].
     fn gelu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gelu::<Self>(x)
     }
 
+    /// The gradient of [`gelu_2d`](Self::gelu_2d)'s input, from that of its output.
+    fn gelu_2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::gelu_backward::<Self>(x, grad)
+    }
+
     /// `gelu(gate) * value` of two `[rows, width]` tensors, see [`gated_gelu`].
     fn gated_gelu_2d(gate: FloatTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gated_gelu::<Self>(gate, value)
+    }
+
+    /// The gradients of [`gated_gelu_2d`](Self::gated_gelu_2d)'s gate and value,
+    /// from that of its output.
+    fn gated_gelu_2d_backward(
+        gate: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::gated_gelu_backward::<Self>(gate, value, grad)
     }
 
     /// RMS norm of a `[rows, width]` tensor by a `[width]` weight, see [`rms_norm`].
@@ -36,6 +58,22 @@ pub trait MpmBackend: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self> {
         composed::rms_norm::<Self>(x, weight, epsilon)
+    }
+
+    /// The gradients of [`rms_norm_2d`](Self::rms_norm_2d)'s input and weight,
+    /// from that of its output.
+    fn rms_norm_2d_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f64,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::rms_norm_backward::<Self>(x, weight, epsilon, grad)
+    }
+
+    /// `[rows, d_in]` times the transpose of `[d_out, d_in]`, see [`linear`].
+    fn linear_2d(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::linear::<Self>(x, weight)
     }
 
     /// Attention with additive bias and mask, see [`attention`].
@@ -49,16 +87,35 @@ pub trait MpmBackend: Backend {
     ) -> FloatTensor<Self> {
         composed::attention::<Self>(query, key, value, bias, hidden, scale)
     }
+
+    /// The gradients of [`biased_attention`](Self::biased_attention)'s inputs,
+    /// from that of its output.
+    fn biased_attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        hidden: Option<BoolTensor<Self>>,
+        scale: f64,
+        grad: FloatTensor<Self>,
+    ) -> AttentionGrads<FloatTensor<Self>> {
+        composed::attention_backward::<Self>(query, key, value, bias, hidden, scale, grad)
+    }
 }
 
-#[cfg(feature = "flex")]
-impl MpmBackend for burn::backend::Flex {}
-
-impl<B, C> MpmBackend for burn::backend::Autodiff<B, C>
-where
-    B: MpmBackend,
-    C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy,
-{
+/// The gradients of the inputs of [`MpmBackend::biased_attention`], each of its
+/// input's shape.
+#[derive(Debug, Clone)]
+pub struct AttentionGrads<T> {
+    /// The gradient of the queries.
+    pub query: T,
+    /// The gradient of the keys.
+    pub key: T,
+    /// The gradient of the values.
+    pub value: T,
+    /// The gradient of the bias, summed over what it was broadcast to; `Some` if
+    /// there is a bias.
+    pub bias: Option<T>,
 }
 
 /// Exact GELU, `x · Φ(x)` with the error function.
@@ -103,6 +160,25 @@ pub fn rms_norm<B: MpmBackend, const D: usize>(
     from_rows(output, dims)
 }
 
+/// A linear layer without bias, `x · weightᵀ`.
+///
+/// On the CPU, a handful of rows (decoding) runs at the speed at which the
+/// weights can be read.
+///
+/// # Shapes
+/// - x: `[..., d_in]`
+/// - weight: `[d_out, d_in]`, as PyTorch stores it
+/// - output: `[..., d_out]`
+pub fn linear<B: MpmBackend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 2>,
+) -> Tensor<B, D> {
+    let mut dims = x.dims();
+    dims[D - 1] = weight.dims()[0];
+    let output = B::linear_2d(into_rows(x), weight.into_primitive().tensor());
+    from_rows(output, dims)
+}
+
 /// Multi-head attention, `softmax(scale · Q Kᵀ + bias) V`.
 ///
 /// A query that may see no key at all gets zeros, not NaN.
@@ -134,8 +210,10 @@ pub fn attention<B: MpmBackend>(
 }
 
 fn into_rows<B: Backend, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
-    let width = x.dims()[D - 1] as i32;
-    x.reshape([-1, width]).into_primitive().tensor()
+    let dims = x.dims();
+    // not inferred from the width, which may be 0
+    let rows: usize = dims[..D - 1].iter().product();
+    x.reshape([rows, dims[D - 1]]).into_primitive().tensor()
 }
 
 fn from_rows<B: Backend, const D: usize>(rows: FloatTensor<B>, dims: [usize; D]) -> Tensor<B, D> {

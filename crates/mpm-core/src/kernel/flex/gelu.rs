@@ -1,0 +1,191 @@
+//! GELU with the error function, plain and gated, and their gradients.
+
+use burn::{backend::flex::FlexTensor, tensor::TensorMetadata};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    math::{dispatch, map, normal, zip},
+    number::{Number, dense, elements, tensor},
+};
+
+/// Elements that are computed at a time, in f32 in the first-level cache.
+const BLOCK: usize = 512;
+
+/// Elements per parallel task: enough to outweigh the cost of handing it over.
+const TASK: usize = 32 * BLOCK;
+
+pub(super) fn gelu<T: Number>(x: FlexTensor) -> FlexTensor {
+    let mut x = dense(x);
+    let shape = x.shape();
+    let whole = x.storage::<T>().len() == shape.num_elements();
+    if let Some(data) = x.try_storage_mut::<T>().filter(|_| whole) {
+        data.par_chunks_mut(TASK).for_each(|task| {
+            for block in task.chunks_mut(BLOCK) {
+                let mut x = [0.0; BLOCK];
+                let x = &mut x[..block.len()];
+                T::widen(block, x);
+                dispatch(Gelu(x));
+                T::narrow(x, block);
+            }
+        });
+        return x;
+    }
+    let source = elements::<T>(&x);
+    let mut output = vec![T::zeroed(); source.len()];
+    for_each_block([&mut output], [source], |[x]| dispatch(Gelu(x)));
+    tensor(output, shape)
+}
+
+pub(super) fn gated_gelu<T: Number>(gate: FlexTensor, value: FlexTensor) -> FlexTensor {
+    let (gate, value) = (dense(gate), dense(value));
+    let (gates, values) = (elements::<T>(&gate), elements::<T>(&value));
+    let mut output = vec![T::zeroed(); gates.len()];
+    for_each_block([&mut output], [gates, values], |[gate, value]| {
+        dispatch(GatedGelu { gate, value });
+    });
+    tensor(output, gate.shape())
+}
+
+pub(super) fn gelu_backward<T: Number>(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+    let (x, grad) = (dense(x), dense(grad));
+    let (xs, grads) = (elements::<T>(&x), elements::<T>(&grad));
+    let mut output = vec![T::zeroed(); xs.len()];
+    for_each_block([&mut output], [xs, grads], |[x, grad]| {
+        dispatch(GeluBackward { x, grad });
+    });
+    tensor(output, x.shape())
+}
+
+/// The gradients of gate and value.
+pub(super) fn gated_gelu_backward<T: Number>(
+    gate: FlexTensor,
+    value: FlexTensor,
+    grad: FlexTensor,
+) -> (FlexTensor, FlexTensor) {
+    let (gate, value, grad) = (dense(gate), dense(value), dense(grad));
+    let inputs = [elements::<T>(&gate), elements(&value), elements(&grad)];
+    let mut gate_grad = vec![T::zeroed(); inputs[0].len()];
+    let mut value_grad = vec![T::zeroed(); inputs[0].len()];
+    for_each_block(
+        [&mut gate_grad, &mut value_grad],
+        inputs,
+        |[gate, value, grad]| {
+            dispatch(GatedGeluBackward { gate, value, grad });
+        },
+    );
+    (
+        tensor(gate_grad, gate.shape()),
+        tensor(value_grad, gate.shape()),
+    )
+}
+
+/// Runs `f` on blocks of the inputs in f32; the first of them are replaced by
+/// the outputs.
+fn for_each_block<T: Number, const IN: usize, const OUT: usize>(
+    mut outputs: [&mut [T]; OUT],
+    inputs: [&[T]; IN],
+    f: impl Fn([&mut [f32]; IN]) + Sync,
+) {
+    let len = inputs[0].len();
+    let tasks = len.div_ceil(TASK);
+    let mut split: Vec<[&mut [T]; OUT]> = Vec::with_capacity(tasks);
+    for task in 0..tasks {
+        let size = TASK.min(len - task * TASK);
+        split.push(outputs.each_mut().map(|output| {
+            let (head, tail) = std::mem::take(output).split_at_mut(size);
+            *output = tail;
+            head
+        }));
+    }
+    split
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(task, mut outputs)| {
+            let size = outputs[0].len();
+            let mut buffers = [[0.0; BLOCK]; IN];
+            for start in (0..size).step_by(BLOCK) {
+                let block = start..size.min(start + BLOCK);
+                for (buffer, input) in buffers.iter_mut().zip(inputs) {
+                    let source = &input[task * TASK..][block.clone()];
+                    T::widen(source, &mut buffer[..block.len()]);
+                }
+                f(buffers.each_mut().map(|buffer| &mut buffer[..block.len()]));
+                for (output, buffer) in outputs.iter_mut().zip(&buffers) {
+                    T::narrow(&buffer[..block.len()], &mut output[block.clone()]);
+                }
+            }
+        });
+}
+
+struct Gelu<'a>(&'a mut [f32]);
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        map(simd, self.0, |x| simd.mul_f32s(x, normal(simd, x).0));
+    }
+}
+
+struct GatedGelu<'a> {
+    gate: &'a mut [f32],
+    value: &'a [f32],
+}
+
+impl WithSimd for GatedGelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        zip(simd, self.gate, self.value, |x, value| {
+            simd.mul_f32s(simd.mul_f32s(x, normal(simd, x).0), value)
+        });
+    }
+}
+
+/// Replaces `x` by `(Φ(x) + x φ(x)) · grad`.
+struct GeluBackward<'a> {
+    x: &'a mut [f32],
+    grad: &'a [f32],
+}
+
+impl WithSimd for GeluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        zip(simd, self.x, self.grad, |x, grad| {
+            let (cumulative, density) = normal(simd, x);
+            simd.mul_f32s(simd.mul_add_e_f32s(x, density, cumulative), grad)
+        });
+    }
+}
+
+/// Replaces `gate` and `value` by their gradients.
+struct GatedGeluBackward<'a> {
+    gate: &'a mut [f32],
+    value: &'a mut [f32],
+    grad: &'a mut [f32],
+}
+
+impl WithSimd for GatedGeluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // grad · value first, because value's place takes the other gradient
+        let Self { gate, value, grad } = self;
+        zip(simd, value, grad, |value, grad| simd.mul_f32s(value, grad));
+        zip(simd, grad, gate, |grad, x| {
+            simd.mul_f32s(grad, simd.mul_f32s(x, normal(simd, x).0))
+        });
+        GeluBackward {
+            x: gate,
+            grad: value,
+        }
+        .with_simd(simd);
+        value.copy_from_slice(grad);
+    }
+}

@@ -1,0 +1,140 @@
+//! Fused operations of Burn's CPU backend.
+//!
+//! They compute in f32 whatever the element type is. Element types other than
+//! f32, f16 and bf16, and mixed ones, take the composed way.
+
+mod attention;
+mod attention_backward;
+mod gelu;
+mod gemm;
+mod half_dot;
+mod heads;
+mod linear;
+mod math;
+mod norm;
+mod number;
+
+use burn::{
+    backend::{Flex, flex::FlexTensor},
+    tensor::{DType, bf16, f16},
+};
+
+use super::{AttentionGrads, MpmBackend, composed};
+
+/// Calls `fused::<T>(arguments)` for the element type `T` that all of the tensors
+/// in brackets have, or else `composed(arguments)`.
+macro_rules! dispatch {
+    ([$($tensor:expr),*], $fused:path, $composed:path, ($($argument:expr),*)) => {
+        match common_dtype([$(&$tensor),*]) {
+            Some(DType::F32) => { use $fused as fused; fused::<f32>($($argument),*) }
+            Some(DType::F16) => { use $fused as fused; fused::<f16>($($argument),*) }
+            Some(DType::BF16) => { use $fused as fused; fused::<bf16>($($argument),*) }
+            _ => { use $composed as composed; composed::<Flex>($($argument),*) }
+        }
+    };
+}
+
+impl MpmBackend for Flex {
+    fn gelu_2d(x: FlexTensor) -> FlexTensor {
+        dispatch!([x], gelu::gelu, composed::gelu, (x))
+    }
+
+    fn gelu_2d_backward(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [x, grad],
+            gelu::gelu_backward,
+            composed::gelu_backward,
+            (x, grad)
+        )
+    }
+
+    fn gated_gelu_2d(gate: FlexTensor, value: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [gate, value],
+            gelu::gated_gelu,
+            composed::gated_gelu,
+            (gate, value)
+        )
+    }
+
+    fn gated_gelu_2d_backward(
+        gate: FlexTensor,
+        value: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        dispatch!(
+            [gate, value, grad],
+            gelu::gated_gelu_backward,
+            composed::gated_gelu_backward,
+            (gate, value, grad)
+        )
+    }
+
+    fn rms_norm_2d(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
+        dispatch!(
+            [x, weight],
+            norm::rms_norm,
+            composed::rms_norm,
+            (x, weight, epsilon)
+        )
+    }
+
+    fn rms_norm_2d_backward(
+        x: FlexTensor,
+        weight: FlexTensor,
+        epsilon: f64,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        dispatch!(
+            [x, weight, grad],
+            norm::rms_norm_backward,
+            composed::rms_norm_backward,
+            (x, weight, epsilon, grad)
+        )
+    }
+
+    fn linear_2d(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        dispatch!([x, weight], linear::linear, composed::linear, (x, weight))
+    }
+
+    fn biased_attention(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        bias: Option<FlexTensor>,
+        hidden: Option<FlexTensor>,
+        scale: f64,
+    ) -> FlexTensor {
+        dispatch!(
+            [query, key, value, bias.as_ref().unwrap_or(&query)],
+            attention::attention,
+            composed::attention,
+            (query, key, value, bias, hidden, scale)
+        )
+    }
+
+    fn biased_attention_backward(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        bias: Option<FlexTensor>,
+        hidden: Option<FlexTensor>,
+        scale: f64,
+        grad: FlexTensor,
+    ) -> AttentionGrads<FlexTensor> {
+        dispatch!(
+            [query, key, value, grad, bias.as_ref().unwrap_or(&query)],
+            attention_backward::attention_backward,
+            composed::attention_backward,
+            (query, key, value, bias, hidden, scale, grad)
+        )
+    }
+}
+
+fn common_dtype<const N: usize>(tensors: [&FlexTensor; N]) -> Option<DType> {
+    let dtype = tensors[0].dtype();
+    tensors
+        .iter()
+        .all(|tensor| tensor.dtype() == dtype)
+        .then_some(dtype)
+}
