@@ -9,9 +9,15 @@
     reason = "tests fail by panicking and report their counts"
 )]
 
+#[path = "parity/blocks.rs"]
+mod blocks;
 #[path = "parity/common.rs"]
 mod common;
+#[path = "parity/model.rs"]
+mod model;
 #[path = "parity/prompt.rs"]
 mod prompt;
+#[path = "parity/tensors.rs"]
+mod tensors;
 #[path = "parity/tokenizer.rs"]
 mod tokenizer;

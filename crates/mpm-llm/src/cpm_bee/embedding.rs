@@ -140,7 +140,11 @@ impl Rotary {
 
     /// Angle per position of each pair of dimensions: `base^(-2i / width)`.
     pub fn frequencies(&self, width: usize) -> Vec<f32> {
-        let frequency = |pair: usize| self.base.powf(-((2 * pair) as f64) / width as f64) as f32;
+        // f32 throughout, as in the reference: far positions magnify the rounding.
+        let frequency = |pair: usize| {
+            let exponent = (2 * pair) as f32 / width as f32;
+            (self.base as f32).powf(exponent).recip()
+        };
         (0..width / 2).map(frequency).collect()
     }
 }
