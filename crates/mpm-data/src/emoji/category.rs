@@ -72,12 +72,14 @@ impl Category {
         Self::Object,
     ];
 
-    /// The category of an emojibase subgroup such as `animal-bird`.
+    /// The category of a concept in an emojibase subgroup such as `animal-bird`.
     ///
-    /// Street furniture (`stop sign`) sits among the vehicles there: the
-    /// naming table keeps such concepts out of the category questions.
-    #[must_use]
-    pub fn of_subgroup(subgroup: &str) -> Self {
+    /// A few concepts are not what their subgroup says (the stop sign sits among
+    /// the vehicles): those are objects.
+    pub(super) fn of(subgroup: &str, id: &str) -> Self {
+        if NOT_OF_THEIR_SUBGROUP.contains(&id) {
+            return Self::Object;
+        }
         match subgroup {
             "animal-mammal" | "animal-bird" | "animal-amphibian" | "animal-reptile"
             | "animal-marine" | "animal-bug" => Self::Animal,
@@ -121,3 +123,26 @@ impl Category {
         }
     }
 }
+
+/// Ids of concepts that are merely near what their subgroup is about.
+const NOT_OF_THEIR_SUBGROUP: &[&str] = &[
+    // pig nose, paw prints
+    "1f43d", "1f43e", // feather, wing
+    "1fab6", "1fabd", // shell, spider web
+    "1f41a", "1f578", // nests
+    "1fab9", "1faba", // bouquet
+    "1f490", // baby bottle
+    "1f37c", // chopsticks, spoon
+    "1f962", "1f944", // compass
+    "1f9ed", // brick, rock, wood
+    "1f9f1", "1faa8", "1fab5", // tent, barber pole
+    "26fa", "1f488", // bus stop, highway, railway track
+    "1f68f", "1f6e3", "1f6e4", // oil drum, fuel pump, wheel
+    "1f6e2", "26fd", "1f6de", // siren, traffic lights, stop sign, roadblock
+    "1f6a8", "1f6a5", "1f6a6", "1f6d1", "1f6a7",
+    // anchor, lifebuoy, parachute, seat, satellite
+    "2693", "1f6df", "1fa82", "1f4ba", "1f6f0", // thermometer, umbrellas
+    "1f321", "1f302", "2602", "2614", "26f1", // snowmen, fire
+    "2603", "26c4", "1f525", // fan, comb, lipstick, gem, prayer beads
+    "1faad", "1faae", "1f484", "1f48e", "1f4ff",
+];

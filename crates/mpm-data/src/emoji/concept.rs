@@ -54,6 +54,6 @@ impl Concept {
     /// The kind of thing that this is.
     #[must_use]
     pub fn category(&self) -> Category {
-        Category::of_subgroup(&self.subgroup)
+        Category::of(&self.subgroup, &self.id)
     }
 }

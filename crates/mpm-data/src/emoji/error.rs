@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Style;
+use super::{Language, Style};
 
 /// Why the emoji set could not be built, read or drawn from.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,20 @@ pub enum EmojiError {
         member: String,
         /// What the decoder says.
         source: image::ImageError,
+    },
+
+    /// Tasks need at least two things to tell apart.
+    #[error("tasks need two names with training pictures, the options leave {found}; ask for more")]
+    TooFewNames {
+        /// How many are left.
+        found: usize,
+    },
+
+    /// Questions cannot be asked in that language yet.
+    #[error("there are no questions in the language {language}; choose one of TASK_LANGUAGES")]
+    NoTemplates {
+        /// The language asked for.
+        language: Language,
     },
 
     /// A scene places an emoji outside of the ground.

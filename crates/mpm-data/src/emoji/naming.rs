@@ -48,7 +48,9 @@ impl NameClass {
     #[must_use]
     pub fn accepts(&self, answer: &str, language: Language) -> bool {
         let answer = plain(answer);
-        self.accepted(language).iter().any(|name| plain(name) == answer)
+        self.accepted(language)
+            .iter()
+            .any(|name| plain(name) == answer)
     }
 }
 
@@ -155,12 +157,7 @@ fn cleaned(name: &str) -> String {
     name.trim().replace('’', "'")
 }
 
-fn class(
-    concepts: &[Concept],
-    members: Vec<usize>,
-    english: String,
-    chinese: String,
-) -> NameClass {
+fn class(concepts: &[Concept], members: Vec<usize>, english: String, chinese: String) -> NameClass {
     // Of dog and dog face, the one that CLDR calls "dog" knows the word for it
     // in the other languages.
     let model = members

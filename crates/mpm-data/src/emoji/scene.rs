@@ -47,7 +47,13 @@ impl Scene {
         let (x, y, size) = (0, 0, SIZE);
         Self {
             ground,
-            emoji: vec![Placed { concept, style, x, y, size }],
+            emoji: vec![Placed {
+                concept,
+                style,
+                x,
+                y,
+                size,
+            }],
         }
     }
 
@@ -56,7 +62,13 @@ impl Scene {
     pub fn pair(left: (usize, Style), right: (usize, Style), ground: [u8; 3]) -> Self {
         let size = Self::SHARED_SIZE;
         let y = (SIZE - size) / 2;
-        let place = |(concept, style), x| Placed { concept, style, x, y, size };
+        let place = |(concept, style), x| Placed {
+            concept,
+            style,
+            x,
+            y,
+            size,
+        };
         Self {
             ground,
             emoji: vec![place(left, 0), place(right, SIZE - size)],
@@ -119,7 +131,12 @@ impl Scene {
 fn premultiplied(mut drawing: RgbaImage, size: u32) -> RgbaImage {
     for pixel in drawing.pixels_mut() {
         let [r, g, b, alpha] = pixel.0;
-        pixel.0 = [product(r, alpha), product(g, alpha), product(b, alpha), alpha];
+        pixel.0 = [
+            product(r, alpha),
+            product(g, alpha),
+            product(b, alpha),
+            alpha,
+        ];
     }
     if drawing.dimensions() == (size, size) {
         return drawing;

@@ -158,7 +158,8 @@ impl EmojiSet {
             .ok_or(EmojiError::NoSuchConcept { index, count })
     }
 
-    fn error(&self, source: EmojiError) -> DataError {
+    /// An error about this set.
+    pub(super) fn error(&self, source: EmojiError) -> DataError {
         DataError::Emoji {
             path: self.path.clone(),
             source,
@@ -194,7 +195,9 @@ fn read(path: &Path) -> Result<EmojiSet, EmojiError> {
             .find(|language| !concept.texts.contains_key(language))
         {
             let id = &concept.id;
-            return Err(EmojiError::Damaged(format!("{id} has no name in {missing}")));
+            return Err(EmojiError::Damaged(format!(
+                "{id} has no name in {missing}"
+            )));
         }
         for &style in &concept.styles {
             let name = member_name(style, &concept.id);

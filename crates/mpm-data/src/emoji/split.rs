@@ -55,7 +55,9 @@ impl Splits {
     pub(super) fn new(concepts: &[Concept], naming: &Naming) -> Self {
         let mut units: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, concept) in concepts.iter().enumerate() {
-            let unit = naming.class_of(index).map_or(index, |class| class.concepts()[0]);
+            let unit = naming
+                .class_of(index)
+                .map_or(index, |class| class.concepts()[0]);
             let unit = concepts.get(unit).unwrap_or(concept);
             units.entry(&unit.id).or_default().push(index);
         }
@@ -76,7 +78,11 @@ impl Splits {
     /// Holds out families of one name, the lowest hash first.
     fn hold_out(&mut self, id: &str, members: &[usize], concepts: &[Concept]) {
         let families = |index: usize| -> BTreeSet<StyleFamily> {
-            concepts[index].styles.iter().map(|style| style.family()).collect()
+            concepts[index]
+                .styles
+                .iter()
+                .map(|style| style.family())
+                .collect()
         };
         let mut left: Vec<_> = members.iter().map(|&index| families(index)).collect();
         let all: BTreeSet<_> = left.iter().flatten().copied().collect();
@@ -87,14 +93,15 @@ impl Splits {
             .collect();
         hashed.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (_, family) in hashed {
-            let enough = left
-                .iter()
-                .all(|families| families.len() - usize::from(families.contains(&family)) >= KEPT_FAMILIES);
+            let enough = left.iter().all(|families| {
+                families.len() - usize::from(families.contains(&family)) >= KEPT_FAMILIES
+            });
             if enough {
                 for families in &mut left {
                     families.remove(&family);
                 }
-                self.held_out.extend(members.iter().map(|&index| (index, family)));
+                self.held_out
+                    .extend(members.iter().map(|&index| (index, family)));
             }
         }
     }

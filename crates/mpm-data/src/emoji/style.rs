@@ -76,12 +76,6 @@ impl Style {
         }
     }
 
-    /// The style of that name, if there is one.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|style| style.name() == name)
-    }
-
     /// The styles that this one shares its designs with, itself included.
     #[must_use]
     pub fn family(self) -> StyleFamily {

@@ -164,7 +164,12 @@ impl Packages {
                     let svg = set.svg(&icon)?;
                     let concept = id.clone();
                     let style = *style;
-                    Some(Drawing { concept, style, icon, svg })
+                    Some(Drawing {
+                        concept,
+                        style,
+                        icon,
+                        svg,
+                    })
                 })
                 .collect();
             let styles: Vec<_> = found.iter().map(|drawing| drawing.style).collect();
@@ -193,7 +198,14 @@ impl Packages {
             .map(|&language| Ok((language, self.labels(language)?)))
             .collect::<Result<_, DataError>>()?;
         let format = FORMAT;
-        Ok((ConceptFile { format, labels, concepts }, drawings))
+        Ok((
+            ConceptFile {
+                format,
+                labels,
+                concepts,
+            },
+            drawings,
+        ))
     }
 
     /// Group and subgroup, if the set takes that part of emojibase.
@@ -236,9 +248,9 @@ impl Packages {
 
     /// The CLDR character labels that categories use.
     fn labels(&self, language: Language) -> Result<BTreeMap<String, String>, DataError> {
-        let path = self
-            .folder
-            .join(format!("cldr-misc-full/main/{language}/characterLabels.json"));
+        let path = self.folder.join(format!(
+            "cldr-misc-full/main/{language}/characterLabels.json"
+        ));
         let file: CldrLabels = read(&path)?;
         let mut labels: BTreeMap<_, _> = file
             .main
@@ -312,7 +324,10 @@ fn annotations(
 
 /// The id of a concept: emojibase's hexcode in lower case, without selectors.
 fn id_of(hexcode: &str) -> String {
-    let points: Vec<_> = hexcode.split('-').filter(|point| *point != "FE0F").collect();
+    let points: Vec<_> = hexcode
+        .split('-')
+        .filter(|point| *point != "FE0F")
+        .collect();
     points.join("-").to_lowercase()
 }
 
@@ -323,7 +338,10 @@ fn without_selectors(emoji: &str) -> String {
 
 /// `Mrs. Claus’ piñata` → `mrs-claus-pinata`.
 fn slug(name: &str, separator: &str) -> String {
-    let plain = name.to_lowercase().replace(['’', '\''], "").replace('ñ', "n");
+    let plain = name
+        .to_lowercase()
+        .replace(['’', '\''], "")
+        .replace('ñ', "n");
     let words: Vec<_> = plain
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

@@ -26,7 +26,12 @@ pub(super) fn encode(pixels: &[[u8; 4]]) -> Result<Vec<u8>, png::EncodingError> 
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
     encoder.set_filter(png::Filter::NoFilter);
-    encoder.set_palette(palette.iter().flat_map(|c| [c[0], c[1], c[2]]).collect::<Vec<_>>());
+    encoder.set_palette(
+        palette
+            .iter()
+            .flat_map(|c| [c[0], c[1], c[2]])
+            .collect::<Vec<_>>(),
+    );
     encoder.set_trns(palette.iter().map(|c| c[3]).collect::<Vec<_>>());
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&indices)?;

@@ -1,0 +1,56 @@
+//! Questions to measure a model with.
+
+use super::super::templates::templates;
+use super::{Tasks, name_of, pairs};
+use crate::DataError;
+use crate::emoji::{EmojiError, Language, Scene, Split};
+
+/// The ground of evaluation pictures: a light tint that no style draws with.
+pub const EVALUATION_GROUND: [u8; 3] = [226, 234, 240];
+
+/// "What is this?" about one picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamingQuestion {
+    /// The picture, to be drawn with [`EmojiSet::compose`](crate::emoji::EmojiSet::compose).
+    pub picture: Scene,
+    /// The question, always the first phrasing of its language.
+    pub question: String,
+    /// The name.
+    pub answer: String,
+    /// All answers that count as right, the name included.
+    pub accepted: Vec<String>,
+    /// The place of the class in [`Tasks::classes`].
+    pub class: usize,
+}
+
+impl Tasks<'_> {
+    /// Naming questions about all pictures of one part of the set, in order.
+    ///
+    /// Check answers with [`NameClass::accepts`](crate::emoji::NameClass::accepts),
+    /// which also forgives articles and the case of letters.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
+    pub fn naming_questions(
+        &self,
+        split: Split,
+        language: Language,
+    ) -> Result<Vec<NamingQuestion>, DataError> {
+        let Some(words) = templates(language) else {
+            return Err(self.set.error(EmojiError::NoTemplates { language }));
+        };
+        let mut questions = Vec::new();
+        for (number, class) in self.classes.iter().enumerate() {
+            for (concept, style) in pairs(self.set, class, split) {
+                questions.push(NamingQuestion {
+                    picture: Scene::single(concept, style, EVALUATION_GROUND),
+                    question: words.naming[0].to_owned(),
+                    answer: name_of(class, language).to_owned(),
+                    accepted: class.accepted(language).to_vec(),
+                    class: number,
+                });
+            }
+        }
+        Ok(questions)
+    }
+}

@@ -1,0 +1,190 @@
+//! Training samples and evaluation items made from the set.
+//!
+//! Three stages, as in VisCPM: [`Tasks::text`] teaches the language model to
+//! answer in the language of the question from a description *in any language*
+//! that stands where the picture will be; [`Tasks::caption`] ties pictures to
+//! English words; [`Tasks::instruction`] asks about pictures.
+//!
+//! Every sample is a function of a seed and an index: streams can be resumed,
+//! and read from several threads, in any order.
+
+mod evaluation;
+mod picture;
+mod text;
+
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::{EmojiError, EmojiSet, Language, NameClass, Scene, Split, Style};
+use crate::DataError;
+
+pub use evaluation::{EVALUATION_GROUND, NamingQuestion};
+
+/// What a sample asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TaskKind {
+    /// The name of the thing
+    Naming,
+    /// The kind of thing
+    Category,
+    /// "Is this a cat?"
+    YesNo,
+    /// "Is this a cat or a dog?"
+    Choice,
+    /// Keywords
+    Keywords,
+    /// The colour in the thing's name
+    Colour,
+    /// A word in the other language
+    Translation,
+    /// A caption of a picture of one thing; the question is empty
+    Caption,
+    /// A caption of several things; the question is empty
+    SceneCaption,
+    /// How many things there are
+    Count,
+    /// The colour of the ground
+    Ground,
+    /// What is on the left or right
+    Side,
+}
+
+/// One training sample.
+///
+/// At most one of `picture` and `description` is given; a translation has
+/// neither.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sample {
+    /// The picture, to be drawn with [`EmojiSet::compose`].
+    pub picture: Option<Scene>,
+    /// Words that stand where the picture will be.
+    pub description: Option<String>,
+    /// The question; empty for captions.
+    pub question: String,
+    /// The answer; never empty.
+    pub answer: String,
+    /// The language of the question (of a caption: of the answer). The answer
+    /// is in the same language, except for translations.
+    pub language: Language,
+    /// What is asked for.
+    pub kind: TaskKind,
+}
+
+/// What [`Tasks`] draws from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskOptions {
+    /// How many names, see [`Naming::naming_concepts`](super::Naming::naming_concepts).
+    pub names: usize,
+    /// The languages that descriptions are written in. A language without a
+    /// clean name for a thing falls back to English.
+    pub description_languages: Vec<Language>,
+}
+
+impl Default for TaskOptions {
+    /// All names, descriptions in English and Chinese.
+    fn default() -> Self {
+        Self {
+            names: usize::MAX,
+            description_languages: vec![Language::English, Language::Chinese],
+        }
+    }
+}
+
+/// Makes samples from a set.
+#[derive(Debug)]
+pub struct Tasks<'a> {
+    set: &'a EmojiSet,
+    classes: &'a [NameClass],
+    /// The training pairs of each class that has any
+    pictured: Vec<(&'a NameClass, Vec<(usize, Style)>)>,
+    description_languages: Vec<Language>,
+}
+
+impl<'a> Tasks<'a> {
+    /// Prepares the lists that samples are drawn from.
+    ///
+    /// # Errors
+    /// [`EmojiError::TooFewNames`] where the options leave fewer than two names
+    /// with training pictures: most questions need a second one.
+    pub fn new(set: &'a EmojiSet, options: &TaskOptions) -> Result<Self, DataError> {
+        let classes = set.naming().naming_concepts(options.names);
+        let pictured: Vec<_> = classes
+            .iter()
+            .map(|class| (class, pairs(set, class, Split::Train)))
+            .filter(|(_, pairs)| !pairs.is_empty())
+            .collect();
+        if pictured.len() < 2 {
+            let found = pictured.len();
+            return Err(set.error(EmojiError::TooFewNames { found }));
+        }
+        Ok(Self {
+            set,
+            classes,
+            pictured,
+            description_languages: options.description_languages.clone(),
+        })
+    }
+
+    /// The names that are asked for.
+    #[must_use]
+    pub fn classes(&self) -> &'a [NameClass] {
+        self.classes
+    }
+
+    /// The generator of sample `index` of the stream `seed`.
+    fn rng(seed: u64, index: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(index);
+        rng
+    }
+
+    /// A class other than `class`, most often of the same category.
+    fn other_class(&self, class: &NameClass, rng: &mut ChaCha8Rng) -> &'a NameClass {
+        let category = self.set.concepts()[class.concepts()[0]].category();
+        let draw = |rng: &mut ChaCha8Rng| pick(self.classes, rng);
+        // Most pairs of random things are too easy to tell apart. A dozen draws
+        // find one of the same kind nearly always.
+        let mut other = draw(rng);
+        for _ in 0..12 {
+            let same = self.set.concepts()[other.concepts()[0]].category() == category;
+            if same && other != class {
+                break;
+            }
+            other = draw(rng);
+        }
+        while other == class && self.classes.len() > 1 {
+            other = draw(rng);
+        }
+        other
+    }
+}
+
+/// The pictures of a class in one part of the set.
+fn pairs(set: &EmojiSet, class: &NameClass, split: Split) -> Vec<(usize, Style)> {
+    set.pairs()
+        .filter(|&(concept, style)| {
+            class.concepts().contains(&concept) && set.split(concept, style).ok() == Some(split)
+        })
+        .collect()
+}
+
+/// One element at random.
+fn pick<'t, T>(from: &'t [T], rng: &mut ChaCha8Rng) -> &'t T {
+    from.choose(rng)
+        .expect("lists of templates and names are not empty")
+}
+
+/// One phrasing at random.
+fn phrase(phrasings: &[&'static str], rng: &mut ChaCha8Rng) -> &'static str {
+    pick::<&'static str>(phrasings, rng)
+}
+
+/// The name of a class in a language that questions can be asked in.
+fn name_of(class: &NameClass, language: Language) -> &str {
+    class
+        .name(language)
+        .or_else(|| class.name(Language::English))
+        .expect("every class has an English name")
+}

@@ -1,0 +1,214 @@
+//! Samples with pictures: captions and questions.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::super::templates::{TASK_LANGUAGES, fill};
+use super::text::{draw_kind, phrases};
+use super::{Sample, TaskKind, Tasks, name_of, phrase, pick};
+use crate::DataError;
+use crate::emoji::{Colour, EmojiError, Language, NameClass, Scene, Style};
+
+/// How often each kind of question about a picture is drawn.
+const KINDS: [(TaskKind, u32); 7] = [
+    (TaskKind::Naming, 50),
+    (TaskKind::YesNo, 12),
+    (TaskKind::Category, 10),
+    (TaskKind::Choice, 6),
+    (TaskKind::Count, 8),
+    (TaskKind::Ground, 6),
+    (TaskKind::Side, 8),
+];
+
+/// How often a caption is of several things.
+const SCENE_SHARE: f64 = 0.25;
+
+/// How often the caption of one thing is a list of keywords.
+const KEYWORDS_SHARE: f64 = 0.15;
+
+/// The darkest level of a tint: drawings with dark outlines stay legible, and
+/// white ones (many of Twemoji's) do not vanish, for a tint is never pure white.
+const TINT: std::ops::Range<u8> = 170..250;
+
+/// How far a named ground may be from the typical shade, in levels.
+const SHADE: i16 = 12;
+
+impl Tasks<'_> {
+    /// Sample `index` of the caption stream `seed`: English captions of training
+    /// pictures, with an empty question.
+    #[must_use]
+    pub fn caption(&self, seed: u64, index: u64) -> Sample {
+        let mut rng = Self::rng(seed, index);
+        let words = phrases(Language::English);
+        if rng.random_bool(SCENE_SHARE) {
+            return self.scene_caption(&mut rng);
+        }
+        let (class, pair) = self.draw(&mut rng);
+        let name = name_of(class, Language::English);
+        let concept = &self.set.concepts()[pair.0];
+        let answer = if rng.random_bool(KEYWORDS_SHARE) {
+            let kind = TaskKind::Keywords;
+            self.ask(kind, class, concept, Language::English, &mut rng)
+                .2
+        } else {
+            let article = (words.with_article)(name);
+            fill(
+                phrase(words.caption, &mut rng),
+                &[("{name}", name), ("{a_name}", &article)],
+            )
+        };
+        let picture = Scene::single(pair.0, pair.1, tint(&mut rng));
+        caption(picture, answer, TaskKind::Caption)
+    }
+
+    /// Sample `index` of the instruction stream `seed`: a question about a
+    /// training picture.
+    ///
+    /// The same seed and index give the same picture and the same question in
+    /// another language: the few hundred translated pairs of the method are the
+    /// Chinese samples 0 to k.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that is not in
+    /// [`TASK_LANGUAGES`].
+    pub fn instruction(
+        &self,
+        seed: u64,
+        index: u64,
+        language: Language,
+    ) -> Result<Sample, DataError> {
+        if !TASK_LANGUAGES.contains(&language) {
+            return Err(self.set.error(EmojiError::NoTemplates { language }));
+        }
+        let mut rng = Self::rng(seed, index);
+        let kind = draw_kind(&KINDS, &mut rng);
+        let (class, pair) = self.draw(&mut rng);
+        let words = phrases(language);
+        let (kind, picture, question, answer) = match kind {
+            TaskKind::Count => {
+                let count = rng.random_range(1..=4u32) as usize;
+                let picture = repeated(pair, count, tint(&mut rng), &mut rng);
+                let question = phrase(words.count, &mut rng).to_owned();
+                (kind, picture, question, words.numbers[count - 1].to_owned())
+            }
+            TaskKind::Ground => {
+                let (colour, ground) = shade(&mut rng);
+                let question = phrase(words.ground, &mut rng).to_owned();
+                let answer = (words.colour_word)(colour).to_owned();
+                (
+                    kind,
+                    Scene::single(pair.0, pair.1, ground),
+                    question,
+                    answer,
+                )
+            }
+            TaskKind::Side => {
+                let (other, other_pair) = self.draw_other(class, &mut rng);
+                let left = rng.random_bool(0.5);
+                let picture = Scene::pair(pair, other_pair, tint(&mut rng));
+                let (asked, questions) = if left {
+                    (class, words.left)
+                } else {
+                    (other, words.right)
+                };
+                let question = phrase(questions, &mut rng).to_owned();
+                (kind, picture, question, name_of(asked, language).to_owned())
+            }
+            _ => {
+                let concept = &self.set.concepts()[pair.0];
+                let picture = Scene::single(pair.0, pair.1, tint(&mut rng));
+                let (kind, question, answer) = self.ask(kind, class, concept, language, &mut rng);
+                (kind, picture, question, answer)
+            }
+        };
+        Ok(Sample {
+            picture: Some(picture),
+            description: None,
+            question,
+            answer,
+            language,
+            kind,
+        })
+    }
+
+    /// Two things side by side, or one thing several times.
+    fn scene_caption(&self, rng: &mut ChaCha8Rng) -> Sample {
+        let words = phrases(Language::English);
+        let (class, pair) = self.draw(rng);
+        let (colour, ground) = shade(rng);
+        let colour = (words.colour_word)(colour);
+        let first = (words.with_article)(name_of(class, Language::English));
+        let (picture, answer) = if rng.random_bool(0.5) {
+            let (other, other_pair) = self.draw_other(class, rng);
+            let second = (words.with_article)(name_of(other, Language::English));
+            let places = [
+                ("{a_first}", first.as_str()),
+                ("{a_second}", &second),
+                ("{ground}", colour),
+            ];
+            let answer = fill(phrase(words.pair_caption, rng), &places);
+            (Scene::pair(pair, other_pair, ground), answer)
+        } else {
+            let count = rng.random_range(2..=4u32) as usize;
+            let places = [
+                ("{count}", words.numbers[count - 1]),
+                ("{a_name}", first.as_str()),
+                ("{ground}", colour),
+            ];
+            let answer = fill(phrase(words.count_caption, rng), &places);
+            (repeated(pair, count, ground, rng), answer)
+        };
+        caption(picture, answer, TaskKind::SceneCaption)
+    }
+
+    /// A class and one of its training pictures; every class as often.
+    fn draw(&self, rng: &mut ChaCha8Rng) -> (&NameClass, (usize, Style)) {
+        let (class, pairs) = pick(&self.pictured, rng);
+        (class, *pick(pairs, rng))
+    }
+
+    /// The same for a second thing.
+    fn draw_other(&self, class: &NameClass, rng: &mut ChaCha8Rng) -> (&NameClass, (usize, Style)) {
+        loop {
+            let (other, pair) = self.draw(rng);
+            // There are two classes at least: `Tasks::new` sees to it.
+            if other != class {
+                return (other, pair);
+            }
+        }
+    }
+}
+
+fn caption(picture: Scene, answer: String, kind: TaskKind) -> Sample {
+    Sample {
+        picture: Some(picture),
+        description: None,
+        question: String::new(),
+        answer,
+        language: Language::English,
+        kind,
+    }
+}
+
+/// The same drawing in `count` of the four quarters.
+fn repeated(pair: (usize, Style), count: usize, ground: [u8; 3], rng: &mut ChaCha8Rng) -> Scene {
+    let mut quarters = [0, 1, 2, 3];
+    quarters.shuffle(rng);
+    Scene::quarters(&vec![pair; count], &quarters, ground)
+}
+
+/// A light ground without a name.
+fn tint(rng: &mut ChaCha8Rng) -> [u8; 3] {
+    [(); 3].map(|()| rng.random_range(TINT))
+}
+
+/// A ground whose colour has a name.
+fn shade(rng: &mut ChaCha8Rng) -> (Colour, [u8; 3]) {
+    let colour = *pick(&Colour::ALL, rng);
+    let rgb = colour.rgb().map(|level| {
+        let level = i16::from(level) + rng.random_range(-SHADE..=SHADE);
+        level.clamp(0, 255) as u8
+    });
+    (colour, rgb)
+}

@@ -1,0 +1,224 @@
+//! Samples for the language model alone: no pictures.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::super::templates::{TASK_LANGUAGES, Templates, fill, templates};
+use super::{Sample, TaskKind, Tasks, name_of, phrase, pick};
+use crate::emoji::{Colour, Concept, Language, NameClass};
+
+/// How often each kind is drawn.
+const KINDS: [(TaskKind, u32); 7] = [
+    (TaskKind::Naming, 40),
+    (TaskKind::Translation, 15),
+    (TaskKind::Category, 12),
+    (TaskKind::YesNo, 10),
+    (TaskKind::Choice, 10),
+    (TaskKind::Keywords, 8),
+    (TaskKind::Colour, 5),
+];
+
+/// How many keywords a description or an answer has at most.
+const MAX_KEYWORDS: usize = 5;
+
+/// How often a description is a phrase rather than a list of words.
+const PHRASE_SHARE: f64 = 0.3;
+
+/// How often a list of words contains the category.
+const CATEGORY_SHARE: f64 = 0.25;
+
+impl Tasks<'_> {
+    /// Sample `index` of the text-only stream `seed`.
+    ///
+    /// The description is in one of
+    /// [`TaskOptions::description_languages`](super::TaskOptions), the question
+    /// in one of [`TASK_LANGUAGES`]. Concepts without training pictures take
+    /// part: their words may be learnt.
+    #[must_use]
+    pub fn text(&self, seed: u64, index: u64) -> Sample {
+        let mut rng = Self::rng(seed, index);
+        let language = *pick(&TASK_LANGUAGES, &mut rng);
+        let class = pick(self.classes, &mut rng);
+        let kind = draw_kind(&KINDS, &mut rng);
+        if kind == TaskKind::Translation {
+            return translation(class, language, &mut rng);
+        }
+        let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
+        let (kind, question, answer) = self.ask(kind, class, concept, language, &mut rng);
+        Sample {
+            picture: None,
+            description: Some(self.describe(class, concept, &mut rng)),
+            question,
+            answer,
+            language,
+            kind,
+        }
+    }
+
+    /// Question and answer about one thing. A kind that the thing has no answer
+    /// to becomes a naming question.
+    pub(super) fn ask(
+        &self,
+        kind: TaskKind,
+        class: &NameClass,
+        concept: &Concept,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> (TaskKind, String, String) {
+        let words = phrases(language);
+        let name = name_of(class, language);
+        let ask = |phrasings, rng: &mut ChaCha8Rng| phrase(phrasings, rng).to_owned();
+        match kind {
+            TaskKind::Category => (
+                kind,
+                ask(words.category, rng),
+                (words.category_word)(concept.category()).to_owned(),
+            ),
+            TaskKind::YesNo => {
+                let truth = rng.random_bool(0.5);
+                let other = self.other_class(class, rng);
+                let asked = if truth {
+                    name
+                } else {
+                    name_of(other, language)
+                };
+                let question = fill(
+                    phrase(words.yes_no, rng),
+                    &[("{a_name}", &(words.with_article)(asked))],
+                );
+                let answer = if truth { words.yes } else { words.no };
+                (kind, question, answer.to_owned())
+            }
+            TaskKind::Choice => {
+                let other = name_of(self.other_class(class, rng), language);
+                let (first, second) = if rng.random_bool(0.5) {
+                    (name, other)
+                } else {
+                    (other, name)
+                };
+                let question = fill(
+                    phrase(words.choice, rng),
+                    &[
+                        ("{a_first}", &(words.with_article)(first)),
+                        ("{a_second}", &(words.with_article)(second)),
+                    ],
+                );
+                (kind, question, name.to_owned())
+            }
+            TaskKind::Keywords => {
+                let mut keywords = vec![name];
+                keywords.extend(keywords_of(concept, language, name));
+                keywords.truncate(MAX_KEYWORDS);
+                (
+                    kind,
+                    ask(words.keywords, rng),
+                    keywords.join(words.list_separator),
+                )
+            }
+            TaskKind::Colour if colour_of(class).is_some() => {
+                let colour = colour_of(class).map_or("", words.colour_word);
+                (kind, ask(words.colour, rng), colour.to_owned())
+            }
+            _ => (TaskKind::Naming, ask(words.naming, rng), name.to_owned()),
+        }
+    }
+
+    /// Words about a thing, in some language, that name it.
+    fn describe(&self, class: &NameClass, concept: &Concept, rng: &mut ChaCha8Rng) -> String {
+        let wanted = pick_or_english(&self.description_languages, rng);
+        let (language, name) = match class.name(wanted) {
+            Some(name) => (wanted, name),
+            None => (Language::English, name_of(class, Language::English)),
+        };
+        let as_phrase = rng.random_bool(PHRASE_SHARE);
+        if let (true, Some(words)) = (as_phrase, templates(language)) {
+            return fill(
+                phrase(words.description, rng),
+                &[("{name}", name), ("{a_name}", &(words.with_article)(name))],
+            );
+        }
+        let mut keywords: Vec<_> = keywords_of(concept, language, name).collect();
+        keywords.shuffle(rng);
+        keywords.truncate(rng.random_range(0..=MAX_KEYWORDS as u32) as usize);
+        let category = self.set.category_label(concept.category(), language);
+        if rng.random_bool(CATEGORY_SHARE) {
+            keywords.extend(category.filter(|label| !keywords.contains(label)));
+        }
+        keywords.push(name);
+        keywords.shuffle(rng);
+        let separator = if language.is_unspaced() { "、" } else { ", " };
+        keywords.join(separator)
+    }
+}
+
+/// "How do you say {word} in {language}?"
+fn translation(class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> Sample {
+    let words = phrases(language);
+    let from = *pick(&TASK_LANGUAGES, rng);
+    let others: Vec<_> = TASK_LANGUAGES
+        .into_iter()
+        .filter(|to| *to != from)
+        .collect();
+    let to = *pick(&others, rng);
+    let question = fill(
+        phrase(words.translation, rng),
+        &[
+            ("{word}", name_of(class, from)),
+            ("{language}", (words.language_word)(to)),
+        ],
+    );
+    Sample {
+        picture: None,
+        description: None,
+        question,
+        answer: name_of(class, to).to_owned(),
+        language,
+        kind: TaskKind::Translation,
+    }
+}
+
+/// A kind, by weight.
+pub(super) fn draw_kind(kinds: &[(TaskKind, u32)], rng: &mut ChaCha8Rng) -> TaskKind {
+    let total = kinds.iter().map(|(_, weight)| weight).sum();
+    let mut draw = rng.random_range(0..total);
+    for &(kind, weight) in kinds {
+        if draw < weight {
+            return kind;
+        }
+        draw -= weight;
+    }
+    TaskKind::Naming
+}
+
+/// The phrases of a language of [`TASK_LANGUAGES`].
+pub(super) fn phrases(language: Language) -> &'static Templates {
+    templates(language).expect("questions are only asked in TASK_LANGUAGES")
+}
+
+/// The colour that the English name of a class gives.
+fn colour_of(class: &NameClass) -> Option<Colour> {
+    Colour::of_name(class.name(Language::English)?)
+}
+
+/// CLDR's keywords of a concept, without the name that it is given here.
+fn keywords_of<'t>(
+    concept: &'t Concept,
+    language: Language,
+    name: &'t str,
+) -> impl Iterator<Item = &'t str> {
+    concept
+        .texts
+        .get(&language)
+        .into_iter()
+        .flat_map(|text| text.keywords.iter().map(String::as_str))
+        .filter(move |keyword| !keyword.eq_ignore_ascii_case(name))
+}
+
+/// One language at random.
+fn pick_or_english(languages: &[Language], rng: &mut ChaCha8Rng) -> Language {
+    if languages.is_empty() {
+        return Language::English;
+    }
+    *pick(languages, rng)
+}
