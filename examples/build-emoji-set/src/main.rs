@@ -55,6 +55,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let names = set.naming().classes().len();
     writeln!(out, "{names:5} names with pictures to tell apart")?;
-    writeln!(out, "{} bytes in {}", report.bytes, arguments.output.display())?;
+    writeln!(
+        out,
+        "{} bytes in {}",
+        report.bytes,
+        arguments.output.display()
+    )?;
     Ok(())
 }
