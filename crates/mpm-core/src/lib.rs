@@ -5,6 +5,8 @@
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.
 
+pub mod backend;
 pub mod kernel;
+pub mod weights;
 
 pub use kernel::MpmBackend;

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod cpm_bee;
+pub mod decoding;
 pub mod error;
 pub mod prompt;
 pub mod tokenizer;

@@ -22,6 +22,7 @@ mod norm;
 mod position_bias;
 mod prompts;
 mod relation;
+mod session;
 mod splice;
 
 pub use attention::{Attention, AttentionBias};
@@ -35,4 +36,5 @@ pub use linear::ScaledLinear;
 pub use model::{CpmBee, CpmBeeOutput};
 pub use norm::RmsNorm;
 pub use position_bias::{PositionBias, PositionBuckets};
+pub use session::{AnswerTokens, CpmBeePrompt, CpmBeeSession};
 pub use splice::splice_features;

@@ -1,0 +1,107 @@
+//! Trains the small VisCPM-Chat that ships with MPM, on a laptop's CPU.
+//!
+//! The stages are those of the paper, in miniature: a bilingual language model,
+//! a visual module that sees English captions only, and tuning on English
+//! instructions with a few translated ones. `docs/small-model.md` explains the
+//! recipe and gives the figures.
+
+mod evaluate;
+mod objective;
+mod recipe;
+mod source;
+mod stages;
+
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use mpm_core::backend::BackendKind;
+use mpm_data::emoji::EmojiSet;
+
+use crate::{
+    evaluate::Evaluate,
+    recipe::Recipe,
+    stages::{RunStage, StageName},
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Train and evaluate the small VisCPM-Chat on the emoji picture-text set.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The packed set, see docs/emoji-set.md.
+    #[arg(long, global = true, default_value = "examples/build-emoji-set/emoji.tar.zst")]
+    emoji: PathBuf,
+
+    /// A recipe (JSON); without it the one of the shipped model.
+    #[arg(long, global = true)]
+    recipe: Option<PathBuf>,
+
+    /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
+    #[arg(long, global = true, default_value = "flex")]
+    backend: BackendKind,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train one stage; interrupted, it goes on from its newest checkpoint.
+    Train {
+        /// The stage.
+        stage: StageName,
+
+        /// The folder of the run; each stage has a folder in it.
+        #[arg(long, default_value = "runs/emoji-chat")]
+        run: PathBuf,
+
+        /// Steps between two checkpoints.
+        #[arg(long, default_value = "200")]
+        checkpoint_every: NonZeroUsize,
+    },
+
+    /// Ask a model to name pictures, and print how often it is right.
+    Evaluate(Evaluate),
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), BoxError> {
+    let recipe = Recipe::read(args.recipe.as_deref())?;
+    // Samples borrow from the set, on the thread that prepares batches, too: it
+    // lives as long as the program.
+    let set: &'static EmojiSet = Box::leak(Box::new(EmojiSet::open(&args.emoji)?));
+    match args.command {
+        Command::Train {
+            stage,
+            run,
+            checkpoint_every,
+        } => args.backend.run(RunStage {
+            name: stage,
+            recipe,
+            run,
+            set,
+            checkpoint_every,
+        })?,
+        Command::Evaluate(evaluate) => args.backend.run(evaluate.task(recipe, set))?,
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "this is a program's last word")]
+fn report(error: &dyn std::error::Error) {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        eprintln!("  because: {inner}");
+        cause = inner.source();
+    }
+}

@@ -1,0 +1,43 @@
+//! The language-model objective of the chat model.
+
+use std::marker::PhantomData;
+
+use burn::tensor::backend::AutodiffBackend;
+use mpm_core::MpmBackend;
+use mpm_llm::cpm_bee::splice_features;
+use mpm_train::{BoxError, CountedTargets, LossOutput, Objective};
+use viscpm_chat::VisCpmChat;
+
+use crate::source::Batch;
+
+/// Cross entropy of the answers' tokens (paper, section 3.3).
+pub struct ChatObjective<B>(PhantomData<B>);
+
+impl<B> ChatObjective<B> {
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective<B> {
+    type Model = VisCpmChat<B>;
+    type Batch = Batch;
+
+    fn loss(&self, model: &VisCpmChat<B>, batch: Batch) -> Result<LossOutput<B>, BoxError> {
+        let input = &batch.input;
+        let llm = &model.llm;
+        let shape = [input.batch, input.seq_len];
+        let mut embeddings = llm.embed(&input.ids, &input.sub_ids, shape)?;
+        if !batch.pictures.is_empty() {
+            let features = model.encode_pictures(&batch.pictures)?;
+            embeddings = splice_features(embeddings, features, &batch.bounds)?;
+        }
+        let hidden = llm.hidden_states(embeddings, input, |_, _| {})?;
+        // Only the answers' positions are projected onto the vocabulary.
+        let targets = CountedTargets::new(&batch.targets, shape, &llm.device())?;
+        let hidden = targets.select(hidden)?;
+        let ext_table = llm.embed_ext_table(&input.ext_table_ids, &input.ext_table_sub)?;
+        let logits = llm.logits(hidden.unsqueeze_dim(0), ext_table);
+        Ok(targets.cross_entropy(logits.squeeze_dim(0))?)
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong between a model folder and an answer.
+
+use std::path::{Path, PathBuf};
+
+use mpm_core::weights::WeightsError;
+use mpm_data::DataError;
+use mpm_llm::LlmError;
+use mpm_vision::VisionError;
+
+/// Why a model could not be loaded or a question not be answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// A file of the model folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// `config.json` is no valid configuration.
+    #[error("{}: {source}", path.display())]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    /// The configuration contradicts itself or its files.
+    #[error("{reason}")]
+    Config {
+        /// What contradicts what, and how to mend it.
+        reason: String,
+    },
+
+    /// The checkpoint belongs to VisCPM-Paint.
+    #[error(
+        "{}: this is a VisCPM-Paint checkpoint (it has `unet.*`); VisCPM-Chat needs the chat \
+         checkpoint, with `llm.*`, `vpm.*`, `query` and `mapping.*`",
+        path.display()
+    )]
+    PaintCheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The weights could not be read, or they belong to another model.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+
+    /// A picture could not be read.
+    #[error(transparent)]
+    Picture(#[from] DataError),
+
+    /// The picture encoder refused its input.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+
+    /// The tokenizer, the language model or decoding failed.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+}
+
+impl ChatError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `i_ckpt_chat_*`: every container that `torch.save` wrote, loaded and run.
+
+use burn::{
+    backend::Flex,
+    tensor::{DType, TensorData},
+};
+use mpm_core::weights::{LoadOptions, Precision, WeightFile, load, save};
+use viscpm_chat::{ChatError, ChatModel, ModelConfig, VisCpmChat, checkpoint_keys};
+
+use super::common::{Case, assert_close, cases, folder};
+
+/// f16 weights are exact in f32, so only the order of summation differs.
+const FORWARD: f64 = 2e-5;
+
+#[test]
+fn checkpoints_load_and_run() {
+    for case in cases("i_ckpt_chat_") {
+        let mut loaded = 0;
+        for name in case.json["files"].as_object().unwrap().keys() {
+            let file = WeightFile::open(folder().join("i_checkpoints").join(name)).unwrap();
+            if !file.tensors().contains_key("llm.input_embedding.weight") {
+                // Parameters of mixed dtypes without a language model: no whole
+                // model, but every tensor must be readable.
+                file.tensors().values().for_each(|tensor| drop(tensor.read()));
+                continue;
+            }
+            check(&case, load_f32(&case, &file), name);
+            kept_half(&case, &file);
+            loaded += 1;
+        }
+        assert!(loaded >= 3, "{}: {loaded} whole checkpoints", case.name);
+        through_safetensors(&case);
+    }
+}
+
+fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
+    let options = LoadOptions {
+        keys: checkpoint_keys(),
+        precision: Precision::Cast(DType::F32),
+        progress: None,
+    };
+    load(case.config().init(&Default::default()).unwrap(), file, &options).unwrap()
+}
+
+fn check(case: &Case, model: VisCpmChat<Flex>, name: &str) {
+    let named = |what: &str| format!("{} {name} {what}", case.name);
+    let features = model.visual.forward(case.tensor("in.pixel_values")).unwrap();
+    assert_close(
+        &named("features"),
+        features.clone(),
+        case.tensor("out.vision_hidden_states"),
+        FORWARD,
+    );
+    let output = model.forward(&case.input(), features, &case.bounds()).unwrap();
+    assert_close(
+        &named("hidden states"),
+        output.hidden_states,
+        case.tensor("out.hidden_states"),
+        FORWARD,
+    );
+    assert_close(&named("logits"), output.logits, case.tensor("out.logits"), FORWARD);
+}
+
+/// Unless asked otherwise, f16 stays f16.
+fn kept_half(case: &Case, file: &WeightFile) {
+    let options = LoadOptions {
+        keys: checkpoint_keys(),
+        ..Default::default()
+    };
+    let model: VisCpmChat<Flex> = case.config().init(&Default::default()).unwrap();
+    let model = load(model, file, &options).unwrap();
+    let stored = file.tensors()["llm.input_embedding.weight"].read();
+    assert_eq!(stored.dtype, DType::F16);
+    let kept: TensorData = model.llm.input_embedding.weight.val().into_data();
+    assert_eq!(kept, stored);
+    assert_eq!(model.visual.query.val().dtype(), DType::F16);
+}
+
+fn through_safetensors(case: &Case) {
+    let name = case.json["files"].as_object().unwrap().keys().next().unwrap();
+    let file = WeightFile::open(folder().join("i_checkpoints").join(name)).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("chat.safetensors");
+    save(&load_f32(case, &file), &path, &checkpoint_keys(), Precision::Cast(DType::F16)).unwrap();
+    let saved = WeightFile::open(&path).unwrap();
+    check(case, load_f32(case, &saved), "safetensors");
+}
+
+#[test]
+fn another_models_checkpoint_is_named() {
+    let case = cases("i_ckpt_chat_").remove(0);
+    let scratch = tempfile::tempdir().unwrap();
+    let vocabulary = scratch.path().join("vocab.txt");
+    let tokens = ["<pad>", "<unk>", "<mask>", "<sep>", "</n>", "</_>", "<s>", "</s>", "<root>", "<ans>"];
+    let words = (tokens.len()..case.config().llm.vocab_size).map(|index| format!("w{index}"));
+    let lines: Vec<String> = tokens.iter().map(ToString::to_string).chain(words).collect();
+    std::fs::write(&vocabulary, lines.join("\n")).unwrap();
+
+    let paint = scratch.path().join("paint.safetensors");
+    let file = WeightFile::open(folder().join("i_checkpoints").join("chat_a.pt")).unwrap();
+    let keys = checkpoint_keys();
+    let renamed = mpm_core::weights::KeyMap::new().rename("unet", "visual").rename("llm", "llm");
+    save(&load_f32(&case, &file), &paint, &renamed, Precision::AsStored).unwrap();
+    drop(keys);
+
+    let config = ModelConfig::new(case.config()).unwrap();
+    let open = |path: &std::path::Path| {
+        ChatModel::<Flex>::from_checkpoint(
+            path,
+            &vocabulary,
+            config.clone(),
+            &Default::default(),
+            &LoadOptions::default(),
+        )
+    };
+    assert!(matches!(open(&paint), Err(ChatError::PaintCheckpoint { .. })));
+    let error = open(&vocabulary).unwrap_err().to_string();
+    assert!(error.contains("a text file"), "{error}");
+}
