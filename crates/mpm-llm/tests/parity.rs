@@ -9,6 +9,8 @@
     reason = "tests fail by panicking and report their counts"
 )]
 
+#[path = "parity/beam.rs"]
+mod beam;
 #[path = "parity/blocks.rs"]
 mod blocks;
 #[path = "parity/common.rs"]

@@ -1,0 +1,247 @@
+//! CPM-Bee as a [`DecodingSession`], `VLLMCPMBeeGeneration` in
+//! `VisCPM/generation/vllm_bee.py`.
+
+use std::ops::Range;
+
+use burn::tensor::{Tensor, backend::Backend};
+use mpm_core::MpmBackend;
+
+use super::{
+    inference::InferenceState,
+    input::{CpmBeeStep, check_length},
+    model::CpmBee,
+    splice::splice_features,
+};
+use crate::{
+    decoding::{DecodingSession, Logits},
+    error::LlmError,
+};
+
+/// Logit of tokens that the prompt does not allow, as in the reference.
+const FORBIDDEN: f32 = -1.0e4;
+
+/// Ids of the tokens that structure an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerTokens {
+    /// `<s>`, which begins an answer.
+    pub bos: i32,
+    /// `</s>`, which ends it.
+    pub eos: i32,
+    /// `<unk>`, which is allowed only where the prompt has an unknown word.
+    pub unk: i32,
+}
+
+/// A prompt and the answers that it asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CpmBeePrompt {
+    /// Token ids, `[prompt]`.
+    pub ids: Vec<i32>,
+    /// Which ext token an id stands for, 0 for plain tokens: `[prompt]`.
+    pub sub_ids: Vec<i32>,
+    /// The structure of the tokens, one row.
+    pub tokens: CpmBeeStep,
+    /// The slots of each picture.
+    pub pictures: Vec<Range<usize>>,
+    /// Relations between segments, `[relations]`.
+    pub segment_rel: Vec<i32>,
+    /// Token ids of the ext table, `[ext]`.
+    pub ext_table_ids: Vec<i32>,
+    /// Sub ids of the ext table, `[ext]`.
+    pub ext_table_sub: Vec<i32>,
+    /// Tokens of the ext table, and `<unk>`, that the answer may use: ids from
+    /// `vocab_size` on are rows of the ext table.
+    pub allowed_ext: Vec<i32>,
+    /// Segment of each answer, in their order.
+    pub answer_segments: Vec<i32>,
+}
+
+/// A prompt in the memory of a [`CpmBee`], and the answers it is continued by.
+///
+/// Every answer begins with `<s>` at position 0 of its own segment and is part
+/// of the context; after `</s>` comes the next answer, if the prompt asks for
+/// more than one.
+#[derive(Debug)]
+pub struct CpmBeeSession<'a, B: Backend> {
+    model: &'a CpmBee<B>,
+    prompt: CpmBeePrompt,
+    special: AnswerTokens,
+    ext_table: Option<Tensor<B, 2>>,
+    forbidden: Vec<usize>,
+    state: InferenceState<B>,
+    /// Where each sequence stands.
+    cursors: Vec<Cursor>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    answer: usize,
+    position: i32,
+}
+
+impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
+    /// Reads a prompt and its pictures, with room for an answer of
+    /// `max_new_tokens`.
+    ///
+    /// # Shapes
+    /// - features: `[pictures, n, d_model]`, `None` for a prompt without pictures
+    ///
+    /// # Errors
+    /// [`LlmError::NoAnswer`] when the prompt asks for none,
+    /// [`LlmError::FeatureCount`] and the other errors of [`splice_features`] when
+    /// the features do not fit the slots, [`LlmError::InputLength`] and
+    /// [`LlmError::InputRange`].
+    pub fn new(
+        model: &'a CpmBee<B>,
+        prompt: CpmBeePrompt,
+        features: Option<Tensor<B, 3>>,
+        special: AnswerTokens,
+        max_new_tokens: usize,
+    ) -> Result<Self, LlmError> {
+        if prompt.answer_segments.is_empty() || prompt.tokens.len == 0 {
+            return Err(LlmError::NoAnswer);
+        }
+        check_length("prompt (rows)", prompt.tokens.batch, 1)?;
+        let embeddings = model.embed(&prompt.ids, &prompt.sub_ids, [1, prompt.tokens.len])?;
+        let embeddings = match features {
+            Some(features) => {
+                splice_features(embeddings, features, std::slice::from_ref(&prompt.pictures))?
+            }
+            None if prompt.pictures.is_empty() => embeddings,
+            None => {
+                return Err(LlmError::FeatureCount {
+                    slots: prompt.pictures.len(),
+                    features: 0,
+                });
+            }
+        };
+        let ext_table = model.embed_ext_table(&prompt.ext_table_ids, &prompt.ext_table_sub)?;
+        let capacity = prompt.tokens.len + max_new_tokens;
+        let mut state = model.inference_state(1, capacity, prompt.segment_rel.clone())?;
+        model.infer(embeddings, &prompt.tokens, &mut state)?;
+
+        let vocab_size = model.config().vocab_size;
+        let forbidden = std::iter::once(special.unk as usize)
+            .chain(vocab_size..vocab_size + prompt.ext_table_ids.len())
+            .filter(|&token| !prompt.allowed_ext.contains(&(token as i32)))
+            .collect();
+        Ok(Self {
+            model,
+            prompt,
+            special,
+            ext_table,
+            forbidden,
+            state,
+            cursors: vec![Cursor {
+                answer: 0,
+                position: 0,
+            }],
+        })
+    }
+
+    /// Reads one token of each sequence, `(id, sub id)`, at the cursors.
+    fn read(&mut self, tokens: &[(i32, i32)]) -> Result<Logits, LlmError> {
+        let rows = tokens.len();
+        let prompt = &self.prompt.tokens;
+        let last = prompt.len - 1;
+        let step = CpmBeeStep {
+            batch: rows,
+            len: 1,
+            position: self.cursors.iter().map(|cursor| cursor.position).collect(),
+            context: vec![true; rows],
+            sample_ids: vec![0; rows],
+            num_segments: vec![prompt.num_segments[last]; rows],
+            segment_ids: self
+                .cursors
+                .iter()
+                .map(|cursor| self.prompt.answer_segments[cursor.answer])
+                .collect(),
+            segment_rel_offset: vec![prompt.segment_rel_offset[last]; rows],
+        };
+        let (ids, sub_ids): (Vec<i32>, Vec<i32>) = tokens.iter().copied().unzip();
+        let embeddings = self.model.embed(&ids, &sub_ids, [rows, 1])?;
+        let hidden = self.model.infer(embeddings, &step, &mut self.state)?;
+        let logits = self.model.logits(hidden, self.ext_table.clone());
+        let width = logits.dims()[2];
+        let mut values: Vec<f32> = logits.into_data().iter().collect();
+        for row in values.chunks_exact_mut(width) {
+            for &token in &self.forbidden {
+                row[token] = FORBIDDEN;
+            }
+        }
+        Ok(Logits { values, width })
+    }
+
+    /// What an answer token is as an id and a sub id.
+    fn id_and_sub(&self, token: i32) -> (i32, i32) {
+        let row = token - self.model.config().vocab_size as i32;
+        match usize::try_from(row) {
+            Ok(row) if row < self.prompt.ext_table_ids.len() => (
+                self.prompt.ext_table_ids[row],
+                self.prompt.ext_table_sub[row],
+            ),
+            _ => (token, 0),
+        }
+    }
+}
+
+impl<B: MpmBackend> DecodingSession for CpmBeeSession<'_, B> {
+    fn start(&mut self) -> Result<Logits, LlmError> {
+        self.read(&[(self.special.bos, 0)])
+    }
+
+    fn step(&mut self, tokens: &[i32]) -> Result<Logits, LlmError> {
+        check_length("answer tokens", tokens.len(), self.cursors.len())?;
+        let mut read = Vec::with_capacity(tokens.len());
+        for (row, &token) in tokens.iter().enumerate() {
+            if self.ends_answer(token) {
+                let answer = self.cursors[row].answer + 1;
+                if answer == self.answers() {
+                    return Err(LlmError::NoAnswer);
+                }
+                self.cursors[row] = Cursor {
+                    answer,
+                    position: 0,
+                };
+                read.push((self.special.bos, 0));
+            } else {
+                self.cursors[row].position += 1;
+                read.push(self.id_and_sub(token));
+            }
+        }
+        self.read(&read)
+    }
+
+    fn select_rows(&mut self, rows: &[usize]) {
+        if rows.len() == self.cursors.len() {
+            // All sequences share the prompt.
+            self.state.reorder_rows(rows, self.prompt.tokens.len);
+        } else {
+            self.state.select_rows(rows);
+        }
+        self.cursors = rows.iter().map(|&row| self.cursors[row]).collect();
+    }
+
+    fn read_as(&self, token: i32) -> i32 {
+        if self.ends_answer(token) {
+            self.special.bos
+        } else {
+            self.id_and_sub(token).0
+        }
+    }
+
+    fn start_token(&self) -> Option<i32> {
+        Some(self.special.bos)
+    }
+
+    fn ends_answer(&self, token: i32) -> bool {
+        token == self.special.eos
+    }
+
+    fn answer(&self, row: usize) -> usize {
+        self.cursors[row].answer
+    }
+
+    fn answers(&self) -> usize {
+        self.prompt.answer_segments.len()
+    }
+}

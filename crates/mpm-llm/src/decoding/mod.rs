@@ -1,0 +1,19 @@
+//! Decoding: from a language model's logits to an answer.
+//!
+//! [`generate`] runs the loop for any model that implements
+//! [`DecodingSession`]; [`DecodingParams`] say how tokens are chosen.
+
+mod beam;
+mod generation;
+mod logits;
+mod params;
+mod sampling;
+mod session;
+mod stream;
+
+pub use beam::{BeamSearch, Candidate, Hypothesis};
+pub use generation::{FinishReason, Generation, Piece, Token, generate};
+pub use logits::Logits;
+pub use params::{DecodingParams, Sampling, Strategy};
+pub use session::DecodingSession;
+pub use stream::TextStream;

@@ -1,0 +1,45 @@
+//! What decoding needs of a language model.
+
+use super::logits::Logits;
+use crate::error::LlmError;
+
+/// A prompt that a language model has read, and the answers it is continued by.
+///
+/// A session begins with one sequence. [`select_rows`](Self::select_rows)
+/// splits and drops sequences; the prompt is read once, whatever their number.
+/// Nothing here is special to CPM-Bee: a causal model gives the logits after
+/// its prompt in [`start`](Self::start) and has no start token.
+pub trait DecodingSession {
+    /// Reads the prompt and returns the logits of the first token, `[1, width]`.
+    ///
+    /// # Errors
+    /// Those of the model.
+    fn start(&mut self) -> Result<Logits, LlmError>;
+
+    /// Reads one more token of each sequence and returns the logits of the next,
+    /// `[rows, width]`.
+    ///
+    /// # Errors
+    /// [`LlmError::CacheFull`] when the session has no room left, and those of
+    /// the model.
+    fn step(&mut self, tokens: &[i32]) -> Result<Logits, LlmError>;
+
+    /// Makes sequence `i` continue sequence `rows[i]`, for any number of rows.
+    fn select_rows(&mut self, rows: &[usize]);
+
+    /// What the model reads when a sequence continues with `token`; for most models
+    /// the token itself. The repetition penalty counts these.
+    fn read_as(&self, token: i32) -> i32;
+
+    /// The token that a sequence begins with before the first answer token.
+    fn start_token(&self) -> Option<i32>;
+
+    /// Whether `token` ends an answer.
+    fn ends_answer(&self, token: i32) -> bool;
+
+    /// Which of the prompt's answers `row` is at, from 0.
+    fn answer(&self, row: usize) -> usize;
+
+    /// How many answers the prompt asks for.
+    fn answers(&self) -> usize;
+}
