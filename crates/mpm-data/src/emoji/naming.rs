@@ -207,3 +207,27 @@ fn drop_shared_names(classes: &mut [NameClass], language: Language) {
             .retain(|&of, name| of != language || counts[&name.to_lowercase()] == 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_the_name_goes() {
+        assert_eq!(cleaned("人：红色头发"), "红色头发");
+        assert_eq!(cleaned("Schwimmer(in)"), "Schwimmer");
+        assert_eq!(cleaned("woman’s hat"), "woman's hat");
+        assert_eq!(cleaned("dog"), "dog");
+    }
+
+    #[test]
+    fn no_concept_is_named_twice_or_named_and_excluded() {
+        let named = NAMES.iter().map(|row| row.0);
+        let excluded = EXCLUDED.iter().flat_map(|(_, ids)| ids.iter().copied());
+        let mut ids: Vec<_> = named.chain(excluded).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

@@ -360,3 +360,34 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
     })?;
     serde_json::from_slice(&bytes).map_err(|e| at(path, EmojiError::Json(e)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_those_of_the_packages() {
+        assert_eq!(slug("woman’s hat", "-"), "womans-hat");
+        assert_eq!(slug("piñata", "-"), "pinata");
+        assert_eq!(slug("T-Rex", "-"), "t-rex");
+        assert_eq!(slug("ADMISSION TICKETS", ""), "admissiontickets");
+    }
+
+    #[test]
+    fn ids_have_no_selectors() {
+        assert_eq!(id_of("1F43B-200D-2744-FE0F"), "1f43b-200d-2744");
+    }
+
+    #[test]
+    fn icons_that_mirror_another_are_not_taken() {
+        let set: IconSet = serde_json::from_str(
+            r#"{"icons": {"left": {"body": "<g/>"}},
+                "aliases": {"right": {"parent": "left", "hFlip": true},
+                            "west": {"parent": "left"}}}"#,
+        )
+        .expect("the JSON above is an icon set");
+        assert!(set.svg("west").is_some_and(|svg| svg.contains("<g/>")));
+        assert_eq!(set.svg("right"), None);
+        assert_eq!(set.svg("up"), None);
+    }
+}

@@ -118,3 +118,44 @@ fn nearest(palette: &[[u8; 4]], colour: [u8; 4]) -> usize {
         .min_by_key(|&i| distance(&palette[i]))
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn decoded(pixels: &[[u8; 4]]) -> Vec<[u8; 4]> {
+        let png = encode(pixels).unwrap();
+        let picture = image::load_from_memory(&png).unwrap().into_rgba8();
+        picture.pixels().map(|pixel| pixel.0).collect()
+    }
+
+    #[test]
+    fn few_colours_stay_as_they_are() {
+        let side = SIZE as usize;
+        let pixels: Vec<_> = (0..side * side)
+            .map(|i| [(i % 60) as u8, 7, 200, 255 - (i % 60) as u8])
+            .collect();
+        assert_eq!(decoded(&pixels), pixels);
+    }
+
+    #[test]
+    fn many_colours_become_64_and_clear_stays_clear() {
+        let side = SIZE as usize;
+        let pixels: Vec<_> = (0..side * side)
+            .map(|i| match i / side {
+                0..16 => [0; 4],
+                row => [(i % side * 4) as u8, (row * 4) as u8, 90, 255],
+            })
+            .collect();
+        let result = decoded(&pixels);
+        let colours: std::collections::HashSet<_> = result.iter().collect();
+        assert!(colours.len() <= COLOURS, "{} colours", colours.len());
+        for (before, after) in pixels.iter().zip(&result) {
+            assert_eq!(before[3], after[3]);
+            // A plane of 64 x 48 shades cut into 63 cells: half a cell is 16 to
+            // 20 levels wide, and cells differ in size.
+            assert!(before[0].abs_diff(after[0]) <= 48, "{before:?} {after:?}");
+        }
+    }
+}
