@@ -334,6 +334,11 @@ impl WithSimd for Scale<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let factor = simd.splat_f32s(self.1);
-        map(simd, self.0, |x| simd.mul_f32s(x, factor));
+        map(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| simd.mul_f32s(x, factor),
+        );
     }
 }

@@ -273,9 +273,13 @@ impl WithSimd for SoftmaxBackward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let [mean] = dots::<S, 1, 4>(simd, self.weights, [self.grad]);
         let mean = simd.splat_f32s(mean);
-        zip(simd, self.grad, self.weights, |grad, weight| {
-            simd.mul_f32s(weight, simd.sub_f32s(grad, mean))
-        });
+        zip(
+            simd,
+            self.grad,
+            self.weights,
+            #[inline(always)]
+            |grad, weight| simd.mul_f32s(weight, simd.sub_f32s(grad, mean)),
+        );
     }
 }
 

@@ -125,7 +125,12 @@ impl WithSimd for Gelu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        map(simd, self.0, |x| simd.mul_f32s(x, normal(simd, x).0));
+        map(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| simd.mul_f32s(x, normal(simd, x).0),
+        );
     }
 }
 
@@ -139,9 +144,13 @@ impl WithSimd for GatedGelu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        zip(simd, self.gate, self.value, |x, value| {
-            simd.mul_f32s(simd.mul_f32s(x, normal(simd, x).0), value)
-        });
+        zip(
+            simd,
+            self.gate,
+            self.value,
+            #[inline(always)]
+            |x, value| simd.mul_f32s(simd.mul_f32s(x, normal(simd, x).0), value),
+        );
     }
 }
 
@@ -156,10 +165,16 @@ impl WithSimd for GeluBackward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        zip(simd, self.x, self.grad, |x, grad| {
-            let (cumulative, density) = normal(simd, x);
-            simd.mul_f32s(simd.mul_add_e_f32s(x, density, cumulative), grad)
-        });
+        zip(
+            simd,
+            self.x,
+            self.grad,
+            #[inline(always)]
+            |x, grad| {
+                let (cumulative, density) = normal(simd, x);
+                simd.mul_f32s(simd.mul_add_e_f32s(x, density, cumulative), grad)
+            },
+        );
     }
 }
 
@@ -177,10 +192,20 @@ impl WithSimd for GatedGeluBackward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // grad · value first, because value's place takes the other gradient
         let Self { gate, value, grad } = self;
-        zip(simd, value, grad, |value, grad| simd.mul_f32s(value, grad));
-        zip(simd, grad, gate, |grad, x| {
-            simd.mul_f32s(grad, simd.mul_f32s(x, normal(simd, x).0))
-        });
+        zip(
+            simd,
+            value,
+            grad,
+            #[inline(always)]
+            |value, grad| simd.mul_f32s(value, grad),
+        );
+        zip(
+            simd,
+            grad,
+            gate,
+            #[inline(always)]
+            |grad, x| simd.mul_f32s(grad, simd.mul_f32s(x, normal(simd, x).0)),
+        );
         GeluBackward {
             x: gate,
             grad: value,

@@ -34,34 +34,39 @@ mod x86 {
     /// Elements of a vector register.
     const LANES: usize = 8;
 
-    /// Independent sums per row.
-    const UNROLL: usize = 2;
+    /// Independent sums per row, which hide the latency of the additions.
+    const UNROLL: usize = 4;
 
     #[target_feature(enable = "avx2,fma,f16c")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "loops over constants are unrolled, and keep the sums in registers"
+    )]
     pub fn dots<const ROWS: usize>(weights: &[f16], rows: [&[f32]; ROWS]) -> [f32; ROWS] {
-        let rows = rows.map(|row| &row[..weights.len()]);
+        let (blocks, left) = weights.as_chunks::<{ UNROLL * LANES }>();
+        let rows = rows.map(|row| row[..weights.len()].as_chunks::<{ UNROLL * LANES }>());
         let mut sums = [[_mm256_setzero_ps(); UNROLL]; ROWS];
-        let mut start = 0;
-        while start + UNROLL * LANES <= weights.len() {
+        for (i, block) in blocks.iter().enumerate() {
             for unroll in 0..UNROLL {
-                let at = start + unroll * LANES;
-                // SAFETY: `at + LANES <= weights.len()`, which all rows have as
-                // their length.
-                let weight = unsafe { _mm_loadu_si128(weights.as_ptr().add(at).cast()) };
+                let at = unroll * LANES;
+                // SAFETY: `at + LANES` is at most the length of a block.
+                let weight = unsafe { _mm_loadu_si128(block.as_ptr().add(at).cast()) };
                 let weight = _mm256_cvtph_ps(weight);
-                for (sums, row) in sums.iter_mut().zip(&rows) {
+                for row in 0..ROWS {
+                    let x = &rows[row].0[i];
                     // SAFETY: as above.
-                    let x = unsafe { _mm256_loadu_ps(row.as_ptr().add(at)) };
-                    sums[unroll] = _mm256_fmadd_ps(weight, x, sums[unroll]);
+                    let x = unsafe { _mm256_loadu_ps(x.as_ptr().add(at)) };
+                    sums[row][unroll] = _mm256_fmadd_ps(weight, x, sums[row][unroll]);
                 }
             }
-            start += UNROLL * LANES;
         }
         let mut totals = [0.0; ROWS];
-        for ((total, sums), row) in totals.iter_mut().zip(sums).zip(&rows) {
-            *total = horizontal_sum(_mm256_add_ps(sums[0], sums[1]));
-            for (weight, x) in weights[start..].iter().zip(&row[start..]) {
-                *total += weight.to_f32() * x;
+        for row in 0..ROWS {
+            let [a, b, c, d] = sums[row];
+            let sum = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
+            totals[row] = horizontal_sum(sum);
+            for (weight, x) in left.iter().zip(rows[row].1) {
+                totals[row] += weight.to_f32() * x;
             }
         }
         totals

@@ -45,7 +45,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     ];
 
     let lowest = simd.splat_f32s(LOWEST);
-    let x = simd.select_f32s(simd.less_than_f32s(x, lowest), lowest, x);
+    let x = select(simd, simd.less_than_f32s(x, lowest), lowest, x);
     let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(LOG2_E), simd.splat_f32s(ROUND));
     let power = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
     let r = simd.mul_add_e_f32s(power, simd.splat_f32s(-LN2_HIGH), x);
@@ -83,15 +83,26 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
         simd,
         simd.mul_f32s(simd.mul_f32s(x, x), simd.splat_f32s(-0.5)),
     );
-    let slope = simd.mul_add_e_f32s(simd.abs_f32s(x), simd.splat_f32s(SLOPE), one);
+    let magnitude = simd.max_f32s(x, simd.sub_f32s(simd.splat_f32s(0.0), x));
+    let slope = simd.mul_add_e_f32s(magnitude, simd.splat_f32s(SLOPE), one);
     let t = simd.div_f32s(one, slope);
     let tail = simd.mul_f32s(simd.mul_f32s(bell, t), polynomial(simd, t, COEFFICIENTS));
     let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
-    let cumulative = simd.select_f32s(negative, tail, simd.sub_f32s(one, tail));
+    let cumulative = select(simd, negative, tail, simd.sub_f32s(one, tail));
     (
         cumulative,
         simd.mul_f32s(bell, simd.splat_f32s(DENSITY_AT_ZERO)),
     )
+}
+
+/// `if_true` where the mask is set, `if_false` elsewhere.
+///
+/// By way of integers, because pulp's own default for floats is not inlined.
+#[inline(always)]
+fn select<S: Simd>(simd: S, mask: S::m32s, if_true: S::f32s, if_false: S::f32s) -> S::f32s {
+    let if_true = simd.transmute_u32s_f32s(if_true);
+    let if_false = simd.transmute_u32s_f32s(if_false);
+    simd.transmute_f32s_u32s(simd.select_u32s(mask, if_true, if_false))
 }
 
 /// `Σ coefficients[i] · xⁱ`, by Horner's rule.
@@ -141,6 +152,10 @@ pub(super) fn zip<S: Simd>(
 ///
 /// `UNROLL` independent sums per row hide the latency of the additions.
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "loops over constants are unrolled, and keep the sums in registers"
+)]
 pub(super) fn dots<S: Simd, const ROWS: usize, const UNROLL: usize>(
     simd: S,
     weights: &[f32],
@@ -148,33 +163,34 @@ pub(super) fn dots<S: Simd, const ROWS: usize, const UNROLL: usize>(
 ) -> [f32; ROWS] {
     let (vectors, rest) = S::as_simd_f32s(weights);
     let rows = rows.map(|row| S::as_simd_f32s(&row[..weights.len()]));
+    let (blocks, left) = vectors.as_chunks::<UNROLL>();
+    let row_blocks = rows.map(|row| row.0.as_chunks::<UNROLL>());
     let mut sums = [[simd.splat_f32s(0.0); UNROLL]; ROWS];
-    let blocks = vectors.chunks_exact(UNROLL);
-    let left = blocks.remainder();
-    let start = vectors.len() - left.len();
-    for (i, block) in blocks.enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&rows) {
-            let row = &row.0[i * UNROLL..(i + 1) * UNROLL];
-            for ((sum, &weight), &x) in sums.iter_mut().zip(block).zip(row) {
-                *sum = simd.mul_add_e_f32s(weight, x, *sum);
+    for (i, block) in blocks.iter().enumerate() {
+        for row in 0..ROWS {
+            let x = &row_blocks[row].0[i];
+            for unroll in 0..UNROLL {
+                sums[row][unroll] =
+                    simd.mul_add_e_f32s(block[unroll], x[unroll], sums[row][unroll]);
             }
         }
     }
     let mut totals = [0.0; ROWS];
-    for ((total, sums), row) in totals.iter_mut().zip(&mut sums).zip(&rows) {
-        for (&weight, &x) in left.iter().zip(&row.0[start..]) {
+    for row in 0..ROWS {
+        let sums = &mut sums[row];
+        for (&weight, &x) in left.iter().zip(row_blocks[row].1) {
             sums[0] = simd.mul_add_e_f32s(weight, x, sums[0]);
         }
         if !rest.is_empty() {
             let weight = simd.partial_load_f32s(rest);
-            let x = simd.partial_load_f32s(row.1);
+            let x = simd.partial_load_f32s(rows[row].1);
             sums[0] = simd.mul_add_e_f32s(weight, x, sums[0]);
         }
         let mut sum = sums[0];
         for &other in &sums[1..] {
             sum = simd.add_f32s(sum, other);
         }
-        *total = simd.reduce_sum_f32s(sum);
+        totals[row] = simd.reduce_sum_f32s(sum);
     }
     totals
 }
@@ -194,7 +210,12 @@ mod tests {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            map(simd, self.0, |x| exp(simd, x));
+            map(
+                simd,
+                self.0,
+                #[inline(always)]
+                |x| exp(simd, x),
+            );
         }
     }
 

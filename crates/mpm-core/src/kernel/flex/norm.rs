@@ -128,7 +128,12 @@ impl WithSimd for Normalise<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let scale = simd.splat_f32s(inverse_rms(simd, self.x, self.epsilon));
-        super::math::map(simd, self.x, |x| simd.mul_f32s(x, scale));
+        super::math::map(
+            simd,
+            self.x,
+            #[inline(always)]
+            |x| simd.mul_f32s(x, scale),
+        );
     }
 }
 
@@ -139,7 +144,13 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        zip(simd, self.0, self.1, |x, weight| simd.mul_f32s(x, weight));
+        zip(
+            simd,
+            self.0,
+            self.1,
+            #[inline(always)]
+            |x, weight| simd.mul_f32s(x, weight),
+        );
     }
 }
 
@@ -169,16 +180,29 @@ impl WithSimd for NormaliseBackward<'_> {
         } = self;
         let inverse = inverse_rms(simd, x, epsilon);
         let scale = simd.splat_f32s(inverse);
-        super::math::map(simd, x, |x| simd.mul_f32s(x, scale));
+        super::math::map(
+            simd,
+            x,
+            #[inline(always)]
+            |x| simd.mul_f32s(x, scale),
+        );
         add_products(simd, weight_grad, grad, x);
-        zip(simd, grad, weights, |grad, weight| {
-            simd.mul_f32s(grad, weight)
-        });
+        zip(
+            simd,
+            grad,
+            weights,
+            #[inline(always)]
+            |grad, weight| simd.mul_f32s(grad, weight),
+        );
         let [sum] = dots::<S, 1, 4>(simd, grad, [x]);
         let mean = simd.splat_f32s(-sum / x.len() as f32);
-        zip(simd, x, grad, |x, grad| {
-            simd.mul_f32s(simd.mul_add_e_f32s(x, mean, grad), scale)
-        });
+        zip(
+            simd,
+            x,
+            grad,
+            #[inline(always)]
+            |x, grad| simd.mul_f32s(simd.mul_add_e_f32s(x, mean, grad), scale),
+        );
     }
 }
 
