@@ -1,5 +1,6 @@
 //! Fused operations against composed ones, against f64 and against finite
 //! differences.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use burn::{
     backend::{Autodiff, Flex},

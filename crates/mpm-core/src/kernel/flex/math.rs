@@ -152,10 +152,6 @@ pub(super) fn zip<S: Simd>(
 ///
 /// `UNROLL` independent sums per row hide the latency of the additions.
 #[inline(always)]
-#[expect(
-    clippy::needless_range_loop,
-    reason = "loops over constants are unrolled, and keep the sums in registers"
-)]
 pub(super) fn dots<S: Simd, const ROWS: usize, const UNROLL: usize>(
     simd: S,
     weights: &[f32],
