@@ -213,8 +213,12 @@ mod tests {
     fn filled_cache() -> KvCache<Flex> {
         let mut cache = KvCache::new(SHAPE, DType::F32, &Default::default());
         let layer = cache.layer_mut(0);
-        layer.append(tokens(0.0, 3), tokens(1000.0, 3)).expect("room");
-        layer.append(tokens(100.0, 1), tokens(2000.0, 1)).expect("room");
+        layer
+            .append(tokens(0.0, 3), tokens(1000.0, 3))
+            .expect("room");
+        layer
+            .append(tokens(100.0, 1), tokens(2000.0, 1))
+            .expect("room");
         cache
     }
 
@@ -231,7 +235,10 @@ mod tests {
         let error = cache.layer_mut(0).append(tokens(0.0, 3), tokens(0.0, 3));
         assert!(matches!(
             error,
-            Err(LlmError::CacheFull { capacity: 6, needed: 7 })
+            Err(LlmError::CacheFull {
+                capacity: 6,
+                needed: 7
+            })
         ));
     }
 

@@ -64,12 +64,12 @@ impl<B: Backend> Encoder<B> {
             .mask_modules
             .clone()
             .unwrap_or_else(|| vec![(false, false); config.num_layers]);
-        let layers = masks.into_iter().map(|(no_attention, no_ffn)| {
-            TransformerBlock {
+        let layers = masks
+            .into_iter()
+            .map(|(no_attention, no_ffn)| TransformerBlock {
                 self_att: (!no_attention).then(|| SelfAttentionBlock::new(config, device)),
                 ffn: (!no_ffn).then(|| FeedForwardBlock::new(config, device)),
-            }
-        });
+            });
         Self {
             layers: layers.collect(),
             output_layernorm: RmsNorm::new(config.dim_model, config.eps, device),

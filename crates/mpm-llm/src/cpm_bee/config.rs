@@ -92,7 +92,13 @@ impl CpmBeeConfig {
     /// # Errors
     /// [`LlmError::Config`] names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
-        let fail = |key, value: String, allowed| Err(LlmError::Config { key, value, allowed });
+        let fail = |key, value: String, allowed| {
+            Err(LlmError::Config {
+                key,
+                value,
+                allowed,
+            })
+        };
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("dim_model", self.dim_model),

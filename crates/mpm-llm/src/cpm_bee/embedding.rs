@@ -53,8 +53,7 @@ impl<B: Backend> ExtEmbedding<B> {
         check_range("ids", ids, vocab_size - 1)?;
         check_range("sub_ids", sub_ids, i32::MAX as usize)?;
 
-        let rows: Tensor<B, 1, Int> =
-            Tensor::from_data(TensorData::from(ids), &weight.device());
+        let rows: Tensor<B, 1, Int> = Tensor::from_data(TensorData::from(ids), &weight.device());
         let embedded = weight
             .select(0, rows)
             .mul_scalar((width as f64).sqrt().recip());

@@ -159,11 +159,7 @@ pub(super) fn check_length(
     }
 }
 
-pub(super) fn check_range(
-    field: &'static str,
-    values: &[i32],
-    max: usize,
-) -> Result<(), LlmError> {
+pub(super) fn check_range(field: &'static str, values: &[i32], max: usize) -> Result<(), LlmError> {
     match values
         .iter()
         .position(|&value| usize::try_from(value).map_or(true, |value| value > max))

@@ -45,11 +45,7 @@ impl<B: Backend> PositionBias<B> {
     /// - rows: `[batch, len_q, len_k]`, flattened, rows of the table as
     ///   [`PositionBuckets::row`] gives them
     /// - output: `[batch, heads, len_q, len_k]`
-    pub fn forward(
-        &self,
-        rows: Vec<i32>,
-        [batch, len_q, len_k]: [usize; 3],
-    ) -> Tensor<B, 4> {
+    pub fn forward(&self, rows: Vec<i32>, [batch, len_q, len_k]: [usize; 3]) -> Tensor<B, 4> {
         let table = self.relative_attention_bias.val();
         let [_, heads] = table.dims();
         let count = rows.len();

@@ -1,7 +1,10 @@
 //! From the collator's batches to the model's input.
 
-use super::{CpmBeeInput, CpmBeePrompt, CpmBeeStep};
-use crate::prompt::{InferenceBatch, TrainingBatch};
+use super::{AnswerTokens, CpmBeeInput, CpmBeePrompt, CpmBeeStep};
+use crate::{
+    prompt::{InferenceBatch, TrainingBatch},
+    tokenizer::CpmBeeTokenizer,
+};
 
 /// Takes everything but the targets and the picture slots, which the objective
 /// and the splicing read.
@@ -29,7 +32,9 @@ impl From<TrainingBatch> for CpmBeeInput {
 impl CpmBeePrompt {
     /// The rows of a batch, each without its padding.
     pub fn from_batch(batch: &InferenceBatch) -> Vec<Self> {
-        (0..batch.batch).map(|row| Self::from_row(batch, row)).collect()
+        (0..batch.batch)
+            .map(|row| Self::from_row(batch, row))
+            .collect()
     }
 
     fn from_row(batch: &InferenceBatch, row: usize) -> Self {
@@ -63,7 +68,21 @@ impl CpmBeePrompt {
             ext_table_ids: batch.batch_ext_table_ids.clone(),
             ext_table_sub: batch.batch_ext_table_sub.clone(),
             allowed_ext: info.ext_table.iter().map(|(id, _)| id).collect(),
-            answer_segments: info.predict_segments.iter().map(|&(segment, _)| segment).collect(),
+            answer_segments: info
+                .predict_segments
+                .iter()
+                .map(|&(segment, _)| segment)
+                .collect(),
+        }
+    }
+}
+
+impl From<&CpmBeeTokenizer> for AnswerTokens {
+    fn from(tokenizer: &CpmBeeTokenizer) -> Self {
+        Self {
+            bos: tokenizer.bos_id(),
+            eos: tokenizer.eos_id(),
+            unk: tokenizer.unk_id(),
         }
     }
 }

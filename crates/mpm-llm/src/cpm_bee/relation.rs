@@ -134,10 +134,21 @@ mod tests {
         Relations::new(&PositionBuckets::new(16, 4, 40), queries, keys, segment_rel)
     }
 
+    /// One row, related to itself, of one segment.
+    fn relate_alone(row: Vec<Token>) -> Result<Relations, LlmError> {
+        let rows = [row];
+        relate(&rows, &rows, &[0])
+    }
+
     #[test]
     fn an_answer_is_causal_and_its_context_is_not() {
-        let row = vec![token(0, true), token(1, true), token(2, false), token(3, false)];
-        let relations = relate(&[row.clone()], &[row], &[0]).expect("in range");
+        let row = vec![
+            token(0, true),
+            token(1, true),
+            token(2, false),
+            token(3, false),
+        ];
+        let relations = relate_alone(row).expect("in range");
         let seen: Vec<bool> = relations.hidden.iter().map(|hidden| !hidden).collect();
         #[rustfmt::skip]
         assert_eq!(seen, [
@@ -160,14 +171,27 @@ mod tests {
 
     #[test]
     fn segments_and_relations_out_of_range_are_errors() {
-        let mut row = vec![token(0, true)];
-        let error = relate(&[row.clone()], &[row.clone()], &[9]);
+        let rows = [vec![token(0, true)]];
         assert!(matches!(
-            error,
-            Err(LlmError::InputRange { field: "segment_rel", value: 9, max: 4, .. })
+            relate(&rows, &rows, &[9]),
+            Err(LlmError::InputRange {
+                field: "segment_rel",
+                value: 9,
+                max: 4,
+                ..
+            })
         ));
-        row[0].segment = 1;
-        let error = relate(&[row.clone()], &[row], &[0]);
-        assert!(matches!(error, Err(LlmError::InputRange { value: 2, max: 0, .. })));
+        let second_of_one = Token {
+            segment: 1,
+            ..token(0, true)
+        };
+        assert!(matches!(
+            relate_alone(vec![second_of_one]),
+            Err(LlmError::InputRange {
+                value: 2,
+                max: 0,
+                ..
+            })
+        ));
     }
 }

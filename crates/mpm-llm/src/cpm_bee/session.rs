@@ -245,3 +245,180 @@ impl<B: MpmBackend> DecodingSession for CpmBeeSession<'_, B> {
         self.prompt.answer_segments.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use burn::{
+        backend::Flex,
+        module::{Module, ModuleMapper, Param},
+        tensor::DType,
+    };
+
+    use super::*;
+    use crate::{
+        cpm_bee::CpmBeeConfig,
+        decoding::{DecodingParams, FinishReason, Strategy, generate},
+    };
+
+    const SPECIAL: AnswerTokens = AnswerTokens {
+        bos: 6,
+        eos: 7,
+        unk: 1,
+    };
+
+    struct ToHalf;
+
+    impl ModuleMapper<Flex> for ToHalf {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: Param<Tensor<Flex, D>>,
+        ) -> Param<Tensor<Flex, D>> {
+            param.map(|tensor| tensor.cast(DType::F16))
+        }
+    }
+
+    fn model() -> CpmBee<Flex> {
+        let config = CpmBeeConfig {
+            vocab_size: 40,
+            dim_model: 16,
+            num_heads: 2,
+            dim_head: 8,
+            dim_ff: 24,
+            num_layers: 2,
+            // Logits of some size, so that rounding seldom decides.
+            embedding_init_std: 1.0,
+            ..CpmBeeConfig::tiny()
+        };
+        config.init(&Default::default()).expect("valid")
+    }
+
+    fn prompt() -> CpmBeePrompt {
+        let len = 5;
+        CpmBeePrompt {
+            ids: vec![6, 20, 1, 1, 7],
+            sub_ids: vec![0, 0, 0, 1, 0],
+            tokens: CpmBeeStep {
+                batch: 1,
+                len,
+                position: (0..len as i32).collect(),
+                context: vec![true; len],
+                sample_ids: vec![0; len],
+                num_segments: vec![2; len],
+                segment_ids: vec![0; len],
+                segment_rel_offset: vec![0; len],
+            },
+            pictures: Vec::new(),
+            segment_rel: vec![0, 9, 8, 0],
+            ext_table_ids: vec![1],
+            ext_table_sub: vec![1],
+            allowed_ext: Vec::new(),
+            answer_segments: vec![1],
+        }
+    }
+
+    #[test]
+    fn what_the_prompt_does_not_allow_never_comes() {
+        let model = model();
+        let forbidden = [SPECIAL.unk as usize, 40];
+        let mut session = CpmBeeSession::new(&model, prompt(), None, SPECIAL, 4).expect("fits");
+        let logits = session.start().expect("runs");
+        assert_eq!(logits.width, 41);
+        assert!(
+            forbidden
+                .iter()
+                .all(|&token| logits.values[token] == FORBIDDEN)
+        );
+
+        let allowed = CpmBeePrompt {
+            allowed_ext: vec![SPECIAL.unk, 40],
+            ..prompt()
+        };
+        let mut session = CpmBeeSession::new(&model, allowed, None, SPECIAL, 4).expect("fits");
+        let logits = session.start().expect("runs");
+        assert!(
+            forbidden
+                .iter()
+                .all(|&token| logits.values[token] != FORBIDDEN)
+        );
+    }
+
+    #[test]
+    fn f16_stays_f16_and_gives_the_same_logits_up_to_rounding() {
+        let model = model();
+        let logits = |model: &CpmBee<Flex>| {
+            let mut session = CpmBeeSession::new(model, prompt(), None, SPECIAL, 4).expect("fits");
+            let first = session.start().expect("runs");
+            session.select_rows(&[0, 0]);
+            let second = session.step(&[20, 21]).expect("runs");
+            assert_eq!(
+                session.state.cache().layers()[0].key().dtype(),
+                model.dtype()
+            );
+            [first.values, second.values].concat()
+        };
+        // Before the clone, because weights are drawn when they are first used.
+        let full = logits(&model);
+        let half = model.clone().map(&mut ToHalf);
+        assert_eq!(half.dtype(), DType::F16);
+        for (half, full) in logits(&half).into_iter().zip(full) {
+            // Rounding of 2⁻¹¹ through two layers whose values are of size 1.
+            assert!(
+                (half - full).abs() <= 0.05 + 0.01 * full.abs(),
+                "{half} {full}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_generation_fills_the_room_it_asked_for() {
+        let model = model();
+        for strategy in [
+            Strategy::Greedy,
+            Strategy::Beam {
+                beams: 3,
+                length_penalty: 1.0,
+            },
+        ] {
+            let params = DecodingParams {
+                strategy,
+                max_new_tokens: 6,
+                ..DecodingParams::default()
+            };
+            let mut session = CpmBeeSession::new(&model, prompt(), None, SPECIAL, 6).expect("fits");
+            let generation = generate(
+                &mut session,
+                &params,
+                |_| Ok(Vec::new()),
+                |_| ControlFlow::Continue(()),
+            );
+            let generation = generation.expect("has room");
+            assert!(generation.tokens.len() <= 6);
+            assert_ne!(generation.finish, FinishReason::Cancelled);
+        }
+    }
+
+    #[test]
+    fn pictures_without_features_are_an_error() {
+        let with_picture = CpmBeePrompt {
+            pictures: vec![1..3, 3..5],
+            ..prompt()
+        };
+        let model = model();
+        let error = CpmBeeSession::new(&model, with_picture, None, SPECIAL, 4).err();
+        assert!(matches!(
+            error,
+            Some(LlmError::FeatureCount {
+                slots: 2,
+                features: 0
+            })
+        ));
+        let without_answer = CpmBeePrompt {
+            answer_segments: Vec::new(),
+            ..prompt()
+        };
+        let error = CpmBeeSession::new(&model, without_answer, None, SPECIAL, 4).err();
+        assert!(matches!(error, Some(LlmError::NoAnswer)));
+    }
+}

@@ -84,6 +84,10 @@ pub fn splice_features<B: Backend>(
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::single_range_in_vec_init,
+    reason = "rows with a single picture are meant"
+)]
 mod tests {
     use super::*;
     use burn::{
@@ -137,15 +141,27 @@ mod tests {
         };
         assert!(matches!(
             splice(2, &[vec![0..3]]),
-            Err(LlmError::FeatureCount { slots: 1, features: 2 })
+            Err(LlmError::FeatureCount {
+                slots: 1,
+                features: 2
+            })
         ));
         assert!(matches!(
             splice(1, &[vec![0..2]]),
-            Err(LlmError::FeatureLength { picture: 0, slots: 2, features: 3 })
+            Err(LlmError::FeatureLength {
+                picture: 0,
+                slots: 2,
+                features: 3
+            })
         ));
         assert!(matches!(
             splice(1, &[vec![4..7]]),
-            Err(LlmError::FeatureBounds { start: 4, end: 7, seq_len: 6, .. })
+            Err(LlmError::FeatureBounds {
+                start: 4,
+                end: 7,
+                seq_len: 6,
+                ..
+            })
         ));
         let message = splice(1, &[vec![0..2]]).expect_err("too short").to_string();
         assert!(message.contains("2 slots") && message.contains("3 features"));

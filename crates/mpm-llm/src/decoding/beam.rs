@@ -162,7 +162,9 @@ impl<'a> BeamSearch<'a> {
         };
         answers.fold(first.len(), |common, tokens| {
             let pairs = first[..common].iter().zip(tokens);
-            pairs.take_while(|(left, right)| left.id == right.id).count()
+            pairs
+                .take_while(|(left, right)| left.id == right.id)
+                .count()
         })
     }
 
@@ -175,7 +177,11 @@ impl<'a> BeamSearch<'a> {
     pub fn into_best(self) -> Option<Hypothesis> {
         // The first of equal ones, as in the reference.
         self.ended.into_iter().reduce(|best, other| {
-            if other.score > best.score { other } else { best }
+            if other.score > best.score {
+                other
+            } else {
+                best
+            }
         })
     }
 

@@ -85,20 +85,16 @@ pub fn generate<S: DecodingSession>(
         streams: Vec::new(),
         written: 0,
     };
-    match (&params.strategy, Picker::new(&params.strategy)) {
-        (_, Some(picker)) => one_by_one(session, params, picker, writer),
-        (
-            &Strategy::Beam {
-                beams,
-                length_penalty,
-            },
-            None,
-        ) => {
+    match &params.strategy {
+        &Strategy::Beam {
+            beams,
+            length_penalty,
+        } => {
             let search = BeamSearch::new(params, beams, length_penalty, session);
             with_beams(session, search, writer)
         }
-        // Only beam search has no picker.
-        (_, None) => Err(LlmError::NoAnswer),
+        Strategy::Greedy => one_by_one(session, params, Picker::Greedy, writer),
+        Strategy::Sample(sampling) => one_by_one(session, params, Picker::sample(sampling), writer),
     }
 }
 
@@ -183,9 +179,9 @@ where
         FinishReason::Cancelled
     } else if writer.stopped() {
         FinishReason::StopString
-    } else if last.is_some_and(|last| {
-        session.ends_answer(last.id) && last.answer + 1 == session.answers()
-    }) {
+    } else if last
+        .is_some_and(|last| session.ends_answer(last.id) && last.answer + 1 == session.answers())
+    {
         FinishReason::Eos
     } else {
         FinishReason::MaxTokens
@@ -249,7 +245,12 @@ where
         self.streams.last().is_some_and(TextStream::stopped)
     }
 
-    fn finish(mut self, tokens: Vec<Token>, finish: FinishReason, score: Option<f64>) -> Generation {
+    fn finish(
+        mut self,
+        tokens: Vec<Token>,
+        finish: FinishReason,
+        score: Option<f64>,
+    ) -> Generation {
         if let Some(stream) = self.streams.last_mut() {
             let rest = stream.finish();
             if finish != FinishReason::Cancelled && !rest.is_empty() {

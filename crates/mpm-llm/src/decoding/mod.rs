@@ -10,6 +10,8 @@ mod params;
 mod sampling;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use beam::{BeamSearch, Candidate, Hypothesis};
 pub use generation::{FinishReason, Generation, Piece, Token, generate};

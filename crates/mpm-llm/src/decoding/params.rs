@@ -151,7 +151,12 @@ impl DecodingParams {
 
 impl Sampling {
     fn validate(&self) -> Result<(), LlmError> {
-        require(self.top_k != Some(0), "top_k", 0, "at least 1, or none for all tokens")?;
+        require(
+            self.top_k != Some(0),
+            "top_k",
+            0,
+            "at least 1, or none for all tokens",
+        )?;
         require(
             self.top_p > 0.0 && self.top_p <= 1.0,
             "top_p",
@@ -199,31 +204,103 @@ mod tests {
     fn names_the_parameter_that_is_out_of_range() {
         let default = DecodingParams::default;
         let cases = [
-            ("temperature", DecodingParams { temperature: 0.0, ..sample(Sampling::default()) }),
-            ("temperature", DecodingParams { temperature: f64::NAN, ..default() }),
-            ("repetition_penalty", DecodingParams { repetition_penalty: 0.9, ..default() }),
-            ("repetition_penalty", DecodingParams { repetition_penalty: f64::NAN, ..default() }),
-            ("repetition_window", DecodingParams { repetition_window: Some(0), ..default() }),
-            ("max_new_tokens", DecodingParams { max_new_tokens: 0, ..default() }),
-            ("stop", DecodingParams { stop: vec![String::new()], ..default() }),
+            (
+                "temperature",
+                DecodingParams {
+                    temperature: 0.0,
+                    ..sample(Sampling::default())
+                },
+            ),
+            (
+                "temperature",
+                DecodingParams {
+                    temperature: f64::NAN,
+                    ..default()
+                },
+            ),
+            (
+                "repetition_penalty",
+                DecodingParams {
+                    repetition_penalty: 0.9,
+                    ..default()
+                },
+            ),
+            (
+                "repetition_penalty",
+                DecodingParams {
+                    repetition_penalty: f64::NAN,
+                    ..default()
+                },
+            ),
+            (
+                "repetition_window",
+                DecodingParams {
+                    repetition_window: Some(0),
+                    ..default()
+                },
+            ),
+            (
+                "max_new_tokens",
+                DecodingParams {
+                    max_new_tokens: 0,
+                    ..default()
+                },
+            ),
+            (
+                "stop",
+                DecodingParams {
+                    stop: vec![String::new()],
+                    ..default()
+                },
+            ),
             (
                 "beams",
                 DecodingParams {
-                    strategy: Strategy::Beam { beams: 0, length_penalty: 1.0 },
+                    strategy: Strategy::Beam {
+                        beams: 0,
+                        length_penalty: 1.0,
+                    },
                     ..default()
                 },
             ),
             (
                 "length_penalty",
                 DecodingParams {
-                    strategy: Strategy::Beam { beams: 1, length_penalty: f64::INFINITY },
+                    strategy: Strategy::Beam {
+                        beams: 1,
+                        length_penalty: f64::INFINITY,
+                    },
                     ..default()
                 },
             ),
-            ("top_k", sample(Sampling { top_k: Some(0), ..Sampling::default() })),
-            ("top_p", sample(Sampling { top_p: 0.0, ..Sampling::default() })),
-            ("top_p", sample(Sampling { top_p: f64::NAN, ..Sampling::default() })),
-            ("min_p", sample(Sampling { min_p: 1.5, ..Sampling::default() })),
+            (
+                "top_k",
+                sample(Sampling {
+                    top_k: Some(0),
+                    ..Sampling::default()
+                }),
+            ),
+            (
+                "top_p",
+                sample(Sampling {
+                    top_p: 0.0,
+                    ..Sampling::default()
+                }),
+            ),
+            (
+                "top_p",
+                sample(Sampling {
+                    top_p: f64::NAN,
+                    ..Sampling::default()
+                }),
+            ),
+            (
+                "min_p",
+                sample(Sampling {
+                    min_p: 1.5,
+                    ..Sampling::default()
+                }),
+            ),
         ];
         for (expected, params) in cases {
             match params.validate() {
@@ -249,11 +326,18 @@ mod tests {
         let params: DecodingParams = serde_json::from_str(json).expect("valid");
         let expected = DecodingParams {
             stop: vec!["\n".to_owned()],
-            ..sample(Sampling { top_k: Some(40), seed: 7, ..Sampling::default() })
+            ..sample(Sampling {
+                top_k: Some(40),
+                seed: 7,
+                ..Sampling::default()
+            })
         };
         assert_eq!(params, expected);
         let text = serde_json::to_string(&params).expect("serialises");
-        assert_eq!(serde_json::from_str::<DecodingParams>(&text).expect("valid"), expected);
+        assert_eq!(
+            serde_json::from_str::<DecodingParams>(&text).expect("valid"),
+            expected
+        );
         assert!(serde_json::from_str::<DecodingParams>(r#"{"beam": 3}"#).is_err());
     }
 }

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     logits::{Scored, best, by_score},
-    params::{Sampling, Strategy},
+    params::Sampling,
 };
 
 /// Picks one token from log probabilities.
@@ -18,16 +18,10 @@ pub(super) enum Picker {
 }
 
 impl Picker {
-    /// The picker of a strategy; beam search does not pick single tokens.
-    pub fn new(strategy: &Strategy) -> Option<Self> {
-        match strategy {
-            Strategy::Beam { .. } => None,
-            Strategy::Greedy => Some(Self::Greedy),
-            Strategy::Sample(sampling) => {
-                let random = Box::new(ChaCha8Rng::seed_from_u64(sampling.seed));
-                Some(Self::Sample(sampling.clone(), random))
-            }
-        }
+    /// Draws with the random numbers of a seed.
+    pub fn sample(sampling: &Sampling) -> Self {
+        let random = Box::new(ChaCha8Rng::seed_from_u64(sampling.seed));
+        Self::Sample(sampling.clone(), random)
     }
 
     /// The token and its log probability before any restriction.
@@ -111,25 +105,58 @@ mod tests {
     fn restrictions_keep_the_likeliest() {
         let all = Sampling::default();
         assert_eq!(allowed(all.clone()), [1, 2, 3, 0]);
-        assert_eq!(allowed(Sampling { top_k: Some(2), ..all.clone() }), [1, 2]);
-        assert_eq!(allowed(Sampling { top_k: Some(9), ..all.clone() }), [1, 2, 3, 0]);
-        assert_eq!(allowed(Sampling { top_p: 0.5, ..all.clone() }), [1, 2]);
-        assert_eq!(allowed(Sampling { top_p: 1e-9, ..all.clone() }), [1]);
-        assert_eq!(allowed(Sampling { min_p: 0.45, ..all.clone() }), [1, 2, 3]);
+        assert_eq!(
+            allowed(Sampling {
+                top_k: Some(2),
+                ..all.clone()
+            }),
+            [1, 2]
+        );
+        assert_eq!(
+            allowed(Sampling {
+                top_k: Some(9),
+                ..all.clone()
+            }),
+            [1, 2, 3, 0]
+        );
+        assert_eq!(
+            allowed(Sampling {
+                top_p: 0.5,
+                ..all.clone()
+            }),
+            [1, 2]
+        );
+        assert_eq!(
+            allowed(Sampling {
+                top_p: 1e-9,
+                ..all.clone()
+            }),
+            [1]
+        );
+        assert_eq!(
+            allowed(Sampling {
+                min_p: 0.45,
+                ..all.clone()
+            }),
+            [1, 2, 3]
+        );
         assert_eq!(allowed(Sampling { min_p: 1.0, ..all }), [1]);
     }
 
     #[test]
     fn top_p_counts_among_the_top_k() {
         // Of 0.4 and 0.3, the first has 57 %.
-        let sampling = Sampling { top_k: Some(2), top_p: 0.55, ..Sampling::default() };
+        let sampling = Sampling {
+            top_k: Some(2),
+            top_p: 0.55,
+            ..Sampling::default()
+        };
         assert_eq!(allowed(sampling), [1]);
     }
 
     #[test]
     fn tokens_are_drawn_as_often_as_their_probability_says() {
-        let strategy = Strategy::Sample(Sampling::default());
-        let mut picker = Picker::new(&strategy).expect("samples");
+        let mut picker = Picker::sample(&Sampling::default());
         let mut counts = [0_u32; 4];
         for _ in 0..10_000 {
             let token = picker.pick(&log_probs()).expect("there are tokens").token;
@@ -137,15 +164,20 @@ mod tests {
         }
         for (count, probability) in counts.into_iter().zip([0.1, 0.4, 0.3, 0.2]) {
             // Five standard deviations of a binomial, at most 50 each.
-            assert!((f64::from(count) - 10_000.0 * probability).abs() < 250.0, "{counts:?}");
+            assert!(
+                (f64::from(count) - 10_000.0 * probability).abs() < 250.0,
+                "{counts:?}"
+            );
         }
     }
 
     #[test]
     fn a_seed_repeats_its_tokens() {
         let tokens = |seed| {
-            let strategy = Strategy::Sample(Sampling { seed, ..Sampling::default() });
-            let mut picker = Picker::new(&strategy).expect("samples");
+            let mut picker = Picker::sample(&Sampling {
+                seed,
+                ..Sampling::default()
+            });
             let pick = |_| picker.pick(&log_probs()).expect("there are tokens").token;
             (0..50).map(pick).collect::<Vec<i32>>()
         };

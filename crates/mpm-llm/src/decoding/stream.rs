@@ -29,7 +29,9 @@ impl TextStream {
         }
         // A stop text that was not there before ends within the new bytes.
         let longest = self.stop.iter().map(String::len).max().unwrap_or(0);
-        let from = (self.bytes.len() + 1).saturating_sub(longest).max(self.shown);
+        let from = (self.bytes.len() + 1)
+            .saturating_sub(longest)
+            .max(self.shown);
         self.bytes.extend_from_slice(bytes);
         let found = self
             .stop
@@ -120,7 +122,10 @@ mod tests {
 
     #[test]
     fn characters_come_whole() {
-        let (shown, _) = run(&[], &["狗".as_bytes()[..1].as_ref(), &"狗".as_bytes()[1..], b"!"]);
+        let (shown, _) = run(
+            &[],
+            &["狗".as_bytes()[..1].as_ref(), &"狗".as_bytes()[1..], b"!"],
+        );
         assert_eq!(shown, ["", "狗", "!", ""]);
     }
 

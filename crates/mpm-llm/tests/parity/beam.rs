@@ -31,11 +31,7 @@ fn beam_search() {
         return;
     };
     let tokenizer = CpmBeeTokenizer::from_file(vocabulary).unwrap();
-    let special = AnswerTokens {
-        bos: tokenizer.bos_id(),
-        eos: tokenizer.eos_id(),
-        unk: tokenizer.unk_id(),
-    };
+    let special = AnswerTokens::from(&tokenizer);
     let mut runs = 0;
     for name in &names {
         let (json, file) = (common::json(name), TensorFile::open(name));
@@ -90,8 +86,15 @@ fn search(file: &TensorFile, model: &CpmBee<Flex>, special: AnswerTokens, run: &
     }
     // The longest run comes without its steps.
     if file.has(&format!("out.{tag}.step_words")) {
-        assert_eq!(words, file.ints(&format!("out.{tag}.step_words")), "{tag}: candidates");
-        let expected: Vec<f64> = file.data(&format!("out.{tag}.step_scores")).iter().collect();
+        assert_eq!(
+            words,
+            file.ints(&format!("out.{tag}.step_words")),
+            "{tag}: candidates"
+        );
+        let expected: Vec<f64> = file
+            .data(&format!("out.{tag}.step_scores"))
+            .iter()
+            .collect();
         check_values(&format!("{tag}: step scores"), &scores, &expected, SCORE);
     }
     let steps = words.len() / (2 * beams);
@@ -119,7 +122,12 @@ fn search(file: &TensorFile, model: &CpmBee<Flex>, special: AnswerTokens, run: &
             ..SCORE
         };
         let score = expected["score"].as_f64().unwrap();
-        check_values(&format!("{tag}: score"), &[actual.score], &[score], tolerance);
+        check_values(
+            &format!("{tag}: score"),
+            &[actual.score],
+            &[score],
+            tolerance,
+        );
     }
 
     let expected: Vec<[i64; 2]> = serde_json::from_value(run["result_tokens"].clone()).unwrap();

@@ -105,7 +105,11 @@ fn rotary(file: &TensorFile, json: &Value) {
     };
     let x: Tensor<B, 3> = file.float("in.rotary.x");
     let [batch, seq, width] = x.dims();
-    let frequencies: Vec<f64> = rotary.frequencies(width).into_iter().map(f64::from).collect();
+    let frequencies: Vec<f64> = rotary
+        .frequencies(width)
+        .into_iter()
+        .map(f64::from)
+        .collect();
     let expected: Vec<f64> = file.data("out.rotary.inv_freq").iter().collect();
     check_values("inv_freq", &frequencies, &expected, F32);
 
@@ -206,10 +210,15 @@ fn attention(file: &TensorFile, config: &CpmBeeConfig) {
         let layer = cache.layer_mut(0);
         if past > 0 {
             layer
-                .append(file.float("in.attention_past.k"), file.float("in.attention_past.v"))
+                .append(
+                    file.float("in.attention_past.k"),
+                    file.float("in.attention_past.v"),
+                )
                 .unwrap();
         }
-        let output = attention.forward(hidden.clone(), &bias, Some(&mut *layer)).unwrap();
+        let output = attention
+            .forward(hidden.clone(), &bias, Some(&mut *layer))
+            .unwrap();
         file.check(&format!("out.{case}"), output, F32);
         file.check(&format!("out.{case}.k"), layer.key(), F32);
         file.check(&format!("out.{case}.v"), layer.value(), F32);

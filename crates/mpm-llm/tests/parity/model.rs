@@ -181,12 +181,7 @@ fn step_by_step(file: &TensorFile, config: &CpmBeeConfig, prefix: &str) {
     }
 }
 
-fn infer(
-    file: &TensorFile,
-    model: &CpmBee<Flex>,
-    index: usize,
-    state: &mut InferenceState<Flex>,
-) {
+fn infer(file: &TensorFile, model: &CpmBee<Flex>, index: usize, state: &mut InferenceState<Flex>) {
     let ints = |name: &str| file.ints(&format!("in.infer{index}.{name}"));
     let shape = file.shape(&format!("in.infer{index}.input"));
     let step = CpmBeeStep {
@@ -207,7 +202,12 @@ fn infer(
     file.check(&name("position_bias"), all_rows, EXACT);
     let expected = file.hidden::<Flex>(&name("attention_mask"));
     let actual = bias.hidden.expand(expected.dims());
-    assert_eq!(actual.into_data(), expected.into_data(), "{}", name("attention_mask"));
+    assert_eq!(
+        actual.into_data(),
+        expected.into_data(),
+        "{}",
+        name("attention_mask")
+    );
 
     let embeddings = model
         .embed(&ints("input"), &ints("input_sub"), [shape[0], shape[1]])

@@ -35,7 +35,11 @@ impl TensorFile {
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.tensors().names().into_iter().map(String::from).collect()
+        self.tensors()
+            .names()
+            .into_iter()
+            .map(String::from)
+            .collect()
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -93,7 +97,10 @@ impl TensorFile {
     }
 
     pub fn bools(&self, name: &str) -> Vec<bool> {
-        self.ints(name).into_iter().map(|value| value != 0).collect()
+        self.ints(name)
+            .into_iter()
+            .map(|value| value != 0)
+            .collect()
     }
 
     /// The tensor `name`, which is true where a query sees a key, as the mask of
@@ -107,7 +114,10 @@ impl TensorFile {
 
     /// The largest magnitude in a float tensor.
     pub fn largest(&self, name: &str) -> f64 {
-        self.data(name).iter::<f64>().map(f64::abs).fold(0.0, f64::max)
+        self.data(name)
+            .iter::<f64>()
+            .map(f64::abs)
+            .fold(0.0, f64::max)
     }
 
     /// Loads every tensor below `prefix` into the module; all must fit.
@@ -138,17 +148,32 @@ impl TensorFile {
         actual: Tensor<B, D>,
         tolerance: Tolerance,
     ) {
-        assert_eq!(actual.dims().to_vec(), self.shape(name), "{}: {name}", self.name);
+        assert_eq!(
+            actual.dims().to_vec(),
+            self.shape(name),
+            "{}: {name}",
+            self.name
+        );
         let actual: Vec<f64> = actual.into_data().iter().collect();
         let expected: Vec<f64> = self.data(name).iter().collect();
-        check_values(&format!("{}: {name}", self.name), &actual, &expected, tolerance);
+        check_values(
+            &format!("{}: {name}", self.name),
+            &actual,
+            &expected,
+            tolerance,
+        );
     }
 
     /// Compares a single number, which is stored without dimensions.
     pub fn check_scalar<B: Backend>(&self, name: &str, actual: Tensor<B, 1>, tolerance: Tolerance) {
         let actual: Vec<f64> = actual.into_data().iter().collect();
         let expected: Vec<f64> = self.data(name).iter().collect();
-        check_values(&format!("{}: {name}", self.name), &actual, &expected, tolerance);
+        check_values(
+            &format!("{}: {name}", self.name),
+            &actual,
+            &expected,
+            tolerance,
+        );
     }
 }
 
