@@ -4,11 +4,32 @@
 //! paper "Large Multilingual Models Pivot Zero-Shot Multimodal Learning across
 //! Languages" (<https://arxiv.org/abs/2308.12038>): the features of Muffin take
 //! the place of 64 tokens in CPM-Bee's prompt.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//!
+//! use burn::backend::Flex;
+//! use mpm_core::weights::LoadOptions;
+//! use mpm_data::picture::Picture;
+//! use viscpm_chat::{ChatModel, ChatSession};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = LoadOptions::default();
+//! let model = ChatModel::<Flex>::open("models/viscpm-chat-emoji", &Default::default(), &options)?;
+//! let mut session = ChatSession::new(&model);
+//! session.show(&Picture::open("cat.png")?)?;
+//! let answer = session.ask("What is this?", &model.config.decoding, |_| ControlFlow::Continue(()))?;
+//! assert!(!answer.answer.is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod folder;
 mod model;
+mod session;
 
 pub use error::ChatError;
 pub use folder::{CONFIG_FILE, ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys};
+pub use session::{Answer, ChatSession};

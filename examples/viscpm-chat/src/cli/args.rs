@@ -1,0 +1,270 @@
+//! The arguments and what each of them means.
+
+use std::path::PathBuf;
+
+use burn::tensor::DType;
+use clap::{Parser, ValueEnum};
+use mpm_core::{backend::BackendKind, weights::Precision};
+use mpm_llm::{
+    LlmError,
+    decoding::{DecodingParams, Sampling, Strategy},
+};
+
+/// Ask about a picture, in English or Chinese. 用中文或英文就一张图片提问。
+///
+/// With --question one answer is printed; with --batch one per line of a file;
+/// with neither a conversation begins.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100)]
+pub struct Args {
+    /// The picture: PNG, JPEG, WebP, GIF or BMP. 图片文件。
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+
+    /// The question; without it a conversation begins. 问题。
+    #[arg(long, value_name = "TEXT", conflicts_with = "batch")]
+    pub question: Option<String>,
+
+    /// Print the answer as a JSON object instead of streaming its text.
+    #[arg(long, requires = "question")]
+    pub json: bool,
+
+    /// Answer a file of questions: each line a JSON object with "image",
+    /// "question" and optionally "context" ("User: …\nAI: …\n"). Each line of
+    /// output is a JSON object with "answer" or "error", in the same order.
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["image", "json"])]
+    pub batch: Option<PathBuf>,
+
+    /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
+    #[arg(long, default_value = "flex")]
+    pub backend: BackendKind,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub decoding: DecodingArgs,
+}
+
+/// Which model is loaded.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// A model folder (config.json, weights, vocabulary). Default: the small
+    /// model of the repository, models/viscpm-chat-emoji.
+    #[arg(long, value_name = "DIR", conflicts_with = "checkpoint")]
+    pub model: Option<PathBuf>,
+
+    /// An official VisCPM-Chat checkpoint, as torch.save or safetensors wrote it.
+    #[arg(long, value_name = "FILE", requires = "vocab")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// The vocabulary of the checkpoint (CPM-Bee's bee.txt).
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub vocab: Option<PathBuf>,
+
+    /// The checkpoint's configuration in the format of a model folder's
+    /// config.json. Default: VisCPM-Chat, 10 billion parameters.
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub config: Option<PathBuf>,
+
+    /// The dtype of the weights on the device.
+    #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
+    pub dtype: DtypeArg,
+}
+
+/// The dtypes to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DtypeArg {
+    /// As the file has them
+    Stored,
+    /// 32 bits
+    F32,
+    /// 16 bits, IEEE half precision
+    F16,
+    /// 16 bits, bfloat16
+    Bf16,
+}
+
+impl DtypeArg {
+    /// The precision to load with.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::Stored => Precision::AsStored,
+            Self::F32 => Precision::Cast(DType::F32),
+            Self::F16 => Precision::Cast(DType::F16),
+            Self::Bf16 => Precision::Cast(DType::BF16),
+        }
+    }
+}
+
+/// The searches to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StrategyArg {
+    /// Keep the best few answers at each step
+    Beam,
+    /// Take the likeliest token at each step
+    Greedy,
+    /// Draw each token at random
+    Sample,
+}
+
+/// How answers are chosen; what is not given is as the model's config.json says.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Decoding")]
+pub struct DecodingArgs {
+    /// The search.
+    #[arg(long, value_enum)]
+    pub strategy: Option<StrategyArg>,
+
+    /// Beam search: answers kept at each step, at least 1.
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+
+    /// Beam search: exponent of the length that divides a score; higher favours long answers.
+    #[arg(long, value_name = "X")]
+    pub length_penalty: Option<f64>,
+
+    /// Divides the logits; above 0, below 1 for safer answers.
+    #[arg(long, value_name = "X")]
+    pub temperature: Option<f64>,
+
+    /// Sampling: only the K likeliest tokens.
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+
+    /// Sampling: only the likeliest tokens that together reach this probability, above 0 to 1.
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f64>,
+
+    /// Sampling: only tokens with at least this fraction of the likeliest one's probability, 0 to 1.
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f64>,
+
+    /// Sampling: the seed; the same seed gives the same answer.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Makes tokens of the answer less likely to come again; at least 1 (no penalty).
+    #[arg(long, value_name = "X")]
+    pub repetition_penalty: Option<f64>,
+
+    /// How many of the answer's last tokens count for the repetition penalty. Default: all.
+    #[arg(long, value_name = "N")]
+    pub repetition_window: Option<usize>,
+
+    /// The most tokens an answer may have.
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+
+    /// End the answer before this text; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+}
+
+impl DecodingArgs {
+    /// The model's own parameters with those that were given in their place.
+    pub fn params(&self, defaults: &DecodingParams) -> Result<DecodingParams, LlmError> {
+        let params = DecodingParams {
+            strategy: self.strategy(&defaults.strategy),
+            temperature: self.temperature.unwrap_or(defaults.temperature),
+            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
+            repetition_window: self.repetition_window.or(defaults.repetition_window),
+            max_new_tokens: self.max_new_tokens.unwrap_or(defaults.max_new_tokens),
+            stop: if self.stop.is_empty() {
+                defaults.stop.clone()
+            } else {
+                self.stop.clone()
+            },
+        };
+        params.validate()?;
+        Ok(params)
+    }
+
+    /// An option that only one search has chooses it.
+    fn strategy(&self, default: &Strategy) -> Strategy {
+        let sampling = self.top_k.is_some()
+            || self.top_p.is_some()
+            || self.min_p.is_some()
+            || self.seed.is_some();
+        let beam = self.beams.is_some() || self.length_penalty.is_some();
+        let chosen = match (self.strategy, default) {
+            (Some(strategy), _) => strategy,
+            (None, _) if sampling => StrategyArg::Sample,
+            (None, _) if beam => StrategyArg::Beam,
+            (None, Strategy::Beam { .. }) => StrategyArg::Beam,
+            (None, Strategy::Greedy) => StrategyArg::Greedy,
+            (None, Strategy::Sample(_)) => StrategyArg::Sample,
+        };
+        match chosen {
+            StrategyArg::Greedy => Strategy::Greedy,
+            StrategyArg::Beam => {
+                let (beams, length_penalty) = match default {
+                    Strategy::Beam {
+                        beams,
+                        length_penalty,
+                    } => (*beams, *length_penalty),
+                    _ => (3, 1.0),
+                };
+                Strategy::Beam {
+                    beams: self.beams.unwrap_or(beams),
+                    length_penalty: self.length_penalty.unwrap_or(length_penalty),
+                }
+            }
+            StrategyArg::Sample => {
+                let defaults = match default {
+                    Strategy::Sample(sampling) => sampling.clone(),
+                    _ => Sampling::default(),
+                };
+                Strategy::Sample(Sampling {
+                    top_k: self.top_k.or(defaults.top_k),
+                    top_p: self.top_p.unwrap_or(defaults.top_p),
+                    min_p: self.min_p.unwrap_or(defaults.min_p),
+                    seed: self.seed.unwrap_or(defaults.seed),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_option_chooses_its_search() {
+        let strategy = |line: &str| {
+            let args = Args::try_parse_from(line.split(' ')).expect("valid");
+            let params = args.decoding.params(&DecodingParams::default());
+            params.expect("valid").strategy
+        };
+        assert!(matches!(strategy("chat"), Strategy::Beam { beams: 3, .. }));
+        assert!(matches!(strategy("chat --top-k 5"), Strategy::Sample(_)));
+        assert!(matches!(strategy("chat --strategy greedy"), Strategy::Greedy));
+        assert!(matches!(
+            strategy("chat --beams 5"),
+            Strategy::Beam { beams: 5, .. }
+        ));
+    }
+
+    #[test]
+    fn parameters_out_of_range_are_refused() {
+        for line in [
+            "chat --beams 0",
+            "chat --temperature NaN",
+            "chat --strategy sample --temperature 0",
+            "chat --repetition-penalty 0.5",
+            "chat --top-p 0",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).expect("parses");
+            assert!(args.decoding.params(&DecodingParams::default()).is_err(), "{line}");
+        }
+    }
+}
