@@ -1,14 +1,131 @@
-use crate::{BoxError, recipe::Recipe};
-use mpm_core::{MpmBackend, backend::BackendTask};
-use mpm_data::emoji::EmojiSet;
+//! How often a model names pictures right, beside the same without a picture.
 
+use std::{
+    io::{Write, stdout},
+    ops::ControlFlow,
+    path::PathBuf,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mpm_core::{MpmBackend, backend::BackendTask};
+use mpm_data::{
+    emoji::{EVALUATION_GROUND, EmojiSet, Language, Scene, Split, TASK_LANGUAGES, Tasks},
+    picture::Picture,
+};
+use mpm_train::evaluate::ExactMatch;
+use viscpm_chat::{ChatModel, ChatSession};
+
+use crate::{BoxError, recipe::Recipe, stages::full_precision};
+
+/// What is measured.
 #[derive(clap::Args)]
-pub struct Evaluate {}
-pub struct Task;
-impl Evaluate {
-    pub fn task(self, _: Recipe, _: &'static EmojiSet) -> Task { Task }
+pub struct Evaluate {
+    /// The model folder.
+    #[arg(long, default_value = "models/viscpm-chat-emoji")]
+    model: PathBuf,
+
+    /// Ask about every n-th picture only.
+    #[arg(long, default_value = "1")]
+    every: std::num::NonZeroUsize,
+
+    /// Write each question with its answer to this file, one JSON object a line.
+    #[arg(long)]
+    answers: Option<PathBuf>,
 }
-impl BackendTask for Task {
+
+impl Evaluate {
+    /// The evaluation on the set that the recipe was trained on.
+    pub fn task(self, recipe: Recipe, set: &'static EmojiSet) -> EvaluateTask {
+        EvaluateTask {
+            options: self,
+            recipe,
+            set,
+        }
+    }
+}
+
+pub struct EvaluateTask {
+    options: Evaluate,
+    recipe: Recipe,
+    set: &'static EmojiSet,
+}
+
+impl BackendTask for EvaluateTask {
     type Output = Result<(), BoxError>;
-    fn run<B: MpmBackend>(self, _: B::Device) -> Self::Output { Ok(()) }
+
+    fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
+        let tasks = Tasks::new(self.set, &self.recipe.tasks())?;
+        let model = ChatModel::<B>::open(&self.options.model, &device, &full_precision())?;
+        let empty = self.set.compose(&Scene {
+            ground: EVALUATION_GROUND,
+            emoji: Vec::new(),
+        })?;
+        let mut answers = match &self.options.answers {
+            Some(file) => Some(std::fs::File::create(file)?),
+            None => None,
+        };
+        let mut matches = ExactMatch::default();
+        for (split, name) in [(Split::Train, "training"), (Split::HeldOutPair, "held-out")] {
+            for language in TASK_LANGUAGES {
+                let questions = tasks.naming_questions(split, language)?;
+                let code = language.code();
+                let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")?;
+                let bar = ProgressBar::new((questions.len() / self.options.every) as u64)
+                    .with_style(style)
+                    .with_message(format!("{name} {code}"));
+                // The question is the same for all pictures, so one answer stands
+                // for all: what the model says without seeing anything.
+                let Some(first) = questions.first() else {
+                    continue;
+                };
+                let blind = ask(&model, &empty, &first.question)?;
+                for question in questions.iter().step_by(self.options.every.get()) {
+                    let picture = self.set.compose(&question.picture)?;
+                    let answer = ask(&model, &picture, &question.question)?;
+                    let accepted = || question.accepted.iter().map(String::as_str);
+                    let right = matches.add(name, code, &answer, accepted());
+                    matches.add(&format!("{name}, no picture"), code, &blind, accepted());
+                    if let Some(file) = &mut answers {
+                        let line = serde_json::json!({
+                            "split": name,
+                            "language": code,
+                            "expected": question.answer,
+                            "answer": answer,
+                            "right": right,
+                        });
+                        writeln!(file, "{line}")?;
+                    }
+                    bar.inc(1);
+                }
+                bar.finish_and_clear();
+            }
+        }
+        write!(stdout(), "{matches}")?;
+        for split in ["training", "held-out"] {
+            let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
+            if let (Some(english), Some(chinese)) =
+                (accuracy(Language::English), accuracy(Language::Chinese))
+            {
+                writeln!(
+                    stdout(),
+                    "{split}: Chinese is at {:.1} % of English",
+                    100.0 * chinese / english
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ask<B: MpmBackend>(
+    model: &ChatModel<B>,
+    picture: &Picture,
+    question: &str,
+) -> Result<String, BoxError> {
+    let mut session = ChatSession::new(model);
+    session.show(picture)?;
+    let params = &model.config.decoding;
+    Ok(session
+        .ask(question, params, |_| ControlFlow::Continue(()))?
+        .answer)
 }

@@ -33,7 +33,11 @@ struct Args {
     command: Command,
 
     /// The packed set, see docs/emoji-set.md.
-    #[arg(long, global = true, default_value = "examples/build-emoji-set/emoji.tar.zst")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "examples/build-emoji-set/emoji.tar.zst"
+    )]
     emoji: PathBuf,
 
     /// A recipe (JSON); without it the one of the shipped model.

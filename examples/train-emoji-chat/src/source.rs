@@ -86,15 +86,21 @@ impl SampleSource {
             Stream::Instructions { translated, share } => {
                 if translated > 0 && rng.random_bool(share) {
                     let index = rng.random_range(0..translated);
-                    self.tasks.instruction(self.seed, index, Language::Chinese)?
+                    self.tasks
+                        .instruction(self.seed, index, Language::Chinese)?
                 } else {
-                    self.tasks.instruction(self.seed, index, Language::English)?
+                    self.tasks
+                        .instruction(self.seed, index, Language::English)?
                 }
             }
         })
     }
 
-    fn picture(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Result<Option<PixelValues>, BoxError> {
+    fn picture(
+        &self,
+        sample: &Sample,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<PixelValues>, BoxError> {
         let Some(scene) = &sample.picture else {
             return Ok(None);
         };

@@ -20,7 +20,10 @@ use mpm_core::{
     weights::{LoadOptions, Precision},
 };
 use mpm_data::emoji::{EmojiSet, Tasks};
-use mpm_llm::tokenizer::{CpmBeeTokenizer, VocabularyBuilder};
+use mpm_llm::{
+    decoding::{DecodingParams, Strategy},
+    tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
+};
 use mpm_train::{
     CheckpointStore, Prefetch, StepReport, Trainer,
     freeze::{ParameterTable, train_only},
@@ -38,6 +41,9 @@ use crate::{
 
 /// Samples that the vocabulary is counted on.
 const VOCABULARY_SAMPLES: u64 = 30_000;
+
+/// A few turns; the model saw none longer in training.
+const MAX_PROMPT_TOKENS: usize = 256;
 
 /// Checkpoints kept of each stage.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
@@ -169,8 +175,15 @@ fn fresh<B: MpmBackend>(
     }
     for index in 0..VOCABULARY_SAMPLES {
         let sample = tasks.text(recipe.seed, index);
-        let texts = [sample.description.as_deref(), Some(&sample.question), Some(&sample.answer)];
-        texts.into_iter().flatten().for_each(|text| builder.add_text(text));
+        let texts = [
+            sample.description.as_deref(),
+            Some(&sample.question),
+            Some(&sample.answer),
+        ];
+        texts
+            .into_iter()
+            .flatten()
+            .for_each(|text| builder.add_text(text));
     }
     let tokenizer = CpmBeeTokenizer::new(builder.finish()?)?;
     let mut model = recipe.model.clone();
@@ -178,8 +191,23 @@ fn fresh<B: MpmBackend>(
     Ok(ChatModel {
         model: model.init(device)?,
         tokenizer,
-        config: ModelConfig::new(model)?,
+        config: ModelConfig {
+            max_prompt_tokens: MAX_PROMPT_TOKENS,
+            decoding: short_answers(),
+            ..ModelConfig::new(model)?
+        },
     })
+}
+
+/// Answers are names and short phrases: nothing to search or to vary.
+fn short_answers() -> DecodingParams {
+    DecodingParams {
+        strategy: Strategy::Greedy,
+        temperature: 1.0,
+        repetition_penalty: 1.0,
+        max_new_tokens: 48,
+        ..DecodingParams::default()
+    }
 }
 
 /// Weights of any dtype, to train or evaluate in f32.

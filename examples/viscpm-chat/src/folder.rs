@@ -151,9 +151,8 @@ impl<B: Backend> ChatModel<B> {
             ..options.clone()
         };
         let model = load(config.model.init(device)?, &file, &options).map_err(|error| {
-            let is_paint = |file: &WeightFile| {
-                file.tensors().keys().any(|key| key.starts_with("unet."))
-            };
+            let is_paint =
+                |file: &WeightFile| file.tensors().keys().any(|key| key.starts_with("unet."));
             match error {
                 WeightsError::Mismatch { .. } if is_paint(&file) => ChatError::PaintCheckpoint {
                     path: weights.to_path_buf(),
@@ -185,12 +184,11 @@ impl<B: Backend> ChatModel<B> {
             Precision::Cast(dtype),
         )?;
         let path = folder.join(CONFIG_FILE);
-        let mut json = serde_json::to_vec_pretty(&self.config).map_err(|source| {
-            ChatError::ConfigSyntax {
+        let mut json =
+            serde_json::to_vec_pretty(&self.config).map_err(|source| ChatError::ConfigSyntax {
                 path: path.clone(),
                 source,
-            }
-        })?;
+            })?;
         json.push(b'\n');
         write_atomically(&path, &json)
     }

@@ -124,9 +124,9 @@ impl<B: MpmBackend> VisCpmChat<B> {
         features: Tensor<B, 3>,
         bounds: &[Vec<Range<usize>>],
     ) -> Result<CpmBeeOutput<B>, ChatError> {
-        let embeddings = self
-            .llm
-            .embed(&input.ids, &input.sub_ids, [input.batch, input.seq_len])?;
+        let embeddings =
+            self.llm
+                .embed(&input.ids, &input.sub_ids, [input.batch, input.seq_len])?;
         let embeddings = splice_features(embeddings, features, bounds)?;
         Ok(self.llm.forward_embeddings(embeddings, input)?)
     }

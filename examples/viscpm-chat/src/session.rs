@@ -87,7 +87,10 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
         params.validate()?;
         let tokenizer = &self.model.tokenizer;
         let encoder = PromptEncoder::new(tokenizer);
-        let slots = self.features.as_ref().map_or(0, |features| features.dims()[1]);
+        let slots = self
+            .features
+            .as_ref()
+            .map_or(0, |features| features.dims()[1]);
         let limits = PromptLimits {
             max_tokens: self.model.config.max_prompt_tokens,
             picture_slots: slots,

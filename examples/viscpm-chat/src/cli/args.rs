@@ -168,7 +168,9 @@ impl DecodingArgs {
         let params = DecodingParams {
             strategy: self.strategy(&defaults.strategy),
             temperature: self.temperature.unwrap_or(defaults.temperature),
-            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
+            repetition_penalty: self
+                .repetition_penalty
+                .unwrap_or(defaults.repetition_penalty),
             repetition_window: self.repetition_window.or(defaults.repetition_window),
             max_new_tokens: self.max_new_tokens.unwrap_or(defaults.max_new_tokens),
             stop: if self.stop.is_empty() {
@@ -247,7 +249,10 @@ mod tests {
         };
         assert!(matches!(strategy("chat"), Strategy::Beam { beams: 3, .. }));
         assert!(matches!(strategy("chat --top-k 5"), Strategy::Sample(_)));
-        assert!(matches!(strategy("chat --strategy greedy"), Strategy::Greedy));
+        assert!(matches!(
+            strategy("chat --strategy greedy"),
+            Strategy::Greedy
+        ));
         assert!(matches!(
             strategy("chat --beams 5"),
             Strategy::Beam { beams: 5, .. }
@@ -264,7 +269,10 @@ mod tests {
             "chat --top-p 0",
         ] {
             let args = Args::try_parse_from(line.split(' ')).expect("parses");
-            assert!(args.decoding.params(&DecodingParams::default()).is_err(), "{line}");
+            assert!(
+                args.decoding.params(&DecodingParams::default()).is_err(),
+                "{line}"
+            );
         }
     }
 }

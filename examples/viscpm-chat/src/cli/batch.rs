@@ -70,7 +70,9 @@ fn answer<B: MpmBackend>(
         session.remember(question, answer);
     }
     let params = params.clone();
-    Ok(session.ask(&request.question, &params, |_| std::ops::ControlFlow::Continue(()))?)
+    Ok(session.ask(&request.question, &params, |_| {
+        std::ops::ControlFlow::Continue(())
+    })?)
 }
 
 fn failure(error: &dyn std::error::Error) -> Value {

@@ -21,7 +21,9 @@ fn checkpoints_load_and_run() {
             if !file.tensors().contains_key("llm.input_embedding.weight") {
                 // Parameters of mixed dtypes without a language model: no whole
                 // model, but every tensor must be readable.
-                file.tensors().values().for_each(|tensor| drop(tensor.read()));
+                file.tensors()
+                    .values()
+                    .for_each(|tensor| drop(tensor.read()));
                 continue;
             }
             check(&case, load_f32(&case, &file), name);
@@ -39,26 +41,41 @@ fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
         precision: Precision::Cast(DType::F32),
         progress: None,
     };
-    load(case.config().init(&Default::default()).unwrap(), file, &options).unwrap()
+    load(
+        case.config().init(&Default::default()).unwrap(),
+        file,
+        &options,
+    )
+    .unwrap()
 }
 
 fn check(case: &Case, model: VisCpmChat<Flex>, name: &str) {
     let named = |what: &str| format!("{} {name} {what}", case.name);
-    let features = model.visual.forward(case.tensor("in.pixel_values")).unwrap();
+    let features = model
+        .visual
+        .forward(case.tensor("in.pixel_values"))
+        .unwrap();
     assert_close(
         &named("features"),
         features.clone(),
         case.tensor("out.vision_hidden_states"),
         FORWARD,
     );
-    let output = model.forward(&case.input(), features, &case.bounds()).unwrap();
+    let output = model
+        .forward(&case.input(), features, &case.bounds())
+        .unwrap();
     assert_close(
         &named("hidden states"),
         output.hidden_states,
         case.tensor("out.hidden_states"),
         FORWARD,
     );
-    assert_close(&named("logits"), output.logits, case.tensor("out.logits"), FORWARD);
+    assert_close(
+        &named("logits"),
+        output.logits,
+        case.tensor("out.logits"),
+        FORWARD,
+    );
 }
 
 /// Unless asked otherwise, f16 stays f16.
@@ -77,11 +94,22 @@ fn kept_half(case: &Case, file: &WeightFile) {
 }
 
 fn through_safetensors(case: &Case) {
-    let name = case.json["files"].as_object().unwrap().keys().next().unwrap();
+    let name = case.json["files"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap();
     let file = WeightFile::open(folder().join("i_checkpoints").join(name)).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("chat.safetensors");
-    save(&load_f32(case, &file), &path, &checkpoint_keys(), Precision::Cast(DType::F16)).unwrap();
+    save(
+        &load_f32(case, &file),
+        &path,
+        &checkpoint_keys(),
+        Precision::Cast(DType::F16),
+    )
+    .unwrap();
     let saved = WeightFile::open(&path).unwrap();
     check(case, load_f32(case, &saved), "safetensors");
 }
@@ -91,17 +119,27 @@ fn another_models_checkpoint_is_named() {
     let case = cases("i_ckpt_chat_").remove(0);
     let scratch = tempfile::tempdir().unwrap();
     let vocabulary = scratch.path().join("vocab.txt");
-    let tokens = ["<pad>", "<unk>", "<mask>", "<sep>", "</n>", "</_>", "<s>", "</s>", "<root>", "<ans>"];
+    let tokens = [
+        "<pad>", "<unk>", "<mask>", "<sep>", "</n>", "</_>", "<s>", "</s>", "<root>", "<ans>",
+    ];
     let words = (tokens.len()..case.config().llm.vocab_size).map(|index| format!("w{index}"));
-    let lines: Vec<String> = tokens.iter().map(ToString::to_string).chain(words).collect();
+    let lines: Vec<String> = tokens
+        .iter()
+        .map(ToString::to_string)
+        .chain(words)
+        .collect();
     std::fs::write(&vocabulary, lines.join("\n")).unwrap();
 
     let paint = scratch.path().join("paint.safetensors");
     let file = WeightFile::open(folder().join("i_checkpoints").join("chat_a.pt")).unwrap();
-    let keys = checkpoint_keys();
-    let renamed = mpm_core::weights::KeyMap::new().rename("unet", "visual").rename("llm", "llm");
-    save(&load_f32(&case, &file), &paint, &renamed, Precision::AsStored).unwrap();
-    drop(keys);
+    let renamed = mpm_core::weights::KeyMap::new().rename("unet", "visual");
+    save(
+        &load_f32(&case, &file),
+        &paint,
+        &renamed,
+        Precision::AsStored,
+    )
+    .unwrap();
 
     let config = ModelConfig::new(case.config()).unwrap();
     let open = |path: &std::path::Path| {
@@ -113,7 +151,10 @@ fn another_models_checkpoint_is_named() {
             &LoadOptions::default(),
         )
     };
-    assert!(matches!(open(&paint), Err(ChatError::PaintCheckpoint { .. })));
+    assert!(matches!(
+        open(&paint),
+        Err(ChatError::PaintCheckpoint { .. })
+    ));
     let error = open(&vocabulary).unwrap_err().to_string();
     assert!(error.contains("a text file"), "{error}");
 }

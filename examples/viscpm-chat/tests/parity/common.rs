@@ -83,6 +83,10 @@ impl Case {
         Tensor::from_data(self.data(key), &Default::default())
     }
 
+    pub fn scalar(&self, key: &str) -> f64 {
+        self.data(key).convert::<f64>().to_vec().unwrap()[0]
+    }
+
     pub fn ints(&self, key: &str) -> Vec<i32> {
         self.data(key).convert::<i32>().to_vec().unwrap()
     }
@@ -137,7 +141,14 @@ pub fn assert_close<B: Backend, const D: usize>(
         .zip(&theirs)
         .map(|(a, b)| (a - b).abs() / (1.0 + b.abs()))
         .fold(0.0, |worst: f64, error| {
-            if error.is_nan() { f64::NAN } else { worst.max(error) }
+            if error.is_nan() {
+                f64::NAN
+            } else {
+                worst.max(error)
+            }
         });
-    assert!(worst <= tolerance, "{what}: off by {worst:e}, tolerance {tolerance:e}");
+    assert!(
+        worst <= tolerance,
+        "{what}: off by {worst:e}, tolerance {tolerance:e}"
+    );
 }

@@ -31,9 +31,16 @@ fn the_mapping_is_a_bijection_on_the_published_names() {
         };
         assert_eq!(ours.get(&path), Some(shape), "{name} -> {path}");
         assert_eq!(&keys.to_file(&path), name);
-        assert!(reached.insert(path), "{name} maps to a parameter that is taken");
+        assert!(
+            reached.insert(path),
+            "{name} maps to a parameter that is taken"
+        );
     }
-    assert_eq!(reached.len(), ours.len(), "parameters without a name in the file");
+    assert_eq!(
+        reached.len(),
+        ours.len(),
+        "parameters without a name in the file"
+    );
     let mut expected = UNUSED_KEYS.to_vec();
     expected.sort_unstable();
     assert_eq!(unused, expected);
