@@ -1,10 +1,12 @@
 //! What the MPM model crates share and Burn does not have: operations that a
 //! single backend can fuse ([`kernel`]), strict loading of weight files
-//! ([`weights`]) and the choice of a backend at run time ([`backend`]).
+//! ([`weights`]), the choice of a backend at run time ([`backend`]) and atomic
+//! writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.
 
+pub mod atomic;
 pub mod backend;
 pub mod kernel;
 pub mod weights;

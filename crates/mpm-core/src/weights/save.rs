@@ -1,6 +1,6 @@
 //! Writing a module as safetensors.
 
-use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
+use std::{borrow::Cow, collections::HashMap, io, path::Path};
 
 use burn::{
     module::Module,
@@ -10,6 +10,7 @@ use burn::{
 use safetensors::{Dtype, View, tensor::serialize_to_file};
 
 use super::{KeyMap, Precision, WeightsError};
+use crate::atomic;
 
 /// Writes all parameters of `module` to `path` under PyTorch's names, mapped
 /// back through `keys`.
@@ -27,11 +28,6 @@ pub fn save<B: Backend, M: Module<B>>(
     precision: Precision,
 ) -> Result<(), WeightsError> {
     let path = path.as_ref();
-    let io = |error| WeightsError::io(path, error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let tensors = module
         .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
         .into_iter()
@@ -41,14 +37,10 @@ pub fn save<B: Backend, M: Module<B>>(
         })
         .collect::<Result<Vec<_>, WeightsError>>()?;
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    serialize_to_file(tensors, Some(metadata), temporary.path())
-        .map_err(|error| io(std::io::Error::other(error)))?;
-    File::open(temporary.path())
-        .and_then(|file| file.sync_all())
-        .map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    atomic::write(path, |temporary| {
+        serialize_to_file(tensors, Some(metadata), temporary).map_err(io::Error::other)
+    })
+    .map_err(|error| WeightsError::io(path, error))
 }
 
 /// A parameter on its way into the file, read when its turn comes.

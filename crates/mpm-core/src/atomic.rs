@@ -1,0 +1,77 @@
+//! Files that are there whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+/// Writes a file through `fill`, which gets the path of a temporary one beside
+/// it. When `fill` is done the file is synced to the disk and moved to `path`;
+/// until then, and when anything fails, an older file stays as it was.
+///
+/// # Errors
+/// What `fill` returns, and those of the file system.
+pub fn write(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let temporary = builder().tempfile_in(folder)?;
+    fill(temporary.path())?;
+    File::open(temporary.path())?.sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes `bytes` to a file, see [`write()`].
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, |temporary| fs::write(temporary, bytes))
+}
+
+/// Temporary files are private by default; these become files for everyone whom
+/// the user's umask lets read.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    #[allow(unused_mut, reason = "only Unix has permissions to set")]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leaves_the_older_file() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("file");
+        write_bytes(&path, b"old").expect("writable");
+        let result = write(&path, |temporary| {
+            fs::write(temporary, b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(result.is_err());
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("writable");
+        let (ours, plain) = (folder.path().join("a"), folder.path().join("b"));
+        write_bytes(&ours, b"").expect("writable");
+        fs::write(&plain, b"").expect("writable");
+        let mode = |path| fs::metadata(path).expect("there").permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}
