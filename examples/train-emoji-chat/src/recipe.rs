@@ -30,6 +30,8 @@ pub struct Recipe {
     pub vision: Stage,
     /// Questions about pictures; everything trains.
     pub instruction: Stage,
+    /// The share of captions that are about several things.
+    pub scene_share: f64,
     /// How many of the instructions are there in Chinese, too.
     pub translated_pairs: u64,
     /// The share of the translated pairs among the samples of the last stage.
@@ -68,6 +70,7 @@ impl Recipe {
         TaskOptions {
             names: self.names,
             description_languages: vec![Language::English, Language::Chinese],
+            scene_share: self.scene_share,
         }
     }
 }

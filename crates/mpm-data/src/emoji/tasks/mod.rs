@@ -73,21 +73,26 @@ pub struct Sample {
 }
 
 /// What [`Tasks`] draws from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskOptions {
     /// How many names, see [`Naming::naming_concepts`](super::Naming::naming_concepts).
     pub names: usize,
     /// The languages that descriptions are written in. A language without a
     /// clean name for a thing falls back to English.
     pub description_languages: Vec<Language>,
+    /// The share of captions that are about several things, `0.0..=1.0`; values
+    /// outside are clamped.
+    pub scene_share: f64,
 }
 
 impl Default for TaskOptions {
-    /// All names, descriptions in English and Chinese.
+    /// All names, descriptions in English and Chinese, a quarter of the captions
+    /// about scenes.
     fn default() -> Self {
         Self {
             names: usize::MAX,
             description_languages: vec![Language::English, Language::Chinese],
+            scene_share: 0.25,
         }
     }
 }
@@ -100,6 +105,7 @@ pub struct Tasks<'a> {
     /// The training pairs of each class that has any
     pictured: Vec<(&'a NameClass, Vec<(usize, Style)>)>,
     description_languages: Vec<Language>,
+    scene_share: f64,
 }
 
 impl<'a> Tasks<'a> {
@@ -124,6 +130,7 @@ impl<'a> Tasks<'a> {
             classes,
             pictured,
             description_languages: options.description_languages.clone(),
+            scene_share: options.scene_share.clamp(0.0, 1.0),
         })
     }
 

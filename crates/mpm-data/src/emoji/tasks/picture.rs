@@ -21,9 +21,6 @@ const KINDS: [(TaskKind, u32); 7] = [
     (TaskKind::Side, 8),
 ];
 
-/// How often a caption is of several things.
-const SCENE_SHARE: f64 = 0.25;
-
 /// How often the caption of one thing is a list of keywords.
 const KEYWORDS_SHARE: f64 = 0.15;
 
@@ -41,7 +38,7 @@ impl Tasks<'_> {
     pub fn caption(&self, seed: u64, index: u64) -> Sample {
         let mut rng = Self::rng(seed, index);
         let words = phrases(Language::English);
-        if rng.random_bool(SCENE_SHARE) {
+        if rng.random_bool(self.scene_share) {
             return self.scene_caption(&mut rng);
         }
         let (class, pair) = self.draw(&mut rng);
