@@ -234,7 +234,9 @@ pub enum LlmError {
     },
 
     /// The text has room for another number of pictures than there are.
-    #[error("the text has slots for {slots} pictures and features of {features} pictures were given")]
+    #[error(
+        "the text has slots for {slots} pictures and features of {features} pictures were given"
+    )]
     FeatureCount {
         /// Pictures that the text has room for.
         slots: usize,

@@ -5,11 +5,11 @@ use burn::{
     module::{Initializer, Module, Param},
     tensor::{Int, Tensor, TensorData, backend::Backend},
 };
+use mpm_core::{MpmBackend, kernel::linear};
 
 use super::{
     config::CpmBeeConfig,
     input::{check_length, check_range},
-    linear::project_rows,
 };
 use crate::error::LlmError;
 
@@ -63,7 +63,9 @@ impl<B: Backend> ExtEmbedding<B> {
         }
         Ok(Rotary::default().forward(embedded, sub_ids))
     }
+}
 
+impl<B: MpmBackend> ExtEmbedding<B> {
     /// Logits of the vocabulary, from hidden states that are scaled by
     /// 1/√d_model, then those of the ext table, from unscaled ones.
     ///
@@ -78,10 +80,10 @@ impl<B: Backend> ExtEmbedding<B> {
     ) -> Tensor<B, 3> {
         let width = hidden.dims()[2] as f64;
         let scaled = hidden.clone().mul_scalar(width.sqrt().recip());
-        let logits = project_rows(scaled, self.weight.val());
+        let logits = linear(scaled, self.weight.val());
         match ext_table {
             None => logits,
-            Some(table) => Tensor::cat(vec![logits, project_rows(hidden, table)], 2),
+            Some(table) => Tensor::cat(vec![logits, linear(hidden, table)], 2),
         }
     }
 }

@@ -4,6 +4,7 @@ use burn::{
     module::{Initializer, Module, Param},
     tensor::{Tensor, backend::Backend},
 };
+use mpm_core::{MpmBackend, kernel::linear};
 
 /// `y = (x / √d_in) · Wᵀ`: a linear layer without bias whose weight has unit
 /// variance.
@@ -30,6 +31,14 @@ impl<B: Backend> ScaledLinear<B> {
         }
     }
 
+    /// `x / √d_in`, the input that [`project`](Self::project) expects.
+    pub fn scale_input(x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let d_in = x.dims()[2] as f64;
+        x.mul_scalar(d_in.sqrt().recip())
+    }
+}
+
+impl<B: MpmBackend> ScaledLinear<B> {
     /// Scales and projects.
     ///
     /// # Shapes
@@ -39,28 +48,8 @@ impl<B: Backend> ScaledLinear<B> {
         self.project(Self::scale_input(x))
     }
 
-    /// `x / √d_in`, the input that [`project`](Self::project) expects.
-    pub fn scale_input(x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let d_in = x.dims()[2] as f64;
-        x.mul_scalar(d_in.sqrt().recip())
-    }
-
     /// The product with the weight, of an input that is scaled already.
     pub fn project(&self, scaled: Tensor<B, 3>) -> Tensor<B, 3> {
-        project_rows(scaled, self.weight.val())
+        linear(scaled, self.weight.val())
     }
-}
-
-/// `x · Wᵀ` as one matrix product over all rows of the batch.
-///
-/// # Shapes
-/// - x: `[batch, seq, d_in]`
-/// - weight: `[d_out, d_in]`
-/// - output: `[batch, seq, d_out]`
-pub(super) fn project_rows<B: Backend>(x: Tensor<B, 3>, weight: Tensor<B, 2>) -> Tensor<B, 3> {
-    let [batch, seq, d_in] = x.dims();
-    let [d_out, _] = weight.dims();
-    x.reshape([batch * seq, d_in])
-        .matmul(weight.transpose())
-        .reshape([batch, seq, d_out])
 }

@@ -127,20 +127,6 @@ impl<B: Backend> CpmBee<B> {
         self.input_embedding.forward(ids, sub_ids).map(Some)
     }
 
-    /// The logits of hidden states, see [`ExtEmbedding::projection`].
-    ///
-    /// # Shapes
-    /// - hidden_states: `[batch, seq, d_model]`
-    /// - ext_table: `[ext, d_model]`
-    /// - output: `[batch, seq, vocab + ext]`
-    pub fn logits(
-        &self,
-        hidden_states: Tensor<B, 3>,
-        ext_table: Option<Tensor<B, 2>>,
-    ) -> Tensor<B, 3> {
-        self.input_embedding.projection(hidden_states, ext_table)
-    }
-
     /// Mask and position bias of a training batch, shared by all layers.
     ///
     /// # Errors
@@ -168,6 +154,20 @@ impl<B: Backend> CpmBee<B> {
 }
 
 impl<B: MpmBackend> CpmBee<B> {
+    /// The logits of hidden states, see [`ExtEmbedding::projection`].
+    ///
+    /// # Shapes
+    /// - hidden_states: `[batch, seq, d_model]`
+    /// - ext_table: `[ext, d_model]`
+    /// - output: `[batch, seq, vocab + ext]`
+    pub fn logits(
+        &self,
+        hidden_states: Tensor<B, 3>,
+        ext_table: Option<Tensor<B, 2>>,
+    ) -> Tensor<B, 3> {
+        self.input_embedding.projection(hidden_states, ext_table)
+    }
+
     /// A whole forward pass from ids.
     ///
     /// # Errors

@@ -4,6 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LlmError;
 
+/// The largest [`DecodingParams::max_new_tokens`]. The cache is allocated for all
+/// of them at once.
+pub const MAX_NEW_TOKENS: usize = 65_536;
+
+/// The most beams of a [`Strategy::Beam`]; every one has its rows in the cache.
+pub const MAX_BEAMS: usize = 256;
+
 /// How an answer is chosen from a model's logits.
 ///
 /// The default is VisCPM's chat: 3 beams, temperature 0.7, repetition penalty
@@ -21,7 +28,7 @@ pub struct DecodingParams {
     /// How many of the answer's last tokens count for the repetition penalty, at
     /// least 1; `None`: all.
     pub repetition_window: Option<usize>,
-    /// The most tokens an answer may have, its end included; at least 1.
+    /// The most tokens an answer may have, its end included; 1 to [`MAX_NEW_TOKENS`].
     ///
     /// The reference's `max_length = n` allows `n + 2`.
     pub max_new_tokens: usize,
@@ -35,7 +42,7 @@ pub struct DecodingParams {
 pub enum Strategy {
     /// Keeps the best `beams` answers at each step.
     Beam {
-        /// At least 1.
+        /// 1 to [`MAX_BEAMS`].
         beams: usize,
         /// Exponent of the length by which an answer's score is divided: above 0
         /// favours long answers. Finite.
@@ -119,10 +126,10 @@ impl DecodingParams {
             "at least 1, or none for the whole answer",
         )?;
         require(
-            self.max_new_tokens >= 1,
+            (1..=MAX_NEW_TOKENS).contains(&self.max_new_tokens),
             "max_new_tokens",
             self.max_new_tokens,
-            "at least 1",
+            "1 to 65536",
         )?;
         require(
             self.stop.iter().all(|stop| !stop.is_empty()),
@@ -136,7 +143,7 @@ impl DecodingParams {
                 beams,
                 length_penalty,
             } => {
-                require(*beams >= 1, "beams", beams, "at least 1")?;
+                require((1..=MAX_BEAMS).contains(beams), "beams", beams, "1 to 256")?;
                 require(
                     length_penalty.is_finite(),
                     "length_penalty",
@@ -243,6 +250,23 @@ mod tests {
                 "max_new_tokens",
                 DecodingParams {
                     max_new_tokens: 0,
+                    ..default()
+                },
+            ),
+            (
+                "max_new_tokens",
+                DecodingParams {
+                    max_new_tokens: usize::MAX,
+                    ..default()
+                },
+            ),
+            (
+                "beams",
+                DecodingParams {
+                    strategy: Strategy::Beam {
+                        beams: usize::MAX,
+                        length_penalty: 1.0,
+                    },
                     ..default()
                 },
             ),
