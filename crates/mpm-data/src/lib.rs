@@ -1,4 +1,4 @@
-//! Pictures, texts, data sets and batches for multilingual multimodal models
+#![doc = include_str!("../README.md")]
 
 pub mod emoji;
 mod error;

@@ -126,23 +126,51 @@ impl Category {
 
 /// Ids of concepts that are merely near what their subgroup is about.
 const NOT_OF_THEIR_SUBGROUP: &[&str] = &[
-    // pig nose, paw prints
-    "1f43d", "1f43e", // feather, wing
-    "1fab6", "1fabd", // shell, spider web
-    "1f41a", "1f578", // nests
-    "1fab9", "1faba", // bouquet
-    "1f490", // baby bottle
-    "1f37c", // chopsticks, spoon
-    "1f962", "1f944", // compass
-    "1f9ed", // brick, rock, wood
-    "1f9f1", "1faa8", "1fab5", // tent, barber pole
-    "26fa", "1f488", // bus stop, highway, railway track
-    "1f68f", "1f6e3", "1f6e4", // oil drum, fuel pump, wheel
-    "1f6e2", "26fd", "1f6de", // siren, traffic lights, stop sign, roadblock
-    "1f6a8", "1f6a5", "1f6a6", "1f6d1", "1f6a7",
-    // anchor, lifebuoy, parachute, seat, satellite
-    "2693", "1f6df", "1fa82", "1f4ba", "1f6f0", // thermometer, umbrellas
-    "1f321", "1f302", "2602", "2614", "26f1", // snowmen, fire
-    "2603", "26c4", "1f525", // fan, comb, lipstick, gem, prayer beads
-    "1faad", "1faae", "1f484", "1f48e", "1f4ff",
+    "1f43d", // pig nose
+    "1f43e", // paw prints
+    "1fab6", // feather
+    "1fabd", // wing
+    "1f41a", // spiral shell
+    "1f578", // spider web
+    "1fab9", // empty nest
+    "1faba", // nest with eggs
+    "1f490", // bouquet
+    "1f37c", // baby bottle
+    "1f962", // chopsticks
+    "1f944", // spoon
+    "1f9ed", // compass
+    "1f9f1", // brick
+    "1faa8", // rock
+    "1fab5", // wood
+    "26fa",  // tent
+    "1f488", // barber pole
+    "1f68f", // bus stop
+    "1f6e3", // motorway
+    "1f6e4", // railway track
+    "1f6e2", // oil drum
+    "26fd",  // fuel pump
+    "1f6de", // wheel
+    "1f6a8", // siren
+    "1f6a5", // horizontal traffic light
+    "1f6a6", // vertical traffic light
+    "1f6d1", // stop sign
+    "1f6a7", // construction sign
+    "2693",  // anchor
+    "1f6df", // ring buoy
+    "1fa82", // parachute
+    "1f4ba", // seat
+    "1f6f0", // satellite
+    "1f321", // thermometer
+    "1f302", // closed umbrella
+    "2602",  // umbrella
+    "2614",  // umbrella with rain drops
+    "26f1",  // umbrella on ground
+    "2603",  // snowman
+    "26c4",  // snowman without snow
+    "1f525", // fire
+    "1faad", // folding hand fan
+    "1faae", // hair pick
+    "1f484", // lipstick
+    "1f48e", // gem stone
+    "1f4ff", // prayer beads
 ];

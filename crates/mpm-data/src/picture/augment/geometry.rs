@@ -1,5 +1,5 @@
 //! Operations that move pixels. What comes from outside the picture has the colour
-//! [`FILL`](super::FILL); positions between pixels are interpolated bilinearly, as OpenCV's
+//! [`FILL`]; positions between pixels are interpolated bilinearly, as OpenCV's
 //! `warpAffine` does.
 
 use super::FILL;
