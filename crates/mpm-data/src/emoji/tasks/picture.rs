@@ -24,7 +24,7 @@ const KINDS: [(TaskKind, u32); 7] = [
 /// How often the caption of one thing is a list of keywords.
 const KEYWORDS_SHARE: f64 = 0.15;
 
-/// The darkest level of a tint: drawings with dark outlines stay legible, and
+/// The levels of a tint: drawings with dark outlines stay legible, and
 /// white ones (many of Twemoji's) do not vanish, for a tint is never pure white.
 const TINT: std::ops::Range<u8> = 170..250;
 
