@@ -3,7 +3,7 @@
 use std::{
     io::{Write, stdout},
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +15,11 @@ use mpm_data::{
 use mpm_train::evaluate::ExactMatch;
 use viscpm_chat::{ChatModel, ChatSession};
 
-use crate::{BoxError, recipe::Recipe, stages::full_precision};
+use crate::{
+    BoxError,
+    recipe::Recipe,
+    stages::{StageName, full_precision},
+};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -31,6 +35,10 @@ pub struct Evaluate {
     /// Write each question with its answer to this file, one JSON object a line.
     #[arg(long)]
     answers: Option<PathBuf>,
+
+    /// Write each picture to this folder, as a PNG that is named after its split and thing.
+    #[arg(long)]
+    pictures: Option<PathBuf>,
 }
 
 impl Evaluate {
@@ -54,12 +62,15 @@ impl BackendTask for EvaluateTask {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let tasks = Tasks::new(self.set, &self.recipe.tasks())?;
+        let tasks = Tasks::new(self.set, &self.recipe.tasks(StageName::Instruction))?;
         let model = ChatModel::<B>::open(&self.options.model, &device, &full_precision())?;
         let empty = self.set.compose(&Scene {
             ground: EVALUATION_GROUND,
             emoji: Vec::new(),
         })?;
+        if let Some(folder) = &self.options.pictures {
+            std::fs::create_dir_all(folder)?;
+        }
         let mut answers = match &self.options.answers {
             Some(file) => Some(std::fs::File::create(file)?),
             None => None,
@@ -81,6 +92,10 @@ impl BackendTask for EvaluateTask {
                 let blind = ask(&model, &empty, &first.question)?;
                 for question in questions.iter().step_by(self.options.every.get()) {
                     let picture = self.set.compose(&question.picture)?;
+                    if let Some(folder) = &self.options.pictures {
+                        let name = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
+                        write_png(&picture, &folder.join(name.replace([' ', '/'], "-")))?;
+                    }
                     let answer = ask(&model, &picture, &question.question)?;
                     let accepted = || question.accepted.iter().map(String::as_str);
                     let right = matches.add(name, code, &answer, accepted());
@@ -115,6 +130,18 @@ impl BackendTask for EvaluateTask {
         }
         Ok(())
     }
+}
+
+fn write_png(picture: &Picture, file: &Path) -> Result<(), BoxError> {
+    let (width, height) = (picture.width(), picture.height());
+    let color = image::ColorType::Rgb8;
+    Ok(image::save_buffer(
+        file,
+        picture.pixels(),
+        width,
+        height,
+        color,
+    )?)
 }
 
 fn ask<B: MpmBackend>(

@@ -6,6 +6,7 @@
 //! recipe and gives the figures.
 
 mod evaluate;
+mod export;
 mod objective;
 mod recipe;
 mod source;
@@ -19,6 +20,7 @@ use mpm_data::emoji::EmojiSet;
 
 use crate::{
     evaluate::Evaluate,
+    export::Export,
     recipe::Recipe,
     stages::{RunStage, StageName},
 };
@@ -67,6 +69,9 @@ enum Command {
 
     /// Ask a model to name pictures, and print how often it is right.
     Evaluate(Evaluate),
+
+    /// Write a trained model as it ships, with weights in f16.
+    Export(Export),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +101,7 @@ fn run(args: Args) -> Result<(), BoxError> {
             set,
             checkpoint_every,
         })?,
+        Command::Export(export) => args.backend.run(export)?,
         Command::Evaluate(evaluate) => args.backend.run(evaluate.task(recipe, set))?,
     }
 }

@@ -7,7 +7,7 @@ use mpm_train::{Decay, OptimizerConfig, Schedule, TrainerConfig};
 use serde::{Deserialize, Serialize};
 use viscpm_chat::VisCpmChatConfig;
 
-use crate::BoxError;
+use crate::{BoxError, stages::StageName};
 
 /// The recipe of the model that ships with the repository.
 const SHIPPED: &str = include_str!("../recipe.json");
@@ -18,8 +18,10 @@ const SHIPPED: &str = include_str!("../recipe.json");
 pub struct Recipe {
     /// Decides weights, samples and augmentation.
     pub seed: u64,
-    /// How many things the model learns to name.
+    /// How many things the language model learns to name.
     pub names: usize,
+    /// How many of them the visual module sees pictures of.
+    pub pictured_names: usize,
     /// Tokens of the vocabulary that is built from the texts.
     pub vocabulary_size: usize,
     /// Sizes of both parts; `llm.vocab_size` follows the vocabulary.
@@ -65,10 +67,13 @@ impl Recipe {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// What the samples are drawn from.
-    pub fn tasks(&self) -> TaskOptions {
+    /// What the samples of a stage are drawn from.
+    pub fn tasks(&self, stage: StageName) -> TaskOptions {
         TaskOptions {
-            names: self.names,
+            names: match stage {
+                StageName::Language => self.names,
+                StageName::Vision | StageName::Instruction => self.pictured_names,
+            },
             description_languages: vec![Language::English, Language::Chinese],
             scene_share: self.scene_share,
         }

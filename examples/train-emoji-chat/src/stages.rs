@@ -86,7 +86,7 @@ impl BackendTask for RunStage {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let tasks = Arc::new(Tasks::new(self.set, &self.recipe.tasks())?);
+        let tasks = Arc::new(Tasks::new(self.set, &self.recipe.tasks(self.name))?);
         let recipe = &self.recipe;
         // Weights differ between stages and runs only by what they learn.
         Autodiff::<B>::seed(&device, recipe.seed);
