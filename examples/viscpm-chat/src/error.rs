@@ -36,6 +36,15 @@ pub enum ChatError {
         reason: String,
     },
 
+    /// The vocabulary's file holds something else.
+    #[error("{}: {source}", path.display())]
+    Vocabulary {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LlmError,
+    },
+
     /// The checkpoint belongs to VisCPM-Paint.
     #[error(
         "{}: this is a VisCPM-Paint checkpoint (it has `unet.*`); VisCPM-Chat needs the chat \

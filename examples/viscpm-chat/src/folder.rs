@@ -6,19 +6,21 @@
 //! - the weights, as safetensors under the official checkpoint's names,
 //! - the vocabulary in CPM-Bee's published format, a token a line.
 //!
-//! Every file is written beside its place and moved there when it is whole;
+//! The files are moved to their places when all of them are written, and
 //! `config.json` comes last, so a folder that has it is complete.
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use burn::tensor::{DType, backend::Backend};
-use mpm_core::weights::{LoadOptions, Precision, WeightFile, WeightsError, load, save};
+use mpm_core::{
+    atomic,
+    weights::{LoadOptions, Precision, WeightFile, WeightsError, load, save},
+};
 use mpm_data::picture::PicturePreprocessor;
-use mpm_llm::{decoding::DecodingParams, tokenizer::CpmBeeTokenizer};
+use mpm_llm::{LlmError, decoding::DecodingParams, tokenizer::CpmBeeTokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,6 +30,9 @@ use crate::{
 
 /// The name of the configuration within a model folder.
 pub const CONFIG_FILE: &str = "config.json";
+
+const WEIGHTS_FILE: &str = "model.safetensors";
+const VOCABULARY_FILE: &str = "vocab.txt";
 
 /// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -73,12 +78,67 @@ impl ModelConfig {
             format_version: FORMAT_VERSION,
             model,
             preprocessing: PicturePreprocessor::new(size),
-            weights: "model.safetensors".into(),
-            vocabulary: "vocab.txt".into(),
+            weights: WEIGHTS_FILE.into(),
+            vocabulary: VOCABULARY_FILE.into(),
             max_prompt_tokens: MAX_PROMPT_TOKENS,
             decoding: DecodingParams::default(),
         })
     }
+
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ChatError`] names the file and what is wrong with it.
+    pub fn open(file: impl AsRef<Path>) -> Result<Self, ChatError> {
+        let path = file.as_ref();
+        let syntax = |source| ChatError::ConfigSyntax {
+            path: path.to_path_buf(),
+            source,
+        };
+        let wrong = |reason: String| ChatError::Config {
+            reason: format!("{}: {reason}", path.display()),
+        };
+        let text = fs::read(path).map_err(|error| ChatError::io(path, error))?;
+        // First of all: a newer version has fields that this one does not know.
+        let Version { format_version } = serde_json::from_slice(&text).map_err(syntax)?;
+        if format_version != FORMAT_VERSION {
+            let advice = match format_version > FORMAT_VERSION {
+                true => "update the program",
+                false => "save the model again",
+            };
+            return Err(wrong(format!(
+                "format version {format_version}, but this program reads {FORMAT_VERSION}; {advice}"
+            )));
+        }
+        let mut unknown = Vec::new();
+        let json = &mut serde_json::Deserializer::from_slice(&text);
+        let config: Self = serde_ignored::deserialize(json, |key| unknown.push(key.to_string()))
+            .map_err(syntax)?;
+        // A misspelt key would silently leave the default in its place.
+        if !unknown.is_empty() {
+            return Err(wrong(format!("unknown field `{}`", unknown.join("`, `"))));
+        }
+        let (picture, encoder) = (
+            config.preprocessing.size.get(),
+            config.model.visual.encoder.image_size,
+        );
+        if usize::try_from(picture) != Ok(encoder) {
+            return Err(wrong(format!(
+                "`preprocessing.size` is {picture}, but `visual.encoder.image_size` is {encoder}; \
+                 make them equal"
+            )));
+        }
+        config
+            .decoding
+            .validate()
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(config)
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
 }
 
 /// The reference's `max_inp_length`.
@@ -106,8 +166,8 @@ impl<B: Backend> ChatModel<B> {
         options: &LoadOptions,
     ) -> Result<Self, ChatError> {
         let folder = folder.as_ref();
-        let config = read_config(&folder.join(CONFIG_FILE))?;
-        let tokenizer = CpmBeeTokenizer::from_file(folder.join(&config.vocabulary))?;
+        let config = ModelConfig::open(folder.join(CONFIG_FILE))?;
+        let tokenizer = read_vocabulary(&folder.join(&config.vocabulary))?;
         let weights = folder.join(&config.weights);
         Self::load(&weights, tokenizer, config, device, options)
     }
@@ -124,7 +184,7 @@ impl<B: Backend> ChatModel<B> {
         device: &B::Device,
         options: &LoadOptions,
     ) -> Result<Self, ChatError> {
-        let tokenizer = CpmBeeTokenizer::from_file(vocabulary)?;
+        let tokenizer = read_vocabulary(vocabulary.as_ref())?;
         Self::load(checkpoint.as_ref(), tokenizer, config, device, options)
     }
 
@@ -139,8 +199,9 @@ impl<B: Backend> ChatModel<B> {
         if vocabulary != config.model.llm.vocab_size {
             return Err(ChatError::Config {
                 reason: format!(
-                    "the vocabulary has {vocabulary} tokens, but the model was trained with {} \
-                     (`llm.vocab_size`); use the vocabulary that came with the weights",
+                    "the vocabulary has {vocabulary} tokens, but the model of {} was trained with \
+                     {} (`llm.vocab_size`); use the vocabulary that came with the weights",
+                    weights.display(),
                     config.model.llm.vocab_size
                 ),
             });
@@ -174,51 +235,48 @@ impl<B: Backend> ChatModel<B> {
     /// written; an older model in it stays usable.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), ChatError> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder).map_err(|error| ChatError::io(folder, error))?;
+        let io = |error| ChatError::io(folder, error);
+        fs::create_dir_all(folder).map_err(io)?;
+        // Within the folder, so that the files are moved and not copied.
+        let staging = tempfile::tempdir_in(folder).map_err(io)?;
         let vocabulary = self.tokenizer.vocabulary().to_file_content();
-        write_atomically(&folder.join(&self.config.vocabulary), vocabulary.as_bytes())?;
+        write(&staging.path().join(VOCABULARY_FILE), vocabulary.as_bytes())?;
         save(
             &self.model,
-            folder.join(&self.config.weights),
+            staging.path().join(WEIGHTS_FILE),
             &checkpoint_keys(),
             Precision::Cast(dtype),
         )?;
+        let config = ModelConfig {
+            weights: WEIGHTS_FILE.into(),
+            vocabulary: VOCABULARY_FILE.into(),
+            ..self.config.clone()
+        };
         let path = folder.join(CONFIG_FILE);
-        let mut json =
-            serde_json::to_vec_pretty(&self.config).map_err(|source| ChatError::ConfigSyntax {
-                path: path.clone(),
-                source,
-            })?;
+        let mut json = serde_json::to_vec_pretty(&config)
+            .map_err(|source| ChatError::ConfigSyntax { path, source })?;
         json.push(b'\n');
-        write_atomically(&path, &json)
+        write(&staging.path().join(CONFIG_FILE), &json)?;
+        for file in [VOCABULARY_FILE, WEIGHTS_FILE, CONFIG_FILE] {
+            let path = folder.join(file);
+            fs::rename(staging.path().join(file), &path)
+                .map_err(|error| ChatError::io(&path, error))?;
+        }
+        Ok(())
     }
 }
 
-fn read_config(path: &Path) -> Result<ModelConfig, ChatError> {
-    let text = fs::read(path).map_err(|error| ChatError::io(path, error))?;
-    let config: ModelConfig =
-        serde_json::from_slice(&text).map_err(|source| ChatError::ConfigSyntax {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
+    atomic::write_bytes(path, bytes).map_err(|error| ChatError::io(path, error))
+}
+
+fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, ChatError> {
+    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
+        // It names the file already.
+        LlmError::VocabularyIo { .. } => error.into(),
+        source => ChatError::Vocabulary {
             path: path.to_path_buf(),
             source,
-        })?;
-    if config.format_version > FORMAT_VERSION {
-        return Err(ChatError::Config {
-            reason: format!(
-                "{}: format version {} is newer than this program's {FORMAT_VERSION}; update it",
-                path.display(),
-                config.format_version
-            ),
-        });
-    }
-    Ok(config)
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
-    let io = |error| ChatError::io(path, error);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+        },
+    })
 }

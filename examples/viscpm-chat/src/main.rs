@@ -13,9 +13,6 @@ fn main() -> ExitCode {
         .init();
     match cli::run(cli::Args::parse()) {
         Ok(code) => code,
-        Err(error) => {
-            cli::report(error.as_ref());
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::fail(error),
     }
 }

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use clap::{Parser, ValueEnum};
 use mpm_core::{backend::BackendKind, weights::Precision};
-use mpm_llm::{
-    LlmError,
-    decoding::{DecodingParams, Sampling, Strategy},
-};
+use mpm_llm::decoding::{DecodingParams, Sampling, Strategy};
 
 /// Ask about a picture, in English or Chinese. 用中文或英文就一张图片提问。
 ///
@@ -22,16 +19,22 @@ pub struct Args {
     pub image: Option<PathBuf>,
 
     /// The question; without it a conversation begins. 问题。
-    #[arg(long, value_name = "TEXT", conflicts_with = "batch")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "batch",
+        allow_hyphen_values = true
+    )]
     pub question: Option<String>,
 
     /// Print the answer as a JSON object instead of streaming its text.
     #[arg(long, requires = "question")]
     pub json: bool,
 
-    /// Answer a file of questions: each line a JSON object with "image",
-    /// "question" and optionally "context" ("User: …\nAI: …\n"). Each line of
-    /// output is a JSON object with "answer" or "error", in the same order.
+    /// Answer a file of questions: each line a JSON object with "image" (relative
+    /// to the working folder), "question" and optionally "context" ("User: …\nAI: …\n").
+    /// Each line of output is a JSON object with "answer" or "error", in the same order.
+    /// The exit code is 1 when any line failed.
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["image", "json"])]
     pub batch: Option<PathBuf>,
 
@@ -113,20 +116,20 @@ pub enum StrategyArg {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Decoding")]
 pub struct DecodingArgs {
-    /// The search.
+    /// The search. Default: the one whose options are given, else the model's.
     #[arg(long, value_enum)]
     pub strategy: Option<StrategyArg>,
 
-    /// Beam search: answers kept at each step, at least 1.
+    /// Beam search: answers kept at each step, 1 to 256.
     #[arg(long, value_name = "N")]
     pub beams: Option<usize>,
 
     /// Beam search: exponent of the length that divides a score; higher favours long answers.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub length_penalty: Option<f64>,
 
     /// Divides the logits; above 0, below 1 for safer answers.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub temperature: Option<f64>,
 
     /// Sampling: only the K likeliest tokens.
@@ -134,11 +137,11 @@ pub struct DecodingArgs {
     pub top_k: Option<usize>,
 
     /// Sampling: only the likeliest tokens that together reach this probability, above 0 to 1.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub top_p: Option<f64>,
 
     /// Sampling: only tokens with at least this fraction of the likeliest one's probability, 0 to 1.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub min_p: Option<f64>,
 
     /// Sampling: the seed; the same seed gives the same answer.
@@ -146,27 +149,30 @@ pub struct DecodingArgs {
     pub seed: Option<u64>,
 
     /// Makes tokens of the answer less likely to come again; at least 1 (no penalty).
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub repetition_penalty: Option<f64>,
 
     /// How many of the answer's last tokens count for the repetition penalty. Default: all.
     #[arg(long, value_name = "N")]
     pub repetition_window: Option<usize>,
 
-    /// The most tokens an answer may have.
+    /// The most tokens an answer may have, 1 to 65536.
     #[arg(long, value_name = "N")]
     pub max_new_tokens: Option<usize>,
 
     /// End the answer before this text; may be given several times.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub stop: Vec<String>,
 }
 
 impl DecodingArgs {
     /// The model's own parameters with those that were given in their place.
-    pub fn params(&self, defaults: &DecodingParams) -> Result<DecodingParams, LlmError> {
+    ///
+    /// # Errors
+    /// Says which option is out of its range, or belongs to another search.
+    pub fn params(&self, defaults: &DecodingParams) -> Result<DecodingParams, String> {
         let params = DecodingParams {
-            strategy: self.strategy(&defaults.strategy),
+            strategy: self.strategy(&defaults.strategy)?,
             temperature: self.temperature.unwrap_or(defaults.temperature),
             repetition_penalty: self
                 .repetition_penalty
@@ -179,54 +185,81 @@ impl DecodingArgs {
                 self.stop.clone()
             },
         };
-        params.validate()?;
+        params.validate().map_err(|error| error.to_string())?;
         Ok(params)
     }
 
-    /// An option that only one search has chooses it.
-    fn strategy(&self, default: &Strategy) -> Strategy {
-        let sampling = self.top_k.is_some()
-            || self.top_p.is_some()
-            || self.min_p.is_some()
-            || self.seed.is_some();
-        let beam = self.beams.is_some() || self.length_penalty.is_some();
+    /// The search, with its parameters. An option that only one search has
+    /// chooses it; a seed does no harm to the others.
+    fn strategy(&self, default: &Strategy) -> Result<Strategy, String> {
+        let beam = given([
+            ("--beams", self.beams.is_some()),
+            ("--length-penalty", self.length_penalty.is_some()),
+        ]);
+        let sampling = given([
+            ("--top-k", self.top_k.is_some()),
+            ("--top-p", self.top_p.is_some()),
+            ("--min-p", self.min_p.is_some()),
+        ]);
         let chosen = match (self.strategy, default) {
             (Some(strategy), _) => strategy,
-            (None, _) if sampling => StrategyArg::Sample,
-            (None, _) if beam => StrategyArg::Beam,
+            _ if sampling.is_some() => StrategyArg::Sample,
+            _ if beam.is_some() => StrategyArg::Beam,
+            _ if self.seed.is_some() => StrategyArg::Sample,
             (None, Strategy::Beam { .. }) => StrategyArg::Beam,
             (None, Strategy::Greedy) => StrategyArg::Greedy,
             (None, Strategy::Sample(_)) => StrategyArg::Sample,
         };
-        match chosen {
+        let (foreign, name) = match chosen {
+            StrategyArg::Beam => (sampling, "beam search"),
+            StrategyArg::Greedy => (beam.or(sampling), "greedy decoding"),
+            StrategyArg::Sample => (beam, "sampling"),
+        };
+        if let Some(option) = foreign {
+            return Err(format!(
+                "{name} has no {option}; leave it out, or change --strategy"
+            ));
+        }
+        Ok(match chosen {
             StrategyArg::Greedy => Strategy::Greedy,
-            StrategyArg::Beam => {
-                let (beams, length_penalty) = match default {
-                    Strategy::Beam {
-                        beams,
-                        length_penalty,
-                    } => (*beams, *length_penalty),
-                    _ => (3, 1.0),
-                };
-                Strategy::Beam {
-                    beams: self.beams.unwrap_or(beams),
-                    length_penalty: self.length_penalty.unwrap_or(length_penalty),
-                }
-            }
-            StrategyArg::Sample => {
-                let defaults = match default {
-                    Strategy::Sample(sampling) => sampling.clone(),
-                    _ => Sampling::default(),
-                };
-                Strategy::Sample(Sampling {
-                    top_k: self.top_k.or(defaults.top_k),
-                    top_p: self.top_p.unwrap_or(defaults.top_p),
-                    min_p: self.min_p.unwrap_or(defaults.min_p),
-                    seed: self.seed.unwrap_or(defaults.seed),
-                })
-            }
+            StrategyArg::Beam => self.beam(default),
+            StrategyArg::Sample => Strategy::Sample(self.sampling(default)),
+        })
+    }
+
+    fn beam(&self, default: &Strategy) -> Strategy {
+        let (beams, length_penalty) = match default {
+            Strategy::Beam {
+                beams,
+                length_penalty,
+            } => (*beams, *length_penalty),
+            _ => (3, 1.0),
+        };
+        Strategy::Beam {
+            beams: self.beams.unwrap_or(beams),
+            length_penalty: self.length_penalty.unwrap_or(length_penalty),
         }
     }
+
+    fn sampling(&self, default: &Strategy) -> Sampling {
+        let defaults = match default {
+            Strategy::Sample(sampling) => sampling.clone(),
+            _ => Sampling::default(),
+        };
+        Sampling {
+            top_k: self.top_k.or(defaults.top_k),
+            top_p: self.top_p.unwrap_or(defaults.top_p),
+            min_p: self.min_p.unwrap_or(defaults.min_p),
+            seed: self.seed.unwrap_or(defaults.seed),
+        }
+    }
+}
+
+/// The first of the options that was given.
+fn given<const N: usize>(options: [(&'static str, bool); N]) -> Option<&'static str> {
+    options
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
 }
 
 #[cfg(test)]
@@ -253,6 +286,11 @@ mod tests {
             strategy("chat --strategy greedy"),
             Strategy::Greedy
         ));
+        assert!(matches!(strategy("chat --seed 5"), Strategy::Sample(_)));
+        assert!(matches!(
+            strategy("chat --beams 2 --seed 5"),
+            Strategy::Beam { beams: 2, .. }
+        ));
         assert!(matches!(
             strategy("chat --beams 5"),
             Strategy::Beam { beams: 5, .. }
@@ -267,6 +305,10 @@ mod tests {
             "chat --strategy sample --temperature 0",
             "chat --repetition-penalty 0.5",
             "chat --top-p 0",
+            "chat --temperature -1",
+            "chat --beams 3 --top-k 5",
+            "chat --strategy greedy --beams 3",
+            "chat --strategy beam --min-p 0.5",
         ] {
             let args = Args::try_parse_from(line.split(' ')).expect("parses");
             assert!(

@@ -11,10 +11,15 @@ use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use viscpm_chat::{Answer, ChatModel, ChatSession};
 
-use super::{BoxError, interrupt::Interrupt, show};
+use super::{
+    BoxError,
+    failure::{INTERRUPTED, reasons},
+    interrupt::Interrupt,
+    show,
+};
 
 /// One line of the file.
 #[derive(Deserialize)]
@@ -27,33 +32,48 @@ struct Request {
     context: String,
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The lines of a file.
+pub type Requests = BufReader<File>;
+
+/// Opens a file of questions.
+pub fn open(file: &Path) -> Result<Requests, BoxError> {
+    let file = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(BufReader::new(file))
+}
+
 /// Answers line by line. A bad line gives an object with `error`, and the run
-/// goes on; Ctrl-C ends it after the line at hand.
+/// goes on; Ctrl-C ends it.
 pub fn run<B: MpmBackend>(
     model: &ChatModel<B>,
-    file: &Path,
+    mut requests: Requests,
     params: &DecodingParams,
-    interrupt: &Interrupt,
 ) -> Result<ExitCode, BoxError> {
-    let lines = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut lines = BufReader::new(lines);
+    let interrupt = Interrupt::install()?;
     let mut line = Vec::new();
+    let mut number = 0;
     let mut code = ExitCode::SUCCESS;
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
-            let object = match answer(model, &line, params) {
+    while requests.read_until(b'\n', &mut line)? > 0 {
+        number += 1;
+        // Some editors begin a file with a byte order mark.
+        let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
+        let text = text.trim_ascii_end();
+        if !text.is_empty() {
+            let answer = answer(model, text, params, &interrupt);
+            if interrupt.pressed() {
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            let object = match answer {
                 Ok(answer) => serde_json::to_value(answer)?,
                 Err(error) => {
                     code = ExitCode::FAILURE;
-                    failure(error.as_ref())
+                    json!({ "error": reasons(error.as_ref()).join(": "), "line": number })
                 }
             };
             show(&format!("{object}\n"))?;
         }
         line.clear();
-        if interrupt.pressed() {
-            return Ok(ExitCode::FAILURE);
-        }
     }
     Ok(code)
 }
@@ -62,28 +82,22 @@ fn answer<B: MpmBackend>(
     model: &ChatModel<B>,
     line: &[u8],
     params: &DecodingParams,
+    interrupt: &Interrupt,
 ) -> Result<Answer, BoxError> {
-    let request: Request = serde_json::from_slice(line)?;
+    let request: Request = serde_json::from_slice(line).map_err(malformed)?;
     let mut session = ChatSession::new(model);
     session.show(&Picture::open(&request.image)?)?;
     for (question, answer) in turns(&request.context)? {
         session.remember(question, answer);
     }
-    let params = params.clone();
-    Ok(session.ask(&request.question, &params, |_| {
-        std::ops::ControlFlow::Continue(())
-    })?)
+    Ok(session.ask(&request.question, params, |_| interrupt.flow())?)
 }
 
-fn failure(error: &dyn std::error::Error) -> Value {
-    let mut reasons = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        reasons.push(inner.to_string());
-        cause = inner.source();
-    }
-    reasons.dedup();
-    json!({ "error": reasons.join(": ") })
+/// The parser counts lines within the one that it is given.
+fn malformed(error: serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line 1 column ").next().unwrap_or(&text);
+    format!("{reason} at column {}", error.column())
 }
 
 /// Splits the reference's context into turns.

@@ -1,15 +1,18 @@
 //! Loading a model, with a progress bar when it takes long.
 
 use std::{
-    env, fs,
+    env,
     io::{self, IsTerminal},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mpm_core::{MpmBackend, weights::LoadOptions};
-use viscpm_chat::{CONFIG_FILE, ChatModel, ModelConfig, VisCpmChatConfig};
+use mpm_core::{
+    MpmBackend,
+    weights::{LoadOptions, Precision},
+};
+use viscpm_chat::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig};
 
 use super::{BoxError, args::ModelArgs};
 
@@ -19,49 +22,70 @@ const DEFAULT_MODEL: &str = "models/viscpm-chat-emoji";
 /// Below this size a bar would only flicker.
 const SHOW_PROGRESS_FROM: usize = 256 << 20;
 
-/// Loads what the arguments name.
-pub fn model<B: MpmBackend>(
-    args: &ModelArgs,
-    device: &B::Device,
-) -> Result<ChatModel<B>, BoxError> {
-    let bar = ProgressBar::hidden().with_style(style());
-    let shown = bar.clone();
-    let options = LoadOptions {
-        precision: args.dtype.precision(),
-        progress: Some(Arc::new(move |done, total| {
-            if shown.length().is_none() {
-                shown.set_length(total as u64);
-                if total >= SHOW_PROGRESS_FROM && io::stderr().is_terminal() {
-                    shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-                }
-            }
-            shown.set_position(done as u64);
-        })),
-        ..LoadOptions::default()
-    };
-    let model = match (&args.checkpoint, &args.vocab) {
-        (Some(checkpoint), Some(vocabulary)) => {
-            let config = match &args.config {
-                Some(file) => read_config(file)?,
-                None => ModelConfig::new(VisCpmChatConfig::viscpm_chat())?,
-            };
-            ChatModel::from_checkpoint(checkpoint, vocabulary, config, device, &options)?
-        }
-        _ => {
-            let folder = match &args.model {
-                Some(folder) => folder.clone(),
-                None => default_model()?,
-            };
-            ChatModel::open(folder, device, &options)?
-        }
-    };
-    bar.finish_and_clear();
-    Ok(model)
+/// A model before its weights are read, which may take long.
+pub struct Source {
+    /// All but the weights and the vocabulary.
+    pub config: ModelConfig,
+    weights: PathBuf,
+    vocabulary: PathBuf,
+    precision: Precision,
 }
 
-fn read_config(file: &Path) -> Result<ModelConfig, BoxError> {
-    let text = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()))?)
+impl Source {
+    /// Finds what the arguments name.
+    pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
+        let precision = args.dtype.precision();
+        if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
+            return Ok(Self {
+                config: match &args.config {
+                    Some(file) => ModelConfig::open(file)?,
+                    None => ModelConfig::new(VisCpmChatConfig::viscpm_chat())?,
+                },
+                weights: weights.clone(),
+                vocabulary: vocabulary.clone(),
+                precision,
+            });
+        }
+        let folder = match &args.model {
+            Some(folder) => folder.clone(),
+            None => default_model()?,
+        };
+        let config = ModelConfig::open(folder.join(CONFIG_FILE))?;
+        Ok(Self {
+            weights: folder.join(&config.weights),
+            vocabulary: folder.join(&config.vocabulary),
+            config,
+            precision,
+        })
+    }
+
+    /// Loads it.
+    pub fn load<B: MpmBackend>(self, device: &B::Device) -> Result<ChatModel<B>, ChatError> {
+        let bar = ProgressBar::hidden().with_style(style());
+        let shown = bar.clone();
+        let options = LoadOptions {
+            precision: self.precision,
+            progress: Some(Arc::new(move |done, total| {
+                if shown.length().is_none() {
+                    shown.set_length(total as u64);
+                    if total >= SHOW_PROGRESS_FROM && io::stderr().is_terminal() {
+                        shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                    }
+                }
+                shown.set_position(done as u64);
+            })),
+            ..LoadOptions::default()
+        };
+        let model = ChatModel::from_checkpoint(
+            self.weights,
+            self.vocabulary,
+            self.config,
+            device,
+            &options,
+        )?;
+        bar.finish_and_clear();
+        Ok(model)
+    }
 }
 
 /// Looks for the shipped model above the working folder and above the program,

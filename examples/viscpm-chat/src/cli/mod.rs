@@ -3,6 +3,8 @@
 mod args;
 mod batch;
 mod conversation;
+mod failure;
+mod input;
 mod interrupt;
 mod load;
 mod single;
@@ -12,10 +14,13 @@ use std::{
     process::ExitCode,
 };
 
+use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask};
+use mpm_data::picture::Picture;
 use viscpm_chat::ChatModel;
 
 pub use args::Args;
+pub use failure::fail;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,30 +37,30 @@ impl BackendTask for Chat {
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let args = self.0;
-        let model: ChatModel<B> = load::model(&args.model, &device)?;
-        let params = args.decoding.params(&model.config.decoding)?;
-        let interrupt = interrupt::Interrupt::install()?;
-        match (&args.batch, &args.question) {
-            (Some(file), _) => batch::run(&model, file, &params, &interrupt),
-            (None, Some(question)) => single::run(&model, &args, question, &params, &interrupt),
-            (None, None) => conversation::run(&model, args.image.as_deref(), &params, &interrupt),
-        }
-    }
-}
+        // Mistakes come to light before the weights are read, which may take long.
+        let source = load::Source::find(&args.model)?;
+        let usage = |reason| Args::command().error(ErrorKind::ValueValidation, reason);
+        let params = args
+            .decoding
+            .params(&source.config.decoding)
+            .map_err(usage)?;
+        let picture = args.image.as_ref().map(Picture::open).transpose()?;
+        let requests = args.batch.as_deref().map(batch::open).transpose()?;
 
-/// Prints an error and what caused it.
-pub fn report(error: &dyn std::error::Error) {
-    let mut text = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        // Transparent errors repeat their source.
-        if !text.ends_with(&inner.to_string()) {
-            text += &format!("\n  because: {inner}");
+        let model: ChatModel<B> = source.load(&device)?;
+        match (requests, &args.question) {
+            (Some(requests), _) => batch::run(&model, requests, &params),
+            (None, Some(question)) => {
+                let question = single::Question {
+                    text: question,
+                    picture,
+                    json: args.json,
+                };
+                single::run(&model, question, &params)
+            }
+            (None, None) => conversation::run(&model, picture, &params),
         }
-        cause = inner.source();
     }
-    // A closed standard error leaves nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes a piece of an answer at once.

@@ -8,30 +8,36 @@ use mpm_llm::decoding::DecodingParams;
 use serde_json::json;
 use viscpm_chat::{ChatModel, ChatSession};
 
-use super::{Args, BoxError, interrupt::Interrupt, show};
+use super::{BoxError, failure::INTERRUPTED, interrupt::Interrupt, show};
 
-/// What shells report for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+/// What is asked, and how the answer is to look.
+pub struct Question<'a> {
+    /// Plain text.
+    pub text: &'a str,
+    /// What it is about.
+    pub picture: Option<Picture>,
+    /// A JSON object instead of streamed text.
+    pub json: bool,
+}
 
 pub fn run<B: MpmBackend>(
     model: &ChatModel<B>,
-    args: &Args,
-    question: &str,
+    question: Question<'_>,
     params: &DecodingParams,
-    interrupt: &Interrupt,
 ) -> Result<ExitCode, BoxError> {
+    let interrupt = Interrupt::install()?;
     let mut session = ChatSession::new(model);
-    if let Some(image) = &args.image {
-        session.show(&Picture::open(image)?)?;
+    if let Some(picture) = &question.picture {
+        session.show(picture)?;
     }
     let started = Instant::now();
     let mut first_text = None;
     let mut written: io::Result<()> = Ok(());
-    let answer = session.ask(question, params, |text| {
+    let answer = session.ask(question.text, params, |text| {
         if !text.is_empty() {
             first_text.get_or_insert_with(|| started.elapsed());
         }
-        if !args.json && written.is_ok() {
+        if !question.json {
             written = show(text);
         }
         if written.is_err() {
@@ -40,7 +46,7 @@ pub fn run<B: MpmBackend>(
         interrupt.flow()
     })?;
     written?;
-    if args.json {
+    if question.json {
         let mut object = serde_json::to_value(&answer)?;
         let seconds = started.elapsed().as_secs_f64();
         object["seconds"] = json!(seconds);
