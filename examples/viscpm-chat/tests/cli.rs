@@ -1,0 +1,28 @@
+//! The program as a user meets it: arguments, files, streams and exit codes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test fails by panicking and reports by printing"
+)]
+
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/batch.rs"]
+mod batch;
+#[path = "cli/checkpoints.rs"]
+mod checkpoints;
+#[path = "cli/conversation.rs"]
+mod conversation;
+#[path = "parity/common.rs"]
+#[allow(dead_code, reason = "the parity tests need all of it")]
+mod fixtures;
+#[path = "cli/folders.rs"]
+mod folders;
+#[path = "cli/sandbox.rs"]
+mod sandbox;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
+#[path = "cli/usage.rs"]
+mod usage;

@@ -1,0 +1,171 @@
+//! A tiny model of random weights, a picture, and the program.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Mutex,
+};
+
+use burn::{
+    backend::Flex,
+    module::Param,
+    tensor::{DType, Tensor, backend::Backend, s},
+};
+use mpm_llm::{
+    cpm_bee::CpmBeeConfig,
+    decoding::{DecodingParams, Strategy},
+    tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
+};
+use mpm_vision::{Beit3Config, MuffinConfig};
+use tempfile::TempDir;
+use viscpm_chat::{ChatModel, ModelConfig, VisCpmChatConfig};
+
+const TEXTS: [&str; 3] = [
+    "What is this? a cat",
+    "What is this? a dog",
+    "这是什么？一只猫",
+];
+
+/// The generator of Burn's backends is global, and tests run side by side.
+static WEIGHTS: Mutex<()> = Mutex::new(());
+
+/// A folder with `model/` and `picture.png`.
+pub struct Sandbox(TempDir);
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A model that never ends an answer by itself, so that tests decide about it.
+pub fn model() -> ChatModel<Flex> {
+    let vocabulary = VocabularyBuilder::new(140).build(TEXTS).unwrap();
+    let tokenizer = CpmBeeTokenizer::new(vocabulary).unwrap();
+    let llm = CpmBeeConfig {
+        vocab_size: tokenizer.vocab_size(),
+        dim_model: 16,
+        num_heads: 2,
+        dim_head: 8,
+        dim_ff: 24,
+        num_layers: 2,
+        // Logits of some size, so that rounding seldom decides.
+        embedding_init_std: 1.0,
+        ..CpmBeeConfig::tiny()
+    };
+    let visual = MuffinConfig::new(Beit3Config::tiny(), llm.dim_model).with_num_queries(4);
+    let mut config = ModelConfig::new(VisCpmChatConfig { llm, visual }).unwrap();
+    config.decoding = DecodingParams {
+        strategy: Strategy::Greedy,
+        repetition_penalty: 1.5,
+        max_new_tokens: 12,
+        ..DecodingParams::default()
+    };
+
+    let _alone = WEIGHTS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let device = Default::default();
+    Flex::seed(&device, 7);
+    let mut model = config.model.init::<Flex>(&device).unwrap();
+    // Logit 0 for the end and for line breaks; some other one is always higher.
+    let weight = model.llm.input_embedding.weight.val();
+    let zeros = Tensor::zeros([1, weight.dims()[1]], &device);
+    let never = [4, tokenizer.eos_id() as usize];
+    let weight = never.into_iter().fold(weight, |weight, id| {
+        weight.slice_assign(s![id..id + 1, ..], zeros.clone())
+    });
+    model.llm.input_embedding.weight = Param::from_tensor(weight);
+    ChatModel {
+        model,
+        tokenizer,
+        config,
+    }
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let sandbox = Self(tempfile::tempdir().unwrap());
+        model().save(sandbox.path("model"), DType::F32).unwrap();
+        let picture = image::RgbImage::from_fn(40, 30, |x, y| {
+            image::Rgb([(x * 6) as u8, (y * 8) as u8, 90])
+        });
+        picture.save(sandbox.path("picture.png")).unwrap();
+        sandbox
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program in this folder, without a model.
+    pub fn program(&self) -> Command {
+        program(self.0.path())
+    }
+
+    /// The program with the model.
+    pub fn chat(&self) -> Command {
+        let mut command = self.program();
+        command.args(["--model", "model"]);
+        command
+    }
+
+    /// Asks for one answer, with more arguments.
+    pub fn ask(&self, arguments: &[&str]) -> Outcome {
+        let question = ["--image", "picture.png", "--question", "What is this?"];
+        run(self.chat().args(question).args(arguments))
+    }
+}
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_viscpm-chat"));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+pub fn run(command: &mut Command) -> Outcome {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Outcome {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// Runs a command with a file as its standard input.
+pub fn run_with_input(command: &mut Command, input: impl AsRef<[u8]>) -> Outcome {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_ref()).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    run(command.stdin(file))
+}
+
+impl Outcome {
+    /// The answer, when all went well.
+    pub fn answer(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.stderr, "", "{self:?}");
+        self.stdout.strip_suffix('\n').unwrap()
+    }
+
+    /// Nothing but a message that says all of `parts`.
+    pub fn fails(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} in {self:?}");
+        }
+    }
+}
