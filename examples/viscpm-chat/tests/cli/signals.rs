@@ -10,6 +10,14 @@ use crate::sandbox::Sandbox;
 /// More than any test waits for.
 const ENDLESS: [&str; 4] = ["--max-new-tokens", "65536", "--image", "picture.png"];
 
+/// The line editor turns bracketed paste on when it begins to read a line.
+#[cfg(target_os = "linux")]
+const READY: &str = "\x1b[?2004h";
+
+/// And off when it is done.
+#[cfg(target_os = "linux")]
+const LEFT: &str = "\x1b[?2004l";
+
 fn spawn(command: &mut Command) -> (Child, impl BufRead + use<>) {
     let mut child = command
         .args(ENDLESS)
@@ -138,25 +146,24 @@ fn control_c_on_a_terminal_stops_the_answer_only() {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
-    let mut shown = Vec::new();
-    let mut read_until = |text: &str, more: usize| {
-        let found = |shown: &[u8]| {
-            let end = shown.len().checked_sub(more)?;
-            shown[..end]
-                .windows(text.len())
-                .position(|part| part == text.as_bytes())
-        };
-        while found(&shown).is_none() {
+    // Bytes up to the end of `text`, none of which is looked at again.
+    let mut read_until = |text: &str, least: usize| {
+        let mut shown = Vec::new();
+        while shown.len() < least || !shown.ends_with(text.as_bytes()) {
             shown.push(first_byte(&mut stdout));
         }
         shown.len()
     };
-    read_until("> ", 0);
+    read_until(READY, 0);
     stdin.write_all(b"What is this?\r").unwrap();
-    read_until("What is this?", 300);
+    // The answer is under way when the editor has left and text follows.
+    read_until(LEFT, 0);
+    read_until("", 300);
     stdin.write_all(b"\x03").unwrap();
+    let length = read_until(READY, 0);
     stdin.write_all(b"/nonsense\r").unwrap();
-    let length = read_until("/nonsense is no command", 0);
+    read_until("/nonsense is no command", 0);
+    read_until(READY, 0);
     // The whole answer has a byte at least for each of its 65,536 tokens.
     assert!(length < 50_000, "{length} bytes were shown");
     stdin.write_all(b"\x04").unwrap();
