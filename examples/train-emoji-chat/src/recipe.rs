@@ -28,12 +28,10 @@ pub struct Recipe {
     pub model: VisCpmChatConfig,
     /// Text only, bilingual: the language model.
     pub language: Stage,
-    /// Pictures with English captions; the language model is frozen.
+    /// Pictures with English questions and answers; the language model is frozen.
     pub vision: Stage,
     /// Questions about pictures; everything trains.
     pub instruction: Stage,
-    /// The share of captions that are about several things.
-    pub scene_share: f64,
     /// How many of the instructions are there in Chinese, too.
     pub translated_pairs: u64,
     /// The share of the translated pairs among the samples of the last stage.
@@ -75,7 +73,7 @@ impl Recipe {
                 StageName::Vision | StageName::Instruction => self.pictured_names,
             },
             description_languages: vec![Language::English, Language::Chinese],
-            scene_share: self.scene_share,
+            ..TaskOptions::default()
         }
     }
 }

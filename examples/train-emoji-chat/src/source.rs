@@ -20,8 +20,6 @@ use rand_chacha::ChaCha8Rng;
 pub enum Stream {
     /// Bilingual text; descriptions stand where pictures will be.
     Text,
-    /// English captions of pictures.
-    Captions,
     /// English instructions, mixed with translated ones.
     Instructions {
         /// How many different translated instructions there are.
@@ -82,7 +80,6 @@ impl SampleSource {
     fn sample(&self, index: u64, rng: &mut ChaCha8Rng) -> Result<Sample, BoxError> {
         Ok(match self.stream {
             Stream::Text => self.tasks.text(self.seed, index),
-            Stream::Captions => self.tasks.caption(self.seed, index),
             Stream::Instructions { translated, share } => {
                 if translated > 0 && rng.random_bool(share) {
                     let index = rng.random_range(0..translated);
@@ -109,7 +106,7 @@ impl SampleSource {
         // and right.
         let is_scene = matches!(
             sample.kind,
-            TaskKind::SceneCaption | TaskKind::Count | TaskKind::Side | TaskKind::Ground
+            TaskKind::Count | TaskKind::Side | TaskKind::Ground
         );
         Ok(Some(if is_scene {
             self.augmentation.preprocessor.apply(&picture)

@@ -56,7 +56,7 @@ const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 pub enum StageName {
     /// The language model, from bilingual text only.
     Language,
-    /// The visual module, from English captions; the language model is frozen.
+    /// The visual module, from English questions and answers; the language model is frozen.
     Vision,
     /// Both, from English instructions and a few translated ones.
     Instruction,
@@ -103,7 +103,12 @@ impl BackendTask for RunStage {
             StageName::Vision => (
                 previous(StageName::Language)?,
                 &recipe.vision,
-                Stream::Captions,
+                // Only questions: a language model this small knows no text but what
+                // it was asked in its own stage, and captions were not among it.
+                Stream::Instructions {
+                    translated: 0,
+                    share: 0.0,
+                },
                 &["visual"],
             ),
             StageName::Instruction => (
