@@ -27,7 +27,7 @@ const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/viscpm-chat-
 
 const QUESTIONS: [(&str, &str); 2] = [("english", "What is this?"), ("chinese", "这是什么？")];
 
-/// Pixels along a side, about those of a screenshot of an emoji.
+/// Pixels along a side: more than the encoder takes, so that resizing is timed too.
 const SIDE: u32 = 256;
 
 struct Chat;
