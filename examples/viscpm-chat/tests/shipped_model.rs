@@ -1,0 +1,60 @@
+//! The model that ships with the repository, from a picture file to an answer.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+use std::{ops::ControlFlow, path::Path};
+
+use burn::backend::Flex;
+use mpm_core::weights::LoadOptions;
+use mpm_data::picture::Picture;
+use viscpm_chat::{ChatModel, ChatSession};
+
+/// Picture, question, answer. The pictures are of the training split: what the
+/// model makes of new ones is measured by its evaluation, not by a test.
+const QUESTIONS: &[(&str, &str, &str)] = &[
+    ("frog.png", "What is this?", "frog"),
+    ("frog.png", "这是什么？", "青蛙"),
+];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn model() -> ChatModel<Flex> {
+    let folder = root().join("models/viscpm-chat-emoji");
+    ChatModel::open(folder, &Default::default(), &LoadOptions::default()).unwrap()
+}
+
+#[test]
+fn the_shipped_model_answers_in_the_language_of_the_question() {
+    let model = model();
+    for (picture, question, expected) in QUESTIONS {
+        let picture = Picture::open(root().join("docs/images").join(picture)).unwrap();
+        let mut session = ChatSession::new(&model);
+        session.show(&picture).unwrap();
+        let mut streamed = String::new();
+        let answer = session
+            .ask(question, &model.config.decoding, |text| {
+                streamed.push_str(text);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(&answer.answer, expected, "{question}");
+        assert_eq!(streamed, answer.answer);
+        assert_eq!(answer.finish, "eos");
+    }
+}
+
+#[test]
+fn the_shipped_files_are_small() {
+    let folder = root().join("models/viscpm-chat-emoji");
+    let bytes: u64 = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes <= 25 << 20, "{bytes} bytes");
+}
