@@ -123,6 +123,7 @@ fn a_reader_that_has_enough_ends_the_program() {
 }
 
 /// `script` gives the program a terminal, and what is written to `script` is typed.
+/// The shell in between makes way with `exec`: it would die of Ctrl-C itself.
 #[cfg(target_os = "linux")]
 #[test]
 fn control_c_on_a_terminal_stops_the_answer_only() {
@@ -132,7 +133,7 @@ fn control_c_on_a_terminal_stops_the_answer_only() {
     }
     let sandbox = Sandbox::new();
     let program = format!(
-        "{} --model model {}",
+        "exec {} --model model {}",
         env!("CARGO_BIN_EXE_viscpm-chat"),
         ENDLESS.join(" ")
     );
