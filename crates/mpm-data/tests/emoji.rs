@@ -249,7 +249,7 @@ fn the_streams_never_change() {
         }
     }
     let digest = format!("{:x}", digest.finalize());
-    assert_eq!(&digest[..16], "6adc03c7578a13bd");
+    assert_eq!(&digest[..16], "3edf496c0ebbc8a2");
 }
 
 #[test]
@@ -282,8 +282,8 @@ fn answers_are_there_and_in_the_right_language() {
             for text in [&sample.question, &sample.answer] {
                 assert!(!text.contains(['{', '}']), "{sample:?}");
             }
-            let captioned = matches!(sample.kind, TaskKind::Caption | TaskKind::SceneCaption);
-            assert_eq!(sample.question.is_empty(), captioned, "{sample:?}");
+
+            assert!(!sample.question.trim().is_empty(), "{sample:?}");
             // "DNA" is called DNA in both languages.
             let neutral = sample.kind == TaskKind::Translation || sample.answer.contains("DNA");
             if !neutral {

@@ -8,6 +8,7 @@
 //! Every sample is a function of a seed and an index: streams can be resumed,
 //! and read from several threads, in any order.
 
+mod contents;
 mod evaluation;
 mod picture;
 mod text;
@@ -39,9 +40,9 @@ pub enum TaskKind {
     Colour,
     /// A word in the other language
     Translation,
-    /// A caption of a picture of one thing; the question is empty
+    /// A caption of one thing
     Caption,
-    /// A caption of several things; the question is empty
+    /// A caption of several things
     SceneCaption,
     /// How many things there are
     Count,
@@ -61,12 +62,12 @@ pub struct Sample {
     pub picture: Option<Scene>,
     /// Words that stand where the picture will be.
     pub description: Option<String>,
-    /// The question; empty for captions.
+    /// The question.
     pub question: String,
     /// The answer; never empty.
     pub answer: String,
-    /// The language of the question (of a caption: of the answer). The answer
-    /// is in the same language, except for translations.
+    /// The language of the question. The answer is in the same language, except
+    /// for translations.
     pub language: Language,
     /// What is asked for.
     pub kind: TaskKind,

@@ -4,7 +4,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::templates::{TASK_LANGUAGES, fill};
+use super::super::templates::TASK_LANGUAGES;
+use super::contents::Contents;
 use super::text::{draw_kind, phrases};
 use super::{Sample, TaskKind, Tasks, name_of, phrase, pick};
 use crate::DataError;
@@ -33,30 +34,23 @@ const SHADE: i16 = 12;
 
 impl Tasks<'_> {
     /// Sample `index` of the caption stream `seed`: English captions of training
-    /// pictures, with an empty question.
+    /// pictures.
     #[must_use]
     pub fn caption(&self, seed: u64, index: u64) -> Sample {
         let mut rng = Self::rng(seed, index);
-        let words = phrases(Language::English);
         if rng.random_bool(self.scene_share) {
             return self.scene_caption(&mut rng);
         }
         let (class, pair) = self.draw(&mut rng);
-        let name = name_of(class, Language::English);
         let concept = &self.set.concepts()[pair.0];
-        let answer = if rng.random_bool(KEYWORDS_SHARE) {
-            let kind = TaskKind::Keywords;
-            self.ask(kind, class, concept, Language::English, &mut rng)
-                .2
+        let kind = if rng.random_bool(KEYWORDS_SHARE) {
+            TaskKind::Keywords
         } else {
-            let article = (words.with_article)(name);
-            fill(
-                phrase(words.caption, &mut rng),
-                &[("{name}", name), ("{a_name}", &article)],
-            )
+            TaskKind::Caption
         };
+        let (_, question, answer) = self.ask(kind, class, concept, Language::English, &mut rng);
         let picture = Scene::single(pair.0, pair.1, tint(&mut rng));
-        caption(picture, answer, TaskKind::Caption)
+        caption(picture, question, answer, TaskKind::Caption)
     }
 
     /// Sample `index` of the instruction stream `seed`: a question about a
@@ -131,32 +125,20 @@ impl Tasks<'_> {
 
     /// Two things side by side, or one thing several times.
     fn scene_caption(&self, rng: &mut ChaCha8Rng) -> Sample {
-        let words = phrases(Language::English);
         let (class, pair) = self.draw(rng);
         let (colour, ground) = shade(rng);
-        let colour = (words.colour_word)(colour);
-        let first = (words.with_article)(name_of(class, Language::English));
-        let (picture, answer) = if rng.random_bool(0.5) {
+        let (picture, contents) = if rng.random_bool(0.5) {
             let (other, other_pair) = self.draw_other(class, rng);
-            let second = (words.with_article)(name_of(other, Language::English));
-            let places = [
-                ("{a_first}", first.as_str()),
-                ("{a_second}", &second),
-                ("{ground}", colour),
-            ];
-            let answer = fill(phrase(words.pair_caption, rng), &places);
-            (Scene::pair(pair, other_pair, ground), answer)
+            let contents = Contents::Pair(class, other, colour);
+            (Scene::pair(pair, other_pair, ground), contents)
         } else {
             let count = rng.random_range(2..=4u32) as usize;
-            let places = [
-                ("{count}", words.numbers[count - 1]),
-                ("{a_name}", first.as_str()),
-                ("{ground}", colour),
-            ];
-            let answer = fill(phrase(words.count_caption, rng), &places);
-            (repeated(pair, count, ground, rng), answer)
+            let contents = Contents::Repeated(class, count, colour);
+            (repeated(pair, count, ground, rng), contents)
         };
-        caption(picture, answer, TaskKind::SceneCaption)
+        let question = phrase(phrases(Language::English).describe, rng).to_owned();
+        let answer = contents.caption(Language::English, rng);
+        caption(picture, question, answer, TaskKind::SceneCaption)
     }
 
     /// A class and one of its training pictures; every class as often.
@@ -177,11 +159,11 @@ impl Tasks<'_> {
     }
 }
 
-fn caption(picture: Scene, answer: String, kind: TaskKind) -> Sample {
+fn caption(picture: Scene, question: String, answer: String, kind: TaskKind) -> Sample {
     Sample {
         picture: Some(picture),
         description: None,
-        question: String::new(),
+        question,
         answer,
         language: Language::English,
         kind,

@@ -5,18 +5,24 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::templates::{TASK_LANGUAGES, Templates, fill, templates};
+use super::contents::Contents;
 use super::{Sample, TaskKind, Tasks, name_of, phrase, pick};
 use crate::emoji::{Colour, Concept, Language, NameClass};
 
 /// How often each kind is drawn.
-const KINDS: [(TaskKind, u32); 7] = [
-    (TaskKind::Naming, 40),
-    (TaskKind::Translation, 15),
-    (TaskKind::Category, 12),
+const KINDS: [(TaskKind, u32); 12] = [
+    (TaskKind::Naming, 30),
+    (TaskKind::Translation, 12),
+    (TaskKind::Caption, 12),
+    (TaskKind::Category, 10),
     (TaskKind::YesNo, 10),
-    (TaskKind::Choice, 10),
-    (TaskKind::Keywords, 8),
-    (TaskKind::Colour, 5),
+    (TaskKind::Choice, 8),
+    (TaskKind::Keywords, 4),
+    (TaskKind::SceneCaption, 4),
+    (TaskKind::Side, 4),
+    (TaskKind::Colour, 2),
+    (TaskKind::Count, 2),
+    (TaskKind::Ground, 2),
 ];
 
 /// How many keywords a description or an answer has at most.
@@ -28,7 +34,7 @@ const PHRASE_SHARE: f64 = 0.3;
 /// How often a list of words contains the category.
 const CATEGORY_SHARE: f64 = 0.25;
 
-impl Tasks<'_> {
+impl<'a> Tasks<'a> {
     /// Sample `index` of the text-only stream `seed`.
     ///
     /// The description is in one of
@@ -41,8 +47,12 @@ impl Tasks<'_> {
         let language = *pick(&TASK_LANGUAGES, &mut rng);
         let class = pick(self.classes, &mut rng);
         let kind = draw_kind(&KINDS, &mut rng);
-        if kind == TaskKind::Translation {
-            return translation(class, language, &mut rng);
+        match kind {
+            TaskKind::Translation => return translation(class, language, &mut rng),
+            TaskKind::SceneCaption | TaskKind::Side | TaskKind::Count | TaskKind::Ground => {
+                return self.scene_text(kind, class, language, &mut rng);
+            }
+            _ => {}
         }
         let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
         let (kind, question, answer) = self.ask(kind, class, concept, language, &mut rng);
@@ -116,11 +126,61 @@ impl Tasks<'_> {
                     keywords.join(words.list_separator),
                 )
             }
+            TaskKind::Caption => (
+                kind,
+                ask(words.describe, rng),
+                fill(
+                    phrase(words.caption, rng),
+                    &[("{name}", name), ("{a_name}", &(words.with_article)(name))],
+                ),
+            ),
             TaskKind::Colour if colour_of(class).is_some() => {
                 let colour = colour_of(class).map_or("", words.colour_word);
                 (kind, ask(words.colour, rng), colour.to_owned())
             }
             _ => (TaskKind::Naming, ask(words.naming, rng), name.to_owned()),
+        }
+    }
+
+    /// A question about several things that are described in words.
+    fn scene_text(
+        &self,
+        kind: TaskKind,
+        class: &'a NameClass,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> Sample {
+        let words = phrases(language);
+        let other = self.other_class(class, rng);
+        let colour = *pick(&Colour::ALL, rng);
+        let count = rng.random_range(1..=words.numbers.len() as u32) as usize;
+        let in_pairs = match kind {
+            TaskKind::Side => true,
+            TaskKind::Count => false,
+            _ => rng.random_bool(0.5),
+        };
+        let contents = if in_pairs {
+            Contents::Pair(class, other, colour)
+        } else {
+            Contents::Repeated(class, count, colour)
+        };
+        let (phrasings, answer) = match kind {
+            TaskKind::Count => (words.count, words.numbers[count - 1].to_owned()),
+            TaskKind::Ground => (words.ground, (words.colour_word)(colour).to_owned()),
+            TaskKind::Side if rng.random_bool(0.5) => {
+                (words.left, name_of(class, language).to_owned())
+            }
+            TaskKind::Side => (words.right, name_of(other, language).to_owned()),
+            _ => (words.describe, contents.caption(language, rng)),
+        };
+        let wanted = pick_or_english(&self.description_languages, rng);
+        Sample {
+            picture: None,
+            description: Some(contents.description(wanted, rng)),
+            question: phrase(phrasings, rng).to_owned(),
+            answer,
+            language,
+            kind,
         }
     }
 

@@ -83,6 +83,13 @@ pub(super) static TEMPLATES: Templates = Templates {
         "右侧是什么？",
         "哪个东西在另一个的右边？",
     ],
+    describe: &[
+        "请描述这张图片。",
+        "请给图片加一个标题。",
+        "请为这张图片写一句说明。",
+        "你会在图片下面写什么？",
+        "请讲讲这张图片。",
+    ],
     caption: &[
         "{name}",
         "{name}的图片",

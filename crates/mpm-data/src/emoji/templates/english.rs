@@ -83,6 +83,13 @@ pub(super) static TEMPLATES: Templates = Templates {
         "What is on the right side?",
         "Which thing is right of the other?",
     ],
+    describe: &[
+        "Describe the picture.",
+        "Give a caption.",
+        "Write a caption for this picture.",
+        "What would you write under this picture?",
+        "Tell me about the picture.",
+    ],
     caption: &[
         "{name}",
         "{a_name}",

@@ -35,11 +35,15 @@ pub(super) struct Templates {
     pub left: &'static [&'static str],
     /// "What is on the right?"
     pub right: &'static [&'static str],
+    /// "Describe the picture.", answered by a caption
+    pub describe: &'static [&'static str],
     /// Captions of one thing: `{name}`, `{a_name}`
     pub caption: &'static [&'static str],
-    /// Captions of two things: `{a_first}`, `{a_second}`, `{ground}`
+    /// Captions of two things: `{a_first}`, `{a_second}`, `{ground}`; the first
+    /// [`COMPLETE`] say all that there is to ask about
     pub pair_caption: &'static [&'static str],
-    /// Captions of the same thing several times: `{count}`, `{a_name}`, `{ground}`
+    /// Captions of the same thing several times: `{count}`, `{a_name}`, `{ground}`;
+    /// the first [`COMPLETE`] say all that there is to ask about
     pub count_caption: &'static [&'static str],
     /// Phrases that describe one thing in words: `{name}`, `{a_name}`
     pub description: &'static [&'static str],
@@ -60,6 +64,10 @@ pub(super) struct Templates {
     /// A name as it stands in a sentence
     pub with_article: fn(&str) -> String,
 }
+
+/// How many of the captions of scenes say all: where each thing is, or how many
+/// there are, and the colour of the ground.
+pub(super) const COMPLETE: usize = 2;
 
 /// The languages that questions can be asked in.
 pub const TASK_LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
