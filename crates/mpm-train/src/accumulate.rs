@@ -1,5 +1,8 @@
 //! One step's gradient, from one batch or several.
 
+use std::thread;
+
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{ElementConversion, backend::AutodiffBackend};
 
@@ -8,9 +11,10 @@ use crate::{DataSource, Objective, TrainError, gradient};
 /// How many batches in a row may have nothing that counts before the run stops.
 pub const MAX_UNCOUNTED_BATCHES: usize = 100;
 
-/// The mean gradient of a step and what is reported with it.
+/// The mean gradient of a step, or of one of its batches, and what is reported
+/// with it.
 pub(crate) struct StepGradient {
-    /// Gradient of the mean loss over everything that counts in the step.
+    /// Gradient of the mean loss over everything that counts.
     pub gradients: GradientsParams,
     /// The mean loss itself.
     pub loss: f64,
@@ -22,8 +26,19 @@ pub(crate) struct StepGradient {
     pub tokens: usize,
 }
 
-/// Runs forward and backward passes over the next `batches` batches and combines
-/// their gradients.
+/// How the batches of a step are worked off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepPlan {
+    /// Number of batches that make the step.
+    pub batches: usize,
+    /// How many of them are computed at the same time.
+    pub workers: usize,
+    /// The step, counted from 1, for errors.
+    pub step: usize,
+}
+
+/// Runs forward and backward passes over the next batches and combines their
+/// gradients.
 ///
 /// The result is the gradient of one large batch: each batch's mean weighs as much
 /// as it has targets that count. Batches where nothing counts are passed over and
@@ -33,60 +48,44 @@ pub(crate) fn step_gradient<B, O, S>(
     objective: &O,
     model: &O::Model,
     source: &mut S,
-    batches: usize,
-    step: usize,
+    plan: StepPlan,
 ) -> Result<Option<StepGradient>, TrainError>
 where
     B: AutodiffBackend,
     O: Objective<B>,
     S: DataSource<Batch = O::Batch>,
 {
+    let StepPlan { batches, step, .. } = plan;
     let mut accumulator = GradientsAccumulator::new();
     let mut total = Totals::default();
     let mut uncounted = 0;
-    while total.batches < batches {
-        let Some(batch) = source.next_batch().map_err(TrainError::Data)? else {
-            break;
-        };
-        let output = objective
-            .loss(model, batch)
-            .map_err(|source| TrainError::Objective { step, source })?;
-        if output.counted == 0 {
-            uncounted += 1;
-            if uncounted == MAX_UNCOUNTED_BATCHES {
-                return Err(TrainError::NothingCounts {
-                    batches: uncounted,
-                    step,
-                });
+    let mut ended = false;
+    while total.batches < batches && !ended {
+        let mut wave = Vec::new();
+        while wave.len() < plan.workers.min(batches - total.batches) && !ended {
+            match source.next_batch().map_err(TrainError::Data)? {
+                Some(batch) => wave.push(batch),
+                None => ended = true,
             }
-            continue;
         }
-        uncounted = 0;
-        let value = output.loss.clone().into_scalar().elem::<f64>();
-        if !value.is_finite() {
-            return Err(TrainError::NonFinite {
-                quantity: "loss",
-                value,
-                step,
-            });
+        // In the order of the batches, whoever was ready first: sums of floating-point
+        // numbers depend on it.
+        for result in batch_gradients(objective, model, wave, step) {
+            let Some(mut batch) = result? else {
+                uncounted += 1;
+                if uncounted == MAX_UNCOUNTED_BATCHES {
+                    return Err(TrainError::NothingCounts {
+                        batches: uncounted,
+                        step,
+                    });
+                }
+                continue;
+            };
+            uncounted = 0;
+            let weight = total.add(&batch);
+            gradient::scale::<B, _>(model, &mut batch.gradients, weight);
+            accumulator.accumulate::<B>(model, batch.gradients);
         }
-        let correct = output
-            .correct
-            .map(|correct| correct.into_scalar().elem::<i64>() as usize);
-        let weight = total.add(value, output.counted, correct);
-        total.samples += output.samples;
-        total.tokens += output.tokens;
-
-        let loss = if weight == 1.0 {
-            output.loss
-        } else {
-            output.loss.mul_scalar(weight)
-        };
-        let gradients = GradientsParams::from_grads(loss.backward(), model);
-        if gradients.is_empty() {
-            return Err(TrainError::NoGradient { step });
-        }
-        accumulator.accumulate::<B>(model, gradients);
     }
     if total.batches == 0 {
         return Ok(None);
@@ -100,6 +99,85 @@ where
         correct: total.correct,
         samples: total.samples,
         tokens: total.tokens,
+    }))
+}
+
+/// The gradients of several batches, in their order: each on a thread of its own
+/// where there is more than one.
+fn batch_gradients<B, O>(
+    objective: &O,
+    model: &O::Model,
+    mut batches: Vec<O::Batch>,
+    step: usize,
+) -> Vec<Result<Option<StepGradient>, TrainError>>
+where
+    B: AutodiffBackend,
+    O: Objective<B>,
+{
+    if batches.len() < 2 {
+        let batch = batches.pop();
+        return batch
+            .map(|batch| batch_gradient(objective, model, batch, step))
+            .into_iter()
+            .collect();
+    }
+    thread::scope(|scope| {
+        let workers: Vec<_> = batches
+            .into_iter()
+            .map(|batch| {
+                // With leaves of its own: the graphs of one model's clones are one
+                // graph to Burn, and its passes would wait for each other.
+                let device = model.devices().into_iter().next().unwrap_or_default();
+                let model = model.clone().fork(&device);
+                scope.spawn(move || batch_gradient(objective, &model, batch, step))
+            })
+            .collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined
+            .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// The gradient of one batch's mean loss; `None` where nothing counts.
+fn batch_gradient<B, O>(
+    objective: &O,
+    model: &O::Model,
+    batch: O::Batch,
+    step: usize,
+) -> Result<Option<StepGradient>, TrainError>
+where
+    B: AutodiffBackend,
+    O: Objective<B>,
+{
+    let output = objective
+        .loss(model, batch)
+        .map_err(|source| TrainError::Objective { step, source })?;
+    if output.counted == 0 {
+        return Ok(None);
+    }
+    let loss = output.loss.clone().into_scalar().elem::<f64>();
+    if !loss.is_finite() {
+        return Err(TrainError::NonFinite {
+            quantity: "loss",
+            value: loss,
+            step,
+        });
+    }
+    let correct = output
+        .correct
+        .map(|correct| correct.into_scalar().elem::<i64>() as usize);
+    let gradients = GradientsParams::from_grads(output.loss.backward(), model);
+    if gradients.is_empty() {
+        return Err(TrainError::NoGradient { step });
+    }
+    Ok(Some(StepGradient {
+        gradients,
+        loss,
+        counted: output.counted,
+        correct,
+        samples: output.samples,
+        tokens: output.tokens,
     }))
 }
 
@@ -118,18 +196,20 @@ struct Totals {
 
 impl Totals {
     /// Adds a batch and returns its weight relative to the first one.
-    fn add(&mut self, loss: f64, counted: usize, correct: Option<usize>) -> f64 {
+    fn add(&mut self, batch: &StepGradient) -> f64 {
         if self.batches == 0 {
-            self.first = counted;
+            self.first = batch.counted;
         }
         self.batches += 1;
-        self.loss_sum += loss * counted as f64;
-        self.counted += counted;
-        self.correct = match (self.correct, correct) {
+        self.loss_sum += batch.loss * batch.counted as f64;
+        self.counted += batch.counted;
+        self.samples += batch.samples;
+        self.tokens += batch.tokens;
+        self.correct = match (self.correct, batch.correct) {
             (Some(sum), Some(correct)) => Some(sum + correct),
             (sum, correct) => sum.or(correct),
         };
-        counted as f64 / self.first as f64
+        batch.counted as f64 / self.first as f64
     }
 
     /// From the sum of relative gradients to their mean.

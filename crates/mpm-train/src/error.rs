@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mpm_core::weights::WeightsError;
+
 /// An error of a caller's own [`Objective`](crate::Objective),
 /// [`DataSource`](crate::DataSource) or [`Callback`](crate::Callback).
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -152,8 +154,12 @@ pub enum TrainError {
         difference: String,
     },
 
-    /// The files of a checkpoint do not fit the model.
-    #[error("checkpoint {} does not fit the model: {reason}", folder.display())]
+    /// The parameters of a checkpoint could not be written, read or fitted to the model.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+
+    /// The files of a checkpoint do not fit the run.
+    #[error("checkpoint {} does not fit: {reason}", folder.display())]
     CheckpointMismatch {
         /// The checkpoint.
         folder: PathBuf,
@@ -161,7 +167,7 @@ pub enum TrainError {
         reason: String,
     },
 
-    /// A checkpoint could not be written or read by the record library.
+    /// The optimizer's moments could not be written or read.
     #[error("file {}: {reason}", file.display())]
     Record {
         /// The file.

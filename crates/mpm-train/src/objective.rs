@@ -11,11 +11,13 @@ use crate::{BoxError, TrainError};
 pub const IGNORED_TARGET: i64 = -100;
 
 /// What is minimised: a model's loss on a batch.
-pub trait Objective<B: AutodiffBackend> {
+///
+/// The trainer may compute the losses of several batches at the same time.
+pub trait Objective<B: AutodiffBackend>: Sync {
     /// The model that trains.
     type Model: AutodiffModule<B>;
     /// What a data source delivers for one forward pass.
-    type Batch;
+    type Batch: Send;
 
     /// The mean loss of a batch.
     ///

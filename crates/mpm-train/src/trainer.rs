@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use burn::module::Module;
-use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::backend::AutodiffBackend;
+use mpm_core::weights::{self, KeyMap, LoadOptions, Precision, WeightFile};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::accumulate::{StepGradient, step_gradient};
+use crate::accumulate::{StepGradient, StepPlan, step_gradient};
 use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointStore, model_file, optimizer_file};
 use crate::clock::Clock;
 use crate::optimizer::{GroupedAdamW, trainable_ids};
@@ -24,6 +24,11 @@ pub struct TrainerConfig {
     pub steps: usize,
     /// Number of batches whose gradients make one step.
     pub accumulation: NonZeroUsize,
+    /// How many of these batches are computed at the same time, each on a thread of
+    /// its own: on a CPU, small models leave cores idle otherwise. The parameters do
+    /// not depend on it, unless the model draws random numbers (dropout).
+    #[serde(default = "one")]
+    pub workers: NonZeroUsize,
     /// The learning rate.
     pub schedule: Schedule,
     /// AdamW and clipping.
@@ -43,6 +48,7 @@ impl TrainerConfig {
         Self {
             steps,
             accumulation: NonZeroUsize::MIN,
+            workers: NonZeroUsize::MIN,
             schedule,
             optimizer: OptimizerConfig::default(),
             seed: 0,
@@ -126,11 +132,13 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     /// optimizer, step and the position of the data source. Returns the number of
     /// steps already done, `None` where the run starts from the beginning.
     ///
-    /// The settings must be those of the checkpoint, but for `checkpoint_every`.
+    /// The settings must be those of the checkpoint, but for `checkpoint_every` and
+    /// `workers`.
     ///
     /// # Errors
     /// [`TrainError::NoCheckpoints`] without a folder; [`TrainError::OtherSettings`]
-    /// or [`TrainError::CheckpointMismatch`] when the checkpoint is of another run;
+    /// or [`TrainError::CheckpointMismatch`] when the checkpoint is of another run,
+    /// [`TrainError::Weights`] when its parameters are not the model's;
     /// [`TrainError::Data`] when the source cannot go to its position.
     pub fn resume<S>(&mut self, source: &mut S) -> Result<Option<usize>, TrainError>
     where
@@ -141,7 +149,8 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             return Ok(None);
         };
         self.require_same_run(&checkpoint)?;
-        load_parameters::<B, _>(&mut self.model, &checkpoint)?;
+        let file = WeightFile::open(checkpoint.model_file())?;
+        self.model = weights::load(self.model.clone(), &file, &LoadOptions::default())?;
         let manifest = &checkpoint.manifest;
         self.optimizer.load(
             &checkpoint.optimizer_file(),
@@ -184,9 +193,12 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             let step = self.step + 1;
             // A function of the step, so that a resumed run draws the same numbers.
             B::seed(&self.device, step_seed(self.config.seed, step));
-            let batches = self.config.accumulation.get();
-            let Some(mut gradient) =
-                step_gradient(&self.objective, &self.model, source, batches, step)?
+            let plan = StepPlan {
+                batches: self.config.accumulation.get(),
+                workers: self.config.workers.get(),
+                step,
+            };
+            let Some(mut gradient) = step_gradient(&self.objective, &self.model, source, plan)?
             else {
                 outcome = Outcome::DataEnded;
                 break;
@@ -263,12 +275,8 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         };
         store.write(state, |folder| {
             let file = model_file(folder);
-            self.model
-                .save_into(&mut SafetensorsStore::from_file(&file))
-                .map_err(|error| TrainError::Record {
-                    file,
-                    reason: error.to_string(),
-                })?;
+            let keys = KeyMap::default();
+            weights::save(&self.model, file, &keys, Precision::AsStored)?;
             self.optimizer.save(&optimizer_file(folder))
         })?;
         Ok(())
@@ -307,46 +315,16 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     }
 }
 
-/// Loads all parameters of a model, strictly.
-fn load_parameters<B, M>(model: &mut M, checkpoint: &Checkpoint) -> Result<(), TrainError>
-where
-    B: AutodiffBackend,
-    M: Module<B>,
-{
-    let file = checkpoint.model_file();
-    // Validation is switched off to report all that does not fit at once.
-    let mut store = SafetensorsStore::from_file(&file)
-        .validate(false)
-        .allow_partial(true);
-    let result = model
-        .load_from(&mut store)
-        .map_err(|error| TrainError::Record {
-            file,
-            reason: error.to_string(),
-        })?;
-    let errors = result.errors.iter().map(ToString::to_string);
-    let missing = result.missing.iter();
-    let missing = missing.map(|(path, _)| format!("`{path}` is missing"));
-    let unused = result.unused.iter();
-    let unused = unused.map(|path| format!("`{path}` is not in the model"));
-    let problems: Vec<String> = errors.chain(missing).chain(unused).collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(TrainError::CheckpointMismatch {
-            folder: checkpoint.folder.clone(),
-            reason: problems.join("; "),
-        })
-    }
-}
+/// Settings without influence on the parameters: they may change on the way.
+const NEUTRAL_SETTINGS: [&str; 2] = ["checkpoint_every", "workers"];
 
-/// The names of the settings in which two runs differ, those without influence on
-/// the parameters left out.
+/// The names of the settings in which two runs differ, the neutral ones left out.
 fn differing_keys(saved: &Value, own: &Value) -> Vec<String> {
     own.as_object()
         .into_iter()
         .flatten()
-        .filter(|(name, value)| *name != "checkpoint_every" && saved.get(name) != Some(value))
+        .filter(|(name, _)| !NEUTRAL_SETTINGS.contains(&name.as_str()))
+        .filter(|(name, value)| saved.get(name) != Some(value))
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -357,6 +335,10 @@ fn to_json(what: &'static str, value: &impl Serialize) -> Result<Value, TrainErr
     serde_json::to_string(value)
         .and_then(|text| serde_json::from_str(&text))
         .map_err(TrainError::json(what.as_ref()))
+}
+
+fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
 }
 
 /// A seed for each step, spread by the finaliser of SplitMix64.

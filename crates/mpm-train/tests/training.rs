@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -259,9 +259,22 @@ fn clipping_bounds_the_norm_of_the_whole_gradient() {
     assert!(moved < LIMIT && moved > 0.95 * LIMIT, "{moved}");
 }
 
+#[test]
+fn batches_computed_at_the_same_time_give_the_same_parameters() {
+    let trained = [1, 2, 3].map(|workers| {
+        let mut config = config(4, 1e-2);
+        config.accumulation = NonZeroUsize::new(3).unwrap();
+        config.workers = NonZeroUsize::new(workers).unwrap();
+        train(config, TinyLm::new(16, 0.0))
+    });
+    for other in &trained[1..] {
+        assert!(distance(&trained[0], other, "") == 0.0);
+    }
+}
+
 /// Fails in a chosen way at a chosen call.
 struct Failing {
-    calls: Cell<usize>,
+    calls: AtomicUsize,
     at: usize,
     infinite: bool,
 }
@@ -271,9 +284,9 @@ impl Objective<B> for Failing {
     type Batch = TextBatch;
 
     fn loss(&self, model: &TinyLm<B>, batch: TextBatch) -> Result<LossOutput<B>, BoxError> {
-        self.calls.set(self.calls.get() + 1);
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let mut output = NextToken.loss(model, batch)?;
-        if self.calls.get() == self.at {
+        if call == self.at {
             if !self.infinite {
                 return Err("a cable is loose".into());
             }
@@ -291,7 +304,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint() {
         let mut config = config(9, 1e-2);
         config.checkpoint_every = NonZeroUsize::new(2);
         let objective = Failing {
-            calls: Cell::new(0),
+            calls: AtomicUsize::new(0),
             at: 5,
             infinite,
         };

@@ -15,11 +15,7 @@ use mpm_data::{
 use mpm_train::evaluate::ExactMatch;
 use viscpm_chat::{ChatModel, ChatSession};
 
-use crate::{
-    BoxError,
-    recipe::Recipe,
-    stages::{StageName, full_precision},
-};
+use crate::{BoxError, recipe::Recipe, stages::full_precision};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -62,7 +58,7 @@ impl BackendTask for EvaluateTask {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let tasks = Tasks::new(self.set, &self.recipe.tasks(StageName::Instruction))?;
+        let tasks = Tasks::new(self.set, &self.recipe.tasks())?;
         let model = ChatModel::<B>::open(&self.options.model, &device, &full_precision())?;
         let empty = self.set.compose(&Scene {
             ground: EVALUATION_GROUND,

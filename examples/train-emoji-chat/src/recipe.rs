@@ -1,13 +1,13 @@
 //! What is trained, how long and on what.
 
-use std::path::Path;
+use std::{num::NonZeroUsize, path::Path, thread};
 
 use mpm_data::emoji::{Language, TaskOptions};
 use mpm_train::{Decay, OptimizerConfig, Schedule, TrainerConfig};
 use serde::{Deserialize, Serialize};
 use viscpm_chat::VisCpmChatConfig;
 
-use crate::{BoxError, stages::StageName};
+use crate::BoxError;
 
 /// The recipe of the model that ships with the repository.
 const SHIPPED: &str = include_str!("../recipe.json");
@@ -18,17 +18,19 @@ const SHIPPED: &str = include_str!("../recipe.json");
 pub struct Recipe {
     /// Decides weights, samples and augmentation.
     pub seed: u64,
-    /// How many things the language model learns to name.
+    /// How many things the model learns to name. About one in twenty is known from
+    /// text alone, see docs/emoji-set.md.
     pub names: usize,
-    /// How many of them the visual module sees pictures of.
-    pub pictured_names: usize,
     /// Tokens of the vocabulary that is built from the texts.
     pub vocabulary_size: usize,
     /// Sizes of both parts; `llm.vocab_size` follows the vocabulary.
     pub model: VisCpmChatConfig,
+    /// How many batches the samples of a step are cut into, sorted by length. Cores
+    /// work on them at the same time.
+    pub batches: NonZeroUsize,
     /// Text only, bilingual: the language model.
     pub language: Stage,
-    /// Pictures with English questions and answers; the language model is frozen.
+    /// Pictures with English captions; the language model is frozen.
     pub vision: Stage,
     /// Questions about pictures; everything trains.
     pub instruction: Stage,
@@ -36,6 +38,8 @@ pub struct Recipe {
     pub translated_pairs: u64,
     /// The share of the translated pairs among the samples of the last stage.
     pub translated_share: f64,
+    /// The share of bilingual text among the samples of the last stage.
+    pub text_share: f64,
 }
 
 /// One stage of training.
@@ -65,35 +69,32 @@ impl Recipe {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// What the samples of a stage are drawn from.
-    pub fn tasks(&self, stage: StageName) -> TaskOptions {
+    /// What samples are drawn from.
+    pub fn tasks(&self) -> TaskOptions {
         TaskOptions {
-            names: match stage {
-                StageName::Language => self.names,
-                StageName::Vision | StageName::Instruction => self.pictured_names,
-            },
+            names: self.names,
             description_languages: vec![Language::English, Language::Chinese],
             ..TaskOptions::default()
         }
     }
-}
 
-impl Stage {
-    /// The trainer's settings: AdamW as in VisCPM's fine-tuning script (betas 0.9
-    /// and 0.98), warm-up, then a cosine.
-    pub fn trainer(&self, seed: u64) -> TrainerConfig {
+    /// The trainer's settings for a stage: AdamW as in VisCPM's fine-tuning script
+    /// (betas 0.9 and 0.98), warm-up, then a cosine.
+    pub fn trainer(&self, stage: &Stage) -> TrainerConfig {
         let schedule = Schedule {
-            peak: self.learning_rate,
-            warmup_steps: self.warmup,
+            peak: stage.learning_rate,
+            warmup_steps: stage.warmup,
             decay: Decay::Cosine { floor: 0.02 },
         };
         TrainerConfig {
+            accumulation: self.batches,
+            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             optimizer: OptimizerConfig {
-                weight_decay: self.weight_decay,
+                weight_decay: stage.weight_decay,
                 ..OptimizerConfig::default()
             },
-            seed,
-            ..TrainerConfig::new(self.steps, schedule)
+            seed: self.seed,
+            ..TrainerConfig::new(stage.steps, schedule)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Batches of samples, a function of the stage, the seed and a position.
 
-use std::{ops::Range, sync::Arc};
+use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
 use mpm_data::{
     emoji::{EmojiSet, Language, Sample, TaskKind, Tasks},
@@ -8,7 +8,7 @@ use mpm_data::{
 };
 use mpm_llm::{
     cpm_bee::CpmBeeInput,
-    prompt::{ANSWER_KEY, Collator, PICTURE_KEY, PromptEncoder, PromptValue},
+    prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue},
     tokenizer::{CpmBeeTokenizer, escape},
 };
 use mpm_train::{BoxError, DataSource};
@@ -20,12 +20,16 @@ use rand_chacha::ChaCha8Rng;
 pub enum Stream {
     /// Bilingual text; descriptions stand where pictures will be.
     Text,
+    /// Pictures with English captions.
+    Captions,
     /// English instructions, mixed with translated ones.
     Instructions {
         /// How many different translated instructions there are.
         translated: u64,
         /// Their share among the samples.
         share: f64,
+        /// The share of text, which keeps what the language model knows alive.
+        text_share: f64,
     },
 }
 
@@ -35,13 +39,16 @@ pub struct Batch {
     pub input: CpmBeeInput,
     /// The next token of each position, or −100.
     pub targets: Vec<i64>,
-    /// One picture a row; none in the text stage.
+    /// The pictures of all rows, in their order.
     pub pictures: Vec<PixelValues>,
-    /// The slots of the pictures.
+    /// The slots of the pictures; none in a row of text.
     pub bounds: Vec<Vec<Range<usize>>>,
 }
 
 /// Draws the samples of a stage.
+///
+/// The samples of a step are sorted by length and cut into batches, so that few
+/// positions are padding.
 pub struct SampleSource {
     set: &'static EmojiSet,
     tasks: Arc<Tasks<'static>>,
@@ -50,8 +57,25 @@ pub struct SampleSource {
     augmentation: TrainAugmentation,
     picture_slots: usize,
     seed: u64,
-    batch: usize,
+    batches: StepBatches,
     next: u64,
+    /// The batches of the current step that were not delivered yet, last first.
+    ready: Vec<Batch>,
+}
+
+/// How many samples a step has, and how many batches they come in.
+#[derive(Clone, Copy, Debug)]
+pub struct StepBatches {
+    /// Samples of a step.
+    pub samples: usize,
+    /// Batches of a step.
+    pub batches: NonZeroUsize,
+}
+
+/// A sample, ready for a batch.
+struct Row {
+    prompt: EncodedPrompt,
+    picture: Option<PixelValues>,
 }
 
 impl SampleSource {
@@ -62,7 +86,7 @@ impl SampleSource {
         stream: Stream,
         (preprocessor, picture_slots): (PicturePreprocessor, usize),
         seed: u64,
-        batch: usize,
+        batches: StepBatches,
     ) -> Self {
         Self {
             set,
@@ -72,25 +96,34 @@ impl SampleSource {
             augmentation: TrainAugmentation::new(preprocessor),
             picture_slots,
             seed,
-            batch,
+            batches,
             next: 0,
+            ready: Vec::new(),
         }
     }
 
     fn sample(&self, index: u64, rng: &mut ChaCha8Rng) -> Result<Sample, BoxError> {
-        Ok(match self.stream {
-            Stream::Text => self.tasks.text(self.seed, index),
-            Stream::Instructions { translated, share } => {
-                if translated > 0 && rng.random_bool(share) {
-                    let index = rng.random_range(0..translated);
-                    self.tasks
-                        .instruction(self.seed, index, Language::Chinese)?
-                } else {
-                    self.tasks
-                        .instruction(self.seed, index, Language::English)?
-                }
-            }
-        })
+        let Stream::Instructions {
+            translated,
+            share,
+            text_share,
+        } = self.stream
+        else {
+            return Ok(match self.stream {
+                Stream::Captions => self.tasks.caption(self.seed, index),
+                _ => self.tasks.text(self.seed, index),
+            });
+        };
+        if rng.random_bool(text_share) {
+            // Other samples than those of the language stage, which begins at 0.
+            return Ok(self.tasks.text(!self.seed, index));
+        }
+        let (index, language) = if translated > 0 && rng.random_bool(share) {
+            (rng.random_range(0..translated), Language::Chinese)
+        } else {
+            (index, Language::English)
+        };
+        Ok(self.tasks.instruction(self.seed, index, language)?)
     }
 
     fn picture(
@@ -106,13 +139,58 @@ impl SampleSource {
         // and right.
         let is_scene = matches!(
             sample.kind,
-            TaskKind::Count | TaskKind::Side | TaskKind::Ground
+            TaskKind::Count | TaskKind::Side | TaskKind::Ground | TaskKind::SceneCaption
         );
         Ok(Some(if is_scene {
             self.augmentation.preprocessor.apply(&picture)
         } else {
             self.augmentation.apply(&picture, rng)
         }))
+    }
+
+    fn row(&self, index: u64) -> Result<Row, BoxError> {
+        // One stream of random numbers a sample: resuming needs no state.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ SOURCE_SALT);
+        rng.set_stream(index);
+        let sample = self.sample(index, &mut rng)?;
+        let encoder = PromptEncoder::new(&self.tokenizer);
+        Ok(Row {
+            prompt: encoder.encode(&prompt(&sample, self.picture_slots))?,
+            picture: self.picture(&sample, &mut rng)?,
+        })
+    }
+
+    /// The batches of a step, the longest rows first.
+    fn step(&self, step: u64) -> Result<Vec<Batch>, BoxError> {
+        let samples = self.batches.samples as u64;
+        let rows = step * samples..(step + 1) * samples;
+        let mut rows: Vec<_> = rows
+            .map(|index| self.row(index))
+            .collect::<Result<_, _>>()?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.prompt.len()));
+        let size = rows.len().div_ceil(self.batches.batches.get()).max(1);
+        let mut batches = Vec::new();
+        while !rows.is_empty() {
+            let rest = rows.split_off(size.min(rows.len()));
+            batches.push(self.collate(rows)?);
+            rows = rest;
+        }
+        Ok(batches)
+    }
+
+    fn collate(&self, rows: Vec<Row>) -> Result<Batch, BoxError> {
+        let longest = rows.iter().map(|row| row.prompt.len()).max().unwrap_or(0);
+        let (prompts, pictures): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .map(|row| (row.prompt, row.picture))
+            .unzip();
+        let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
+        Ok(Batch {
+            targets: batch.target.iter().map(|&target| target.into()).collect(),
+            bounds: batch.image_bound.clone(),
+            input: batch.into(),
+            pictures: pictures.into_iter().flatten().collect(),
+        })
     }
 }
 
@@ -138,34 +216,25 @@ impl DataSource for SampleSource {
     type Position = u64;
 
     fn next_batch(&mut self) -> Result<Option<Batch>, BoxError> {
-        let encoder = PromptEncoder::new(&self.tokenizer);
-        let mut prompts = Vec::with_capacity(self.batch);
-        let mut pictures = Vec::new();
-        for index in self.next..self.next + self.batch as u64 {
-            // One stream of random numbers a sample: resuming needs no state.
-            let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ SOURCE_SALT);
-            rng.set_stream(index);
-            let sample = self.sample(index, &mut rng)?;
-            prompts.push(encoder.encode(&prompt(&sample, self.picture_slots))?);
-            pictures.extend(self.picture(&sample, &mut rng)?);
+        if self.ready.is_empty() {
+            let a_step = self.batches.batches.get() as u64;
+            self.ready = self.step(self.next / a_step)?;
+            self.ready.reverse();
+            let delivered = (self.next % a_step) as usize;
+            self.ready.truncate(self.ready.len() - delivered);
         }
-        self.next += self.batch as u64;
-        let longest = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or(0);
-        let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
-        Ok(Some(Batch {
-            targets: batch.target.iter().map(|&target| target.into()).collect(),
-            bounds: batch.image_bound.clone(),
-            input: batch.into(),
-            pictures,
-        }))
+        self.next += 1;
+        Ok(self.ready.pop())
     }
 
+    /// The number of batches delivered.
     fn position(&self) -> u64 {
         self.next
     }
 
     fn seek(&mut self, position: &u64) -> Result<(), BoxError> {
         self.next = *position;
+        self.ready.clear();
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     BoxError,
     objective::ChatObjective,
     recipe::{Recipe, Stage},
-    source::{SampleSource, Stream},
+    source::{SampleSource, StepBatches, Stream},
 };
 
 /// Samples that the vocabulary is counted on.
@@ -56,9 +56,9 @@ const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 pub enum StageName {
     /// The language model, from bilingual text only.
     Language,
-    /// The visual module, from English questions and answers; the language model is frozen.
+    /// The visual module, from English captions; the language model is frozen.
     Vision,
-    /// Both, from English instructions and a few translated ones.
+    /// Both, from English instructions, a few translated ones and text.
     Instruction,
 }
 
@@ -86,7 +86,7 @@ impl BackendTask for RunStage {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let tasks = Arc::new(Tasks::new(self.set, &self.recipe.tasks(self.name))?);
+        let tasks = Arc::new(Tasks::new(self.set, &self.recipe.tasks())?);
         let recipe = &self.recipe;
         // Weights differ between stages and runs only by what they learn.
         Autodiff::<B>::seed(&device, recipe.seed);
@@ -103,12 +103,7 @@ impl BackendTask for RunStage {
             StageName::Vision => (
                 previous(StageName::Language)?,
                 &recipe.vision,
-                // Only questions: a language model this small knows no text but what
-                // it was asked in its own stage, and captions were not among it.
-                Stream::Instructions {
-                    translated: 0,
-                    share: 0.0,
-                },
+                Stream::Captions,
                 &["visual"],
             ),
             StageName::Instruction => (
@@ -117,6 +112,7 @@ impl BackendTask for RunStage {
                 Stream::Instructions {
                     translated: recipe.translated_pairs,
                     share: recipe.translated_share,
+                    text_share: recipe.text_share,
                 },
                 &["llm", "visual"],
             ),
@@ -127,7 +123,10 @@ impl BackendTask for RunStage {
             stream,
             (start.config.preprocessing, recipe.model.visual.num_queries),
             recipe.seed,
-            stage.batch,
+            StepBatches {
+                samples: stage.batch,
+                batches: recipe.batches,
+            },
         );
         let model = self.train::<B>(start.model, stage, parts, source)?;
         let finished = ChatModel {
@@ -154,7 +153,7 @@ impl RunStage {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("parameters.txt"), table)?;
 
-        let mut config = stage.trainer(self.recipe.seed);
+        let mut config = self.recipe.trainer(stage);
         config.checkpoint_every = Some(self.checkpoint_every);
         let checkpoints = CheckpointStore::open(folder.join("checkpoints"), KEPT)?;
         let mut source = Prefetch::new(source, PREFETCHED);
