@@ -261,11 +261,12 @@ fn clipping_bounds_the_norm_of_the_whole_gradient() {
 
 #[test]
 fn batches_computed_at_the_same_time_give_the_same_parameters() {
+    let model = TinyLm::<B>::new(16, 0.0);
     let trained = [1, 2, 3].map(|workers| {
         let mut config = config(4, 1e-2);
         config.accumulation = NonZeroUsize::new(3).unwrap();
         config.workers = NonZeroUsize::new(workers).unwrap();
-        train(config, TinyLm::new(16, 0.0))
+        train(config, model.clone())
     });
     for other in &trained[1..] {
         assert!(distance(&trained[0], other, "") == 0.0);
@@ -353,10 +354,7 @@ fn a_folder_of_another_run_is_refused() {
 
     let error = trainer(config(9, 1e-2), TinyLm::new(32, 0.0)).resume(source);
     let text = error.unwrap_err().to_string();
-    assert!(
-        text.contains("embedding.weight") && text.contains("head.weight"),
-        "{text}"
-    );
+    assert!(text.contains("embedding.weight"), "{text}");
 
     let frozen = freeze::<B, _>(TinyLm::new(16, 0.0), &patterns(&["head"])).unwrap();
     let error = trainer(config(9, 1e-2), frozen).resume(source);
