@@ -3,28 +3,20 @@
 //!
 //! Cases are read from the folder `MPM_FIXTURES`, by default
 //! `tests/fixtures` of the workspace.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail by panicking and report how many cases ran"
-)]
-
-#[path = "parity/case.rs"]
-mod case;
-#[path = "parity/gradients.rs"]
-mod gradients;
-mod support;
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 
 use burn::{
     backend::{Autodiff, Flex},
+    module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
-use case::{Case, assert_close};
-use gradients::gradients;
+use mpm_core::weights::{KeyMap, module_keys};
+use mpm_test_support::{Case, Tolerance, cases, gradients, load, report};
 use mpm_vision::{
-    Beit3, Beit3Config, Muffin, MuffinConfig, muffin::VisualPerception, multiway::Tokens,
+    Beit3, Beit3Config, Muffin, MuffinConfig, UNUSED_KEYS, muffin::VisualPerception,
+    multiway::Tokens,
 };
 
 type B = Flex;
@@ -35,26 +27,33 @@ const ENCODER_PREFIX: &str = "d_";
 /// Cases of a whole chat model, of which the picture side is compared.
 const CHAT_PREFIX: &str = "e_vlu_train_";
 
-/// Largest error of a forward value, as a share of the tensor's largest value.
 /// Both sides sum f32 products of some tens of terms in different order, which
 /// costs a few units of 2⁻²³ ≈ 1.2e-7 per layer.
-const FORWARD_TOLERANCE: f64 = 2e-6;
+const FORWARD: Tolerance = Tolerance {
+    of_largest: 2e-6,
+    ..Tolerance::EXACT
+};
 /// The same for gradients, which pass every layer twice and sum over all tokens.
-const GRADIENT_TOLERANCE: f64 = 5e-6;
+const GRADIENT: Tolerance = Tolerance {
+    of_largest: 5e-6,
+    ..Tolerance::EXACT
+};
 
 #[test]
 fn outputs_and_gradients_equal_the_reference() {
-    let encoder_cases = Case::all(ENCODER_PREFIX);
-    assert!(!encoder_cases.is_empty(), "no case {ENCODER_PREFIX}* found");
+    let encoder_cases = cases(ENCODER_PREFIX);
     for case in &encoder_cases {
         encoder_outputs(case);
         encoder_gradients(case);
     }
-    let chat_cases = Case::all(CHAT_PREFIX);
+    let chat_cases = cases(CHAT_PREFIX);
     for case in &chat_cases {
         visual_module_outputs(case);
     }
-    println!("parity: {} cases", encoder_cases.len() + chat_cases.len());
+    report(
+        encoder_cases.len() + chat_cases.len(),
+        "encoder and visual module",
+    );
 }
 
 /// Every `out.*` of an encoder case, with and without queries.
@@ -73,11 +72,11 @@ fn encoder_outputs(case: &Case) {
     outputs.insert("with_query".to_owned(), with_query.into_data());
     outputs.insert("loss".to_owned(), loss.into_data());
 
-    for (name, expected) in case.with_prefix("out.") {
+    for name in case.with_prefix("out.") {
         let found = outputs
             .get(name)
             .unwrap_or_else(|| panic!("{}: out.{name} is not computed here", case.name));
-        assert_close(found, expected, FORWARD_TOLERANCE, case, name);
+        case.assert_data_close(&format!("out.{name}"), found, FORWARD);
     }
 }
 
@@ -114,41 +113,64 @@ fn encoder_gradients(case: &Case) {
         .unwrap();
     let grads = (output * case.tensor("in.loss_weight")).mean().backward();
 
-    let mut found = gradients(&vpm, &grads, "vpm");
+    let mut found: BTreeMap<String, TensorData> = gradients(&vpm, &grads)
+        .into_iter()
+        .map(|(name, gradient)| (format!("vpm.{name}"), gradient))
+        .collect();
     let query_grad = queries.grad(&grads).unwrap().into_data();
     found.insert("query_embed".to_owned(), query_grad);
-    for (name, expected) in case.with_prefix("grad.") {
-        let found = found
-            .get(name)
-            .unwrap_or_else(|| panic!("{}: {name} is no parameter", case.name));
-        assert_close(found, expected, GRADIENT_TOLERANCE, case, name);
+    let parameters = module_keys(&vpm);
+    for name in case.with_prefix("grad.") {
+        let key = format!("grad.{name}");
+        let gradient = found.remove(name).unwrap_or_else(|| {
+            // What the loss does not depend on has zeros in PyTorch and nothing here.
+            let parameter = name
+                .strip_prefix("vpm.")
+                .and_then(|path| parameters.get(path));
+            let shape =
+                parameter.unwrap_or_else(|| panic!("{}: {name} is no parameter", case.name));
+            TensorData::zeros::<f32, _>(shape.clone())
+        });
+        case.assert_data_close(&key, &gradient, GRADIENT);
     }
 }
 
 /// The query states and the features that the chat model's encoder hands over.
 fn visual_module_outputs(case: &Case) {
     let config = MuffinConfig::new(
-        encoder_config(&case.config["beit_config"]),
+        encoder_config(&case.json["beit_config"]),
         case.size("/llm_config/dim_model"),
     )
     .with_num_queries(case.size("/query_num"));
-    let mut muffin: Muffin<B> = config.init(&Default::default()).unwrap();
-    case.load(&mut muffin, "", &["vpm.", "query", "mapping."]);
+    let muffin: Muffin<B> = config.init(&Default::default()).unwrap();
+    let muffin = load_visual(muffin, case, &["vpm", "query", "mapping"], KeyMap::new());
 
     let pixel_values: Tensor<B, 4> = case.tensor("in.pixel_values");
     let states = muffin.query_states(pixel_values.clone()).unwrap();
     let features = muffin.forward(pixel_values).unwrap();
-    for (name, found) in [("vpm", states), ("vision_hidden_states", features)] {
-        let expected = case.data(&format!("out.{name}"));
-        assert_close(&found.into_data(), expected, FORWARD_TOLERANCE, case, name);
+    case.assert_close("out.vpm", states, FORWARD);
+    case.assert_close("out.vision_hidden_states", features, FORWARD);
+}
+
+/// Loads weights of which the documented ones, and no other, are not used.
+fn load_visual<Back: Backend, M: Module<Back>>(
+    module: M,
+    case: &Case,
+    branches: &[&str],
+    keys: KeyMap,
+) -> M {
+    for key in UNUSED_KEYS {
+        assert!(case.has(key), "{} lacks {key}", case.name);
     }
+    let keys = UNUSED_KEYS.iter().fold(keys, |keys, key| keys.unused(key));
+    load(module, case, branches, keys)
 }
 
 fn load_encoder<Back: Backend>(case: &Case) -> Beit3<Back> {
-    let config = encoder_config(&case.config["config"]);
-    let mut beit3 = config.init(&Default::default()).unwrap();
-    case.load(&mut beit3, "vpm.beit3.", &["vpm."]);
-    beit3
+    let config = encoder_config(&case.json["config"]);
+    let beit3 = config.init(&Default::default()).unwrap();
+    let keys = KeyMap::new().rename("vpm.beit3", "");
+    load_visual(beit3, case, &["vpm"], keys)
 }
 
 /// Reads the reference's `EncoderConfig`.

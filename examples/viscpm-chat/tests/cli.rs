@@ -12,11 +12,10 @@ mod answers;
 mod batch;
 #[path = "cli/checkpoints.rs"]
 mod checkpoints;
+#[path = "parity/config.rs"]
+mod config;
 #[path = "cli/conversation.rs"]
 mod conversation;
-#[path = "parity/common.rs"]
-#[allow(dead_code, reason = "the parity tests need all of it")]
-mod fixtures;
 #[path = "cli/folders.rs"]
 mod folders;
 #[path = "cli/sandbox.rs"]

@@ -1,11 +1,9 @@
 //! The operations of RandAugment: cases of the form `f_augment`, written by
 //! `tests/fixtures/scripts/f_augment.py` from the reference's functions.
 
-use std::path::Path;
-
 use mpm_data::picture::Picture;
 use mpm_data::picture::augment::{geometry, tone};
-use safetensors::tensor::SafeTensors;
+use mpm_test_support::Case;
 use serde_json::Value;
 
 /// Largest difference in levels where pixels are interpolated: OpenCV rounds positions and
@@ -16,18 +14,15 @@ const INTERPOLATION_TOLERANCE: u8 = 1;
 /// and the blend lies between it and the picture.
 const SHARPNESS_TOLERANCE: u8 = 1;
 
-pub fn check(case: &Path) {
-    let json: Value = serde_json::from_slice(&std::fs::read(case).unwrap()).unwrap();
-    let bytes = std::fs::read(case.with_extension("safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+pub fn check(case: &Case) {
     let picture = |name: &Value| {
-        let tensor = tensors.tensor(name.as_str().unwrap()).unwrap();
-        let [height, width, 3] = *tensor.shape() else {
-            panic!("{name}: {:?}", tensor.shape())
+        let data = case.data(name.as_str().unwrap());
+        let [height, width, 3] = data.shape[..] else {
+            panic!("{name}: {:?}", data.shape)
         };
-        Picture::from_rgb(width as u32, height as u32, tensor.data().to_vec()).unwrap()
+        Picture::from_rgb(width as u32, height as u32, data.to_vec().unwrap()).unwrap()
     };
-    let runs = json["runs"].as_array().unwrap();
+    let runs = case.json["runs"].as_array().unwrap();
     assert!(!runs.is_empty());
     for run in runs {
         let (result, tolerance) = apply(&picture(&run["input"]), run);

@@ -1,29 +1,28 @@
 //! Decoding, resizing and normalising: cases of the form `f_image_preprocess`.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 
 use mpm_data::picture::{Picture, PicturePreprocessor, PixelValues};
-use safetensors::tensor::{SafeTensors, TensorView};
+use mpm_test_support::{Case, TensorData, Tolerance, assert_values_close, folder};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// How far levels of a JPEG in CMYK with planes of one size may differ, and what comes of them:
 /// `zune-jpeg`, which decodes these, rounds the inverse transform differently.
-const CMYK_JPEG: Tolerance = Tolerance {
+const CMYK_JPEG: Levels = Levels {
     largest: 2,
     mean: 0.5,
 };
 
 /// Everything else is the same arithmetic on integers, other JPEG and lossy WebP included.
-const EXACT: Tolerance = Tolerance {
+const EXACT: Levels = Levels {
     largest: 0,
     mean: 0.0,
 };
 
-/// A tolerance in levels.
+/// How far the levels of two pictures may be from each other.
 #[derive(Clone, Copy)]
-struct Tolerance {
+struct Levels {
     /// Largest difference.
     largest: u8,
     /// Largest difference of the mean level.
@@ -31,43 +30,29 @@ struct Tolerance {
 }
 
 /// What one level of 0..=255 is after normalising to -1..=1.
-const LEVEL: f32 = 2.0 / 255.0;
+const LEVEL: f64 = 2.0 / 255.0;
 
 /// Largest difference of a normalised value: the same three f32 operations, but an
 /// implementation may multiply by the reciprocal instead of dividing.
-const TENSOR_TOLERANCE: f32 = f32::EPSILON;
+const TENSOR_TOLERANCE: f64 = f32::EPSILON as f64;
 
 /// Largest difference of a sum over a normalised picture, relative to its number of values: the
 /// order of summation and [`TENSOR_TOLERANCE`].
-const SUM_TOLERANCE: f64 = f32::EPSILON as f64;
+const SUM_TOLERANCE: f64 = TENSOR_TOLERANCE;
 
-pub fn check(folder: &Path, case: &Path) {
-    let json: Value = serde_json::from_slice(&std::fs::read(case).unwrap()).unwrap();
-    let bytes = std::fs::read(case.with_extension("safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-
-    let images = json["images"].as_array().unwrap();
+pub fn check(case: &Case) {
+    let images = case.json["images"].as_array().unwrap();
     assert!(!images.is_empty());
-    let mut unused: Vec<_> = tensors
-        .names()
-        .into_iter()
-        .filter(|name| name.starts_with("out."))
-        .collect();
+    let mut unused: Vec<_> = case.with_prefix("out.").collect();
     for image in images {
         let prefix = format!("out.{}.", image["tag"].as_str().unwrap());
-        let input = check_decoded(
-            folder,
-            image,
-            tensors.tensor(&format!("{prefix}decoded_rgb_u8")).ok(),
-        );
-        for name in tensors
-            .names()
-            .into_iter()
-            .filter(|name| name.starts_with(&prefix))
-        {
-            unused.retain(|other| *other != name);
-            let expected = tensors.tensor(name).unwrap();
-            check_output(&input, image, &name[prefix.len()..], &expected);
+        let decoded = format!("{prefix}decoded_rgb_u8");
+        let decoded = case.has(&decoded).then(|| case.data(&decoded));
+        let input = check_decoded(image, decoded);
+        for name in case.with_prefix(&prefix) {
+            let key = format!("{prefix}{name}");
+            unused.retain(|other| format!("out.{other}") != key);
+            check_output(&input, image, name, &case.data(&key));
         }
         check_sums(&input, image);
     }
@@ -77,14 +62,14 @@ pub fn check(folder: &Path, case: &Path) {
 /// A decoded picture, and how far results made of it may be from the fixture's.
 struct Input {
     picture: Picture,
-    tolerance: Tolerance,
+    tolerance: Levels,
 }
 
 /// Compares the decoded file with the fixture and returns the fixture's pixels, or, for large
 /// pictures whose pixels the fixture leaves out, the decoded ones.
-fn check_decoded(folder: &Path, image: &Value, expected: Option<TensorView<'_>>) -> Input {
+fn check_decoded(image: &Value, expected: Option<TensorData>) -> Input {
     let file = image["file"].as_str().unwrap();
-    let picture = Picture::open(folder.join(file)).unwrap();
+    let picture = Picture::open(folder().join(file)).unwrap();
     assert_eq!(
         image["size"],
         serde_json::json!([picture.width(), picture.height()]),
@@ -103,14 +88,14 @@ fn check_decoded(folder: &Path, image: &Value, expected: Option<TensorView<'_>>)
         return Input { picture, tolerance };
     };
     assert_eq!(
-        expected.shape(),
+        expected.shape[..],
         [picture.height() as usize, picture.width() as usize, 3],
         "{file}"
     );
-    assert_levels(picture.pixels(), expected.data(), tolerance, file);
-    assert_eq!(hex(expected.data()), sha256, "{file}");
-    let picture =
-        Picture::from_rgb(picture.width(), picture.height(), expected.data().to_vec()).unwrap();
+    let expected = levels(&expected);
+    assert_levels(picture.pixels(), expected, tolerance, file);
+    assert_eq!(hex(expected), sha256, "{file}");
+    let picture = Picture::from_rgb(picture.width(), picture.height(), expected.to_vec()).unwrap();
     Input {
         picture,
         tolerance: EXACT,
@@ -118,7 +103,7 @@ fn check_decoded(folder: &Path, image: &Value, expected: Option<TensorView<'_>>)
 }
 
 /// Compares one output tensor; its name tells the step and the size.
-fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorView<'_>) {
+fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorData) {
     let context = format!("{} {name}", image["file"]);
     if name == "decoded_rgb_u8" {
         return;
@@ -126,12 +111,17 @@ fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorView<
     if let Some(size) = name.strip_prefix("resized_u8_") {
         let size = size.parse().unwrap();
         assert_eq!(
-            expected.shape(),
+            expected.shape[..],
             [size as usize, size as usize, 3],
             "{context}"
         );
         let picture = resized(&input.picture, size);
-        assert_levels(picture.pixels(), expected.data(), input.tolerance, &context);
+        assert_levels(
+            picture.pixels(),
+            levels(expected),
+            input.tolerance,
+            &context,
+        );
     } else if let Some(size) = name
         .strip_prefix("u8_")
         .and_then(|n| n.strip_suffix("_rows"))
@@ -141,7 +131,7 @@ fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorView<
         let rows: Vec<u8> = rows(image, size)
             .flat_map(|row| picture.pixels()[row * stride..][..stride].iter().copied())
             .collect();
-        assert_levels(&rows, expected.data(), input.tolerance, &context);
+        assert_levels(&rows, levels(expected), input.tolerance, &context);
     } else if let Some(size) = name
         .strip_prefix("tensor")
         .and_then(|n| n.strip_suffix("_rows"))
@@ -157,7 +147,7 @@ fn check_output(input: &Input, image: &Value, name: &str, expected: &TensorView<
         assert_close(&rows, expected, input.tolerance, &context);
     } else if let Some(size) = name.strip_prefix("tensor") {
         let values = preprocessed(&input.picture, size.parse().unwrap());
-        assert_eq!(values.shape(), expected.shape(), "{context}");
+        assert_eq!(values.shape(), expected.shape[..], "{context}");
         assert_close(&values.data, expected, input.tolerance, &context);
     } else {
         panic!("{context}: unknown output");
@@ -217,7 +207,11 @@ fn rows<'a>(image: &'a Value, size: &str) -> impl Iterator<Item = usize> + use<'
     rows.iter().map(|row| row.as_u64().unwrap() as usize)
 }
 
-fn assert_levels(levels: &[u8], expected: &[u8], tolerance: Tolerance, context: &str) {
+fn levels(data: &TensorData) -> &[u8] {
+    data.as_slice().unwrap()
+}
+
+fn assert_levels(levels: &[u8], expected: &[u8], tolerance: Levels, context: &str) {
     assert_eq!(levels.len(), expected.len(), "{context}");
     let differences: Vec<u8> = levels
         .iter()
@@ -234,29 +228,21 @@ fn assert_levels(levels: &[u8], expected: &[u8], tolerance: Tolerance, context: 
     println!("{context}: at most {largest} levels, {mean:.3} on average");
 }
 
-fn assert_close(values: &[f32], expected: &TensorView<'_>, tolerance: Tolerance, context: &str) {
-    let expected: Vec<f32> = expected
-        .data()
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
-        .collect();
-    assert_eq!(values.len(), expected.len(), "{context}");
-    let tolerance = f32::from(tolerance.largest) * LEVEL + TENSOR_TOLERANCE;
-    for (index, (value, expected)) in values.iter().zip(&expected).enumerate() {
-        assert!(
-            (value - expected).abs() <= tolerance,
-            "{context}: {value} instead of {expected} at {index}"
-        );
-    }
+fn assert_close(values: &[f32], expected: &TensorData, tolerance: Levels, context: &str) {
+    let values: Vec<f64> = values.iter().map(|&value| value.into()).collect();
+    let expected: Vec<f64> = expected.iter().collect();
+    let tolerance = Tolerance {
+        absolute: f64::from(tolerance.largest) * LEVEL + TENSOR_TOLERANCE,
+        ..Tolerance::EXACT
+    };
+    assert_values_close(context, &values, &expected, tolerance);
 }
 
 /// `sum` is over normalised values or their squares; a level changes either by up to two
 /// [`LEVEL`]s.
-fn assert_sum(sum: f64, expected: &Value, values: usize, tolerance: Tolerance, context: &str) {
+fn assert_sum(sum: f64, expected: &Value, values: usize, tolerance: Levels, context: &str) {
     let expected = expected.as_f64().unwrap();
-    let tolerance = 2.0 * tolerance.mean * f64::from(LEVEL) + SUM_TOLERANCE;
+    let tolerance = 2.0 * tolerance.mean * LEVEL + SUM_TOLERANCE;
     assert!(
         (sum - expected).abs() <= tolerance * values as f64,
         "{context}: {sum} instead of {expected}"

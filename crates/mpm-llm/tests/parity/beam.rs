@@ -8,53 +8,51 @@ use mpm_llm::{
     decoding::{BeamSearch, DecodingParams, DecodingSession, Strategy, Token, generate},
     tokenizer::CpmBeeTokenizer,
 };
-use serde_json::Value;
-
-use crate::{
-    common,
-    tensors::{TensorFile, Tolerance, check_values},
+use mpm_test_support::{
+    Case, Tolerance, assert_values_close, cases, load_branch, report, vocabulary,
 };
+use serde_json::Value;
 
 /// Sums of f32 log probabilities over up to hundreds of steps; each is rounded
 /// to its sum's spacing, and the model's own logits differ by some 1e-6.
 const SCORE: Tolerance = Tolerance {
     absolute: 2e-4,
     relative: 2e-5,
+    ..Tolerance::EXACT
 };
 /// Tokens that the reference's `max_length` does not count.
 const EXTRA_TOKENS: usize = 2;
 
 #[test]
 fn beam_search() {
-    let names = common::cases("e_beam_");
-    let Some(vocabulary) = common::small_vocabulary() else {
+    let cases = cases("e_beam_");
+    let Some(vocabulary) = vocabulary::small() else {
         return;
     };
     let tokenizer = CpmBeeTokenizer::from_file(vocabulary).unwrap();
     let special = AnswerTokens::from(&tokenizer);
     let mut runs = 0;
-    for name in &names {
-        let (json, file) = (common::json(name), TensorFile::open(name));
-        let config: CpmBeeConfig = serde_json::from_value(json["llm_config"].clone()).unwrap();
+    for case in &cases {
+        let config: CpmBeeConfig = serde_json::from_value(case.json["llm_config"].clone()).unwrap();
         let model: CpmBee<Flex> = config.init(&Default::default()).unwrap();
-        let model = file.load(model.no_grad(), "llm.");
-        for run in json["runs"].as_array().unwrap() {
-            search(&file, &model, special, run);
+        let model = load_branch(model.no_grad(), case, "llm");
+        for run in case.json["runs"].as_array().unwrap() {
+            search(case, &model, special, run);
             runs += 1;
         }
     }
-    println!("parity: {} cases (e_beam, {runs} runs)", names.len());
+    report(cases.len(), &format!("e_beam, {runs} runs"));
 }
 
-fn search(file: &TensorFile, model: &CpmBee<Flex>, special: AnswerTokens, run: &Value) {
+fn search(case: &Case, model: &CpmBee<Flex>, special: AnswerTokens, run: &Value) {
     let tag = run["tag"].as_str().unwrap();
     let params = params(&run["settings"]);
-    let prompt = prompt(file, tag, run);
+    let prompt = prompt(case, tag, run);
     let session = || {
         CpmBeeSession::new(
             model,
             prompt.clone(),
-            Some(file.float(&format!("out.{tag}.vision_hidden_states"))),
+            Some(case.tensor(&format!("out.{tag}.vision_hidden_states"))),
             special,
             params.max_new_tokens,
         )
@@ -85,17 +83,17 @@ fn search(file: &TensorFile, model: &CpmBee<Flex>, special: AnswerTokens, run: &
         }
     }
     // The longest run comes without its steps.
-    if file.has(&format!("out.{tag}.step_words")) {
+    if case.has(&format!("out.{tag}.step_words")) {
         assert_eq!(
             words,
-            file.ints(&format!("out.{tag}.step_words")),
+            case.ints(&format!("out.{tag}.step_words")),
             "{tag}: candidates"
         );
-        let expected: Vec<f64> = file
+        let expected: Vec<f64> = case
             .data(&format!("out.{tag}.step_scores"))
             .iter()
             .collect();
-        check_values(&format!("{tag}: step scores"), &scores, &expected, SCORE);
+        assert_values_close(&format!("{tag}: step scores"), &scores, &expected, SCORE);
     }
     let steps = words.len() / (2 * beams);
     assert_eq!(steps as u64, run["steps"].as_u64().unwrap(), "{tag}: steps");
@@ -122,7 +120,7 @@ fn search(file: &TensorFile, model: &CpmBee<Flex>, special: AnswerTokens, run: &
             ..SCORE
         };
         let score = expected["score"].as_f64().unwrap();
-        check_values(
+        assert_values_close(
             &format!("{tag}: score"),
             &[actual.score],
             &[score],
@@ -164,8 +162,8 @@ fn params(settings: &Value) -> DecodingParams {
     }
 }
 
-fn prompt(file: &TensorFile, tag: &str, run: &Value) -> CpmBeePrompt {
-    let ints = |name: &str| file.ints(&format!("in.{tag}.{name}"));
+fn prompt(case: &Case, tag: &str, run: &Value) -> CpmBeePrompt {
+    let ints = |name: &str| case.ints(&format!("in.{tag}.{name}"));
     let info = &run["other_info"];
     CpmBeePrompt {
         ids: ints("input_ids"),
@@ -174,7 +172,7 @@ fn prompt(file: &TensorFile, tag: &str, run: &Value) -> CpmBeePrompt {
             batch: 1,
             len: ints("input_ids").len(),
             position: ints("input_pos"),
-            context: file.bools(&format!("in.{tag}.context")),
+            context: case.bools(&format!("in.{tag}.context")),
             sample_ids: ints("sample_idx"),
             num_segments: ints("num_segments"),
             segment_ids: ints("segment_ids"),

@@ -2,9 +2,8 @@
 
 use mpm_llm::LlmError;
 use mpm_llm::tokenizer::{CpmBeeTokenizer, ExtTable, TokenKind, Vocabulary, escape, unescape};
+use mpm_test_support::{Case, cases, report, vocabulary};
 use serde_json::Value;
-
-use crate::common;
 
 fn ints(value: &Value) -> Vec<i32> {
     let ints = value.as_array().unwrap().iter();
@@ -22,17 +21,17 @@ pub fn table(value: &Value) -> ExtTable {
         .collect()
 }
 
-/// The vocabulary a case was made with; `None` where it is not at hand.
-pub fn tokenizer_for(case: &Value) -> Option<CpmBeeTokenizer> {
-    let small = case["vocab_file"]
+/// With the vocabulary a case was made with; `None` where it is not at hand.
+pub fn tokenizer_for(case: &Case) -> Option<CpmBeeTokenizer> {
+    let small = case.json["vocab_file"]
         .as_str()
         .is_some_and(|file| file.contains("small_vocab"));
     let path = if small {
-        common::small_vocabulary()
+        vocabulary::small()
     } else {
-        common::real_vocabulary()
+        vocabulary::published()
     };
-    Some(CpmBeeTokenizer::new(Vocabulary::from_file(path?).unwrap()).unwrap())
+    Some(CpmBeeTokenizer::from_file(path?).unwrap())
 }
 
 fn check_tokens(tokenizer: &CpmBeeTokenizer, case: &Value) {
@@ -99,62 +98,59 @@ fn check_error(tokenizer: &CpmBeeTokenizer, case: &Value) {
     }
 }
 
+fn check_decoding(tokenizer: &CpmBeeTokenizer, case: &Value) {
+    let decoded = tokenizer.decode(&ints(&case["ids"]), &table(&case["ext_table"]));
+    assert_eq!(decoded.unwrap(), text(&case["decode"]));
+}
+
+fn check_decoding_error(tokenizer: &CpmBeeTokenizer, case: &Value) {
+    let ext = case.get("ext_table").map(table).unwrap_or_default();
+    let error = tokenizer.decode(&ints(&case["ids"]), &ext).unwrap_err();
+    assert!(
+        matches!(error, LlmError::UnknownId { id, .. } if id.to_string() == text(&case["message"])),
+        "{error}"
+    );
+}
+
+fn check_escaping(case: &Value) {
+    assert_eq!(escape(text(&case[0])), text(&case[1]));
+    assert_eq!(unescape(text(&case[0])), text(&case[2]));
+}
+
+fn check_vocabulary(vocabulary: &Vocabulary, case: &Case) {
+    assert_eq!(vocabulary.len(), case.size("/vocab_size"));
+    assert_eq!(vocabulary.max_word_len(), case.size("/max_word_len"));
+    for (token, id) in case.json["special_tokens"].as_object().unwrap() {
+        assert_eq!(vocabulary.id(token).map(u64::from), id.as_u64(), "{token}");
+    }
+}
+
 #[test]
 fn tokenizer() {
     let mut count = 0;
-    for name in common::cases("a_") {
-        let file = common::json(&name);
+    for file in cases("a_") {
         let Some(tokenizer) = tokenizer_for(&file) else {
             continue;
         };
-        let vocabulary = tokenizer.vocabulary();
-        assert_eq!(
-            vocabulary.len() as u64,
-            file["vocab_size"].as_u64().unwrap()
-        );
-        assert_eq!(
-            vocabulary.max_word_len() as u64,
-            file["max_word_len"].as_u64().unwrap()
-        );
-        for (token, id) in file["special_tokens"].as_object().unwrap() {
-            assert_eq!(vocabulary.id(token).map(u64::from), id.as_u64(), "{token}");
-        }
-        let group = |key: &str| file[key].as_array().unwrap();
-        for case in group("cases") {
+        check_vocabulary(tokenizer.vocabulary(), &file);
+        let mut each = |group: &str, check: &dyn Fn(&Value)| {
+            let cases = file.json[group].as_array().unwrap();
+            cases.iter().for_each(check);
+            count += cases.len();
+        };
+        each("cases", &|case| {
             check_tokens(&tokenizer, case);
             check_encoding(&tokenizer, case, ExtTable::new());
-        }
-        for case in group("past_table_cases") {
+        });
+        each("past_table_cases", &|case| {
             check_encoding(&tokenizer, case, table(&case["past_table"]));
-        }
-        for case in group("errors") {
-            check_error(&tokenizer, case);
-        }
-        for case in group("decode_cases") {
-            let decoded = tokenizer.decode(&ints(&case["ids"]), &table(&case["ext_table"]));
-            assert_eq!(decoded.unwrap(), text(&case["decode"]));
-        }
-        for case in group("decode_errors") {
-            let ext = case.get("ext_table").map(table).unwrap_or_default();
-            let error = tokenizer.decode(&ints(&case["ids"]), &ext).unwrap_err();
-            assert!(
-                matches!(error, LlmError::UnknownId { id, .. } if id.to_string() == text(&case["message"])),
-                "{error}"
-            );
-        }
-        for case in group("escape_cases") {
-            assert_eq!(escape(text(&case[0])), text(&case[1]));
-            assert_eq!(unescape(text(&case[0])), text(&case[2]));
-        }
-        let groups = [
-            "cases",
-            "past_table_cases",
-            "errors",
-            "decode_cases",
-            "decode_errors",
-            "escape_cases",
-        ];
-        count += groups.iter().map(|key| group(key).len()).sum::<usize>();
+        });
+        each("errors", &|case| check_error(&tokenizer, case));
+        each("decode_cases", &|case| check_decoding(&tokenizer, case));
+        each("decode_errors", &|case| {
+            check_decoding_error(&tokenizer, case)
+        });
+        each("escape_cases", &check_escaping);
     }
-    println!("parity: {count} cases (tokenizer)");
+    report(count, "tokenizer");
 }

@@ -1,12 +1,10 @@
 //! One question, one answer.
 
 use mpm_data::picture::Picture;
+use mpm_test_support::folder;
 use serde_json::Value;
 
-use crate::{
-    fixtures,
-    sandbox::{Sandbox, run},
-};
+use crate::sandbox::{Sandbox, run};
 
 #[test]
 fn an_answer_goes_to_standard_output() {
@@ -130,7 +128,7 @@ fn any_picture_can_be_shown() {
     image::RgbImage::new(1, 1)
         .save(sandbox.path("dot.png"))
         .unwrap();
-    let folder = fixtures::folder().join("f_images");
+    let folder = folder().join("f_images");
     let mut pictures: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -4,10 +4,11 @@ use std::{fs, path::Path};
 
 use burn::tensor::DType;
 use mpm_core::weights::{KeyMap, Precision, save};
+use mpm_test_support::{cases, folder};
 use viscpm_chat::ModelConfig;
 
 use crate::{
-    fixtures,
+    config::config,
     sandbox::{Outcome, Sandbox, model, run},
 };
 
@@ -29,8 +30,8 @@ fn a_safetensors_file_is_as_good_as_its_folder() {
 #[test]
 fn what_torch_saved_is_read() {
     let sandbox = Sandbox::new();
-    for case in fixtures::cases("i_ckpt_chat_") {
-        let mut config = ModelConfig::new(case.config()).unwrap();
+    for case in cases("i_ckpt_chat_") {
+        let mut config = ModelConfig::new(config(&case)).unwrap();
         config.decoding.max_new_tokens = 8;
         sandbox.write("config.json", serde_json::to_vec(&config).unwrap());
         let vocabulary = fs::read_to_string(sandbox.path("model/vocab.txt")).unwrap();
@@ -41,7 +42,7 @@ fn what_torch_saved_is_read() {
         for name in case.json["files"].as_object().unwrap().keys() {
             // The one without a language model is refused, see below.
             if !name.contains("mixed") {
-                let file = fixtures::folder().join("i_checkpoints").join(name);
+                let file = folder().join("i_checkpoints").join(name);
                 let outcome = open(&sandbox, &file, "vocab.txt", "config.json");
                 answers.push(outcome.answer().to_owned());
             }
@@ -57,8 +58,8 @@ fn what_torch_saved_is_read() {
 #[test]
 fn the_wrong_file_is_named_for_what_it_is() {
     let sandbox = Sandbox::new();
-    let torch = fs::read(fixtures::folder().join("i_checkpoints/chat_a.pt")).unwrap();
-    let legacy = fs::read(fixtures::folder().join("i_checkpoints/chat_a_legacy.pt")).unwrap();
+    let torch = fs::read(folder().join("i_checkpoints/chat_a.pt")).unwrap();
+    let legacy = fs::read(folder().join("i_checkpoints/chat_a_legacy.pt")).unwrap();
     let weights = fs::read(sandbox.path("model/model.safetensors")).unwrap();
     let marker = sandbox.path("executed");
     let command = format!("touch {}", marker.display());

@@ -2,19 +2,28 @@
 
 use burn::{
     backend::Flex,
-    tensor::{DType, TensorData},
+    tensor::{DType, Tensor, TensorData},
 };
 use mpm_core::weights::{LoadOptions, Precision, WeightFile, load, save};
+use mpm_test_support::{Case, Tolerance, assert_data_close, cases, folder, report};
 use viscpm_chat::{ChatError, ChatModel, ModelConfig, VisCpmChat, checkpoint_keys};
 
-use super::common::{Case, assert_close, cases, folder};
+use super::{
+    config::config,
+    input::{bounds, input},
+};
 
 /// f16 weights are exact in f32, so only the order of summation differs.
-const FORWARD: f64 = 2e-5;
+const FORWARD: Tolerance = Tolerance {
+    absolute: 2e-5,
+    relative: 2e-5,
+    ..Tolerance::EXACT
+};
 
 #[test]
 fn checkpoints_load_and_run() {
-    for case in cases("i_ckpt_chat_") {
+    let cases = cases("i_ckpt_chat_");
+    for case in &cases {
         let mut loaded = 0;
         for name in case.json["files"].as_object().unwrap().keys() {
             let file = WeightFile::open(folder().join("i_checkpoints").join(name)).unwrap();
@@ -26,13 +35,14 @@ fn checkpoints_load_and_run() {
                     .for_each(|tensor| drop(tensor.read()));
                 continue;
             }
-            check(&case, load_f32(&case, &file), name);
-            kept_half(&case, &file);
+            check(case, load_f32(case, &file), name);
+            kept_half(case, &file);
             loaded += 1;
         }
         assert!(loaded >= 3, "{}: {loaded} whole checkpoints", case.name);
-        through_safetensors(&case);
+        through_safetensors(case);
     }
+    report(cases.len(), "i_ckpt_chat");
 }
 
 fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
@@ -42,7 +52,7 @@ fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
         progress: None,
     };
     load(
-        case.config().init(&Default::default()).unwrap(),
+        config(case).init(&Default::default()).unwrap(),
         file,
         &options,
     )
@@ -50,32 +60,20 @@ fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
 }
 
 fn check(case: &Case, model: VisCpmChat<Flex>, name: &str) {
-    let named = |what: &str| format!("{} {name} {what}", case.name);
     let features = model
         .visual
         .forward(case.tensor("in.pixel_values"))
         .unwrap();
-    assert_close(
-        &named("features"),
-        features.clone(),
-        case.tensor("out.vision_hidden_states"),
-        FORWARD,
-    );
     let output = model
-        .forward(&case.input(), features, &case.bounds())
+        .forward(&input(case), features.clone(), &bounds(case))
         .unwrap();
-    assert_close(
-        &named("hidden states"),
-        output.hidden_states,
-        case.tensor("out.hidden_states"),
-        FORWARD,
-    );
-    assert_close(
-        &named("logits"),
-        output.logits,
-        case.tensor("out.logits"),
-        FORWARD,
-    );
+    let assert_close = |key: &str, actual: Tensor<Flex, 3>| {
+        let what = format!("{} {name} {key}", case.name);
+        assert_data_close(&what, &actual.into_data(), &case.data(key), FORWARD);
+    };
+    assert_close("out.vision_hidden_states", features);
+    assert_close("out.hidden_states", output.hidden_states);
+    assert_close("out.logits", output.logits);
 }
 
 /// Unless asked otherwise, f16 stays f16.
@@ -84,7 +82,7 @@ fn kept_half(case: &Case, file: &WeightFile) {
         keys: checkpoint_keys(),
         ..Default::default()
     };
-    let model: VisCpmChat<Flex> = case.config().init(&Default::default()).unwrap();
+    let model: VisCpmChat<Flex> = config(case).init(&Default::default()).unwrap();
     let model = load(model, file, &options).unwrap();
     let stored = file.tensors()["llm.input_embedding.weight"].read();
     assert_eq!(stored.dtype, DType::F16);
@@ -122,7 +120,7 @@ fn another_models_checkpoint_is_named() {
     let tokens = [
         "<pad>", "<unk>", "<mask>", "<sep>", "</n>", "</_>", "<s>", "</s>", "<root>", "<ans>",
     ];
-    let words = (tokens.len()..case.config().llm.vocab_size).map(|index| format!("w{index}"));
+    let words = (tokens.len()..config(&case).llm.vocab_size).map(|index| format!("w{index}"));
     let lines: Vec<String> = tokens
         .iter()
         .map(ToString::to_string)
@@ -141,12 +139,12 @@ fn another_models_checkpoint_is_named() {
     )
     .unwrap();
 
-    let config = ModelConfig::new(case.config()).unwrap();
+    let model_config = ModelConfig::new(config(&case)).unwrap();
     let open = |path: &std::path::Path| {
         ChatModel::<Flex>::from_checkpoint(
             path,
             &vocabulary,
-            config.clone(),
+            model_config.clone(),
             &Default::default(),
             &LoadOptions::default(),
         )
