@@ -267,6 +267,20 @@ fn training_pictures_are_training_pictures() {
 }
 
 #[test]
+fn named_pictures_show_what_they_are_named() {
+    let tasks = tasks();
+    for index in 0..SAMPLES {
+        let (scene, class) = tasks.named_picture(2, index);
+        let [placed] = scene.emoji[..] else {
+            panic!("{scene:?}");
+        };
+        assert!(tasks.classes()[class].concepts().contains(&placed.concept));
+        let split = set().split(placed.concept, placed.style).unwrap();
+        assert_eq!(split, Split::Train, "{placed:?}");
+    }
+}
+
+#[test]
 fn answers_are_there_and_in_the_right_language() {
     let tasks = tasks();
     let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));

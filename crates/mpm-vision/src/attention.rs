@@ -35,13 +35,14 @@ pub struct MultiheadAttention<B: Backend> {
 impl<B: Backend> MultiheadAttention<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
         let d = config.d_model;
-        let gain = init::sub_layer_norm_gain(config.num_layers);
+        let std = config.init_std;
+        let gained = std * init::sub_layer_norm_gain(config.num_layers);
         let norm = LayerNormConfig::new(d).with_epsilon(config.layer_norm_eps);
         Self {
-            k_proj: Multiway::new(|| init::linear(d, d, 1.0, device)),
-            v_proj: Multiway::new(|| init::linear(d, d, gain, device)),
-            q_proj: Multiway::new(|| init::linear(d, d, 1.0, device)),
-            out_proj: Multiway::new(|| init::linear(d, d, gain, device)),
+            k_proj: Multiway::new(|| init::linear(d, d, std, device)),
+            v_proj: Multiway::new(|| init::linear(d, d, gained, device)),
+            q_proj: Multiway::new(|| init::linear(d, d, std, device)),
+            out_proj: Multiway::new(|| init::linear(d, d, gained, device)),
             inner_attn_ln: Multiway::new(|| norm.init(device)),
             num_heads: config.num_heads,
         }

@@ -11,7 +11,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use crate::{VisionError, config::Beit3Config};
+use crate::{VisionError, config::Beit3Config, stem::ConvStem};
 
 /// The position of the first token; torchscale keeps Fairseq's convention of
 /// starting at 2, so the first two rows of a position table are never used.
@@ -20,21 +20,28 @@ pub const POSITION_OFFSET: usize = 2;
 /// Cuts a picture into patches and projects each, after a class token.
 #[derive(Module, Debug)]
 pub struct VisionEmbedding<B: Backend> {
+    /// What pictures pass before; BEiT-3 has none.
+    pub stem: ConvStem<B>,
     /// Projection of a patch to `d_model`.
     pub proj: Conv2d<B>,
     /// The token before the patches, `[1, 1, d_model]`.
     pub cls_token: Param<Tensor<B, 3>>,
+    in_channels: usize,
     image_size: usize,
 }
 
 impl<B: Backend> VisionEmbedding<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
-        let patch = [config.patch_size; 2];
+        let patch = [config.patch_size / config.stem_stride(); 2];
+        let channels = config.stem_channels.last();
+        let channels = *channels.unwrap_or(&config.in_channels);
         Self {
-            proj: Conv2dConfig::new([config.in_channels, config.d_model], patch)
+            stem: ConvStem::new(config, device),
+            proj: Conv2dConfig::new([channels, config.d_model], patch)
                 .with_stride(patch)
                 .init(device),
             cls_token: Initializer::Zeros.init([1, 1, config.d_model], device),
+            in_channels: config.in_channels,
             image_size: config.image_size,
         }
     }
@@ -49,31 +56,42 @@ impl<B: Backend> VisionEmbedding<B> {
     /// # Errors
     /// [`VisionError::PictureShape`] for pictures of another shape.
     pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
-        let [batch, channels, height, width] = pixel_values.dims();
+        let [_, channels, height, width] = pixel_values.dims();
         let (expected, found) = (self.picture_shape(), [channels, height, width]);
         if expected != found {
             return Err(VisionError::PictureShape { expected, found });
         }
         let weight_dtype = self.proj.weight.val().dtype();
-        let patches = self.proj.forward(pixel_values.cast(weight_dtype));
+        Ok(self.project(self.stem.forward(pixel_values.cast(weight_dtype))))
+    }
+
+    /// Projects what the stem made of pictures.
+    ///
+    /// # Shapes
+    /// - features: `[batch, channels, side, side]`, the output of the stem
+    /// - output: `[batch, 1 + patches, d_model]`, patches row by row
+    pub fn project(&self, features: Tensor<B, 4>) -> Tensor<B, 3> {
+        let batch = features.dims()[0];
+        let patches = self.proj.forward(features);
         let patches = patches.flatten::<3>(2, 3).swap_dims(1, 2);
         let cls_token = self.cls_token.val();
         let d_model = cls_token.dims()[2];
-        Ok(Tensor::cat(
-            vec![cls_token.expand([batch, 1, d_model]), patches],
-            1,
-        ))
+        Tensor::cat(vec![cls_token.expand([batch, 1, d_model]), patches], 1)
     }
 
     /// `[channels, height, width]` of the pictures that are taken.
     pub fn picture_shape(&self) -> [usize; 3] {
-        let channels = self.proj.weight.shape()[1];
-        [channels, self.image_size, self.image_size]
+        [self.in_channels, self.image_size, self.image_size]
+    }
+
+    /// Side of a patch in pixels.
+    fn patch_size(&self) -> usize {
+        self.proj.stride[0] * self.stem.stride()
     }
 
     /// Patches along a side of the picture.
     pub fn grid_size(&self) -> usize {
-        self.image_size / self.proj.stride[0]
+        self.image_size / self.patch_size()
     }
 
     /// The same patches over pictures of another size.
@@ -81,7 +99,7 @@ impl<B: Backend> VisionEmbedding<B> {
     /// # Errors
     /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
     pub(crate) fn with_image_size(self, image_size: usize) -> Result<Self, VisionError> {
-        let patch = self.proj.stride[0];
+        let patch = self.patch_size();
         if image_size == 0 || !image_size.is_multiple_of(patch) {
             return Err(VisionError::Config {
                 field: "image_size",

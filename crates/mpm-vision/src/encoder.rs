@@ -89,7 +89,7 @@ impl<B: Backend> Encoder<B> {
             EmbeddingConfig::new(count, config.d_model)
                 .with_initializer(Initializer::Normal {
                     mean: 0.0,
-                    std: 1.0,
+                    std: config.init_std,
                 })
                 .init(device)
         };

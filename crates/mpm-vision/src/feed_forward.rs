@@ -24,10 +24,10 @@ pub struct FeedForwardNetwork<B: Backend> {
 
 impl<B: Backend> FeedForwardNetwork<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
-        let gain = init::sub_layer_norm_gain(config.num_layers);
+        let std = config.init_std * init::sub_layer_norm_gain(config.num_layers);
         Self {
-            fc1: init::linear(config.d_model, config.d_ff, gain, device),
-            fc2: init::linear(config.d_ff, config.d_model, gain, device),
+            fc1: init::linear(config.d_model, config.d_ff, std, device),
+            fc2: init::linear(config.d_ff, config.d_model, std, device),
             ffn_layernorm: LayerNormConfig::new(config.d_ff)
                 .with_epsilon(config.layer_norm_eps)
                 .init(device),

@@ -1,7 +1,9 @@
 //! How BEiT-3's weights start, for training from scratch.
 //!
 //! VisCPM's `BEiT3Wrapper` draws the weights of linear layers from a normal
-//! distribution of deviation 0.02 cut at one deviation and zeroes the biases.
+//! distribution of deviation 0.02 ([`Beit3Config::init_std`](crate::Beit3Config)) cut at
+//! one deviation and zeroes the biases. Position tables start alike here, where
+//! torchscale draws them from N(0, 1).
 //! Sub-layernorm (Magneto, <https://arxiv.org/abs/2210.06423>, and torchscale's
 //! `Encoder`) multiplies those of the value and output projections and of the
 //! feed-forward networks by √(ln 2N) for N layers. In the reference the wrapper
@@ -14,9 +16,6 @@ use burn::{
 };
 use std::f64::consts::SQRT_2;
 
-/// Standard deviation of the normal distribution before it is cut.
-pub(crate) const STD: f64 = 0.02;
-
 /// Mass of a normal distribution within one standard deviation, erf(1/√2).
 const MASS_WITHIN_STD: f64 = 0.682_689_492_137_085_9;
 
@@ -25,15 +24,16 @@ pub(crate) fn sub_layer_norm_gain(num_layers: usize) -> f64 {
     (2.0 * num_layers as f64).ln().sqrt()
 }
 
-/// A linear layer with cut normal weights times `gain`, and zero biases.
+/// A linear layer with zero biases and weights from a normal distribution of
+/// deviation `std`, cut at one deviation.
 pub(crate) fn linear<B: Backend>(
     d_input: usize,
     d_output: usize,
-    gain: f64,
+    std: f64,
     device: &B::Device,
 ) -> Linear<B> {
     Linear {
-        weight: truncated_normal([d_input, d_output], STD * gain, device),
+        weight: truncated_normal([d_input, d_output], std, device),
         bias: Some(Initializer::Zeros.init([d_output], device)),
     }
 }

@@ -12,11 +12,15 @@ mod interpolation;
 mod linear;
 pub mod muffin;
 pub mod multiway;
+mod normalised_stem;
 mod picture_encoder;
+mod stem;
 
 pub use beit3::Beit3;
 pub use config::{Beit3Config, MuffinConfig};
 pub use error::VisionError;
 pub use interpolation::interpolate_positions;
 pub use muffin::{Muffin, UNUSED_KEYS};
+pub use normalised_stem::{NormalisedBlock, NormalisedStem};
 pub use picture_encoder::PictureEncoder;
+pub use stem::ConvStem;

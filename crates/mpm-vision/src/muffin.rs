@@ -10,7 +10,7 @@ use burn::{
 };
 use mpm_core::{MpmBackend, kernel::gelu};
 
-use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig, init, linear::linear};
+use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig, linear::linear};
 
 /// The tensors of a VisCPM-Chat checkpoint's picture side that no forward pass
 /// reads, and that [`Muffin`] therefore does not hold.
@@ -65,7 +65,7 @@ impl MuffinConfig {
         let d_model = self.encoder.d_model;
         let queries = Initializer::Normal {
             mean: 0.0,
-            std: init::STD,
+            std: self.encoder.init_std,
         };
         Ok(Muffin {
             vpm: VisualPerception {

@@ -1,10 +1,11 @@
 //! Trains the small VisCPM-Chat that ships with MPM, on a laptop's CPU.
 //!
-//! The stages are those of the paper, in miniature: a bilingual language model,
-//! a visual module that sees English captions only, and tuning on English
-//! instructions with a few translated ones. `docs/small-model.md` explains the
+//! The stages are those of the paper, in miniature: a bilingual language model, a
+//! picture encoder pretrained on English names, a visual module that sees English
+//! captions only, and tuning on English instructions with a few translated ones. `docs/small-model.md` explains the
 //! recipe and gives the figures.
 
+mod encoder;
 mod evaluate;
 mod export;
 mod objective;

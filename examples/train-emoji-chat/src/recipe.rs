@@ -12,7 +12,7 @@ use crate::BoxError;
 /// The recipe of the model that ships with the repository.
 const SHIPPED: &str = include_str!("../recipe.json");
 
-/// All settings of the three stages.
+/// All settings of the stages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -25,11 +25,10 @@ pub struct Recipe {
     pub vocabulary_size: usize,
     /// Sizes of both parts; `llm.vocab_size` follows the vocabulary.
     pub model: VisCpmChatConfig,
-    /// How many batches the samples of a step are cut into, sorted by length. Cores
-    /// work on them at the same time.
-    pub batches: NonZeroUsize,
     /// Text only, bilingual: the language model.
     pub language: Stage,
+    /// Pictures with English names: the picture encoder, without a language model.
+    pub encoder: Stage,
     /// Pictures with English captions; the language model is frozen.
     pub vision: Stage,
     /// Questions about pictures; everything trains.
@@ -50,6 +49,9 @@ pub struct Stage {
     pub steps: usize,
     /// Samples of one update.
     pub batch: usize,
+    /// How many parts these are cut into, sorted by length, for cores to work on at the
+    /// same time.
+    pub parts: NonZeroUsize,
     /// The highest learning rate.
     pub learning_rate: f64,
     /// Steps until it is reached.
@@ -87,7 +89,7 @@ impl Recipe {
             decay: Decay::Cosine { floor: 0.02 },
         };
         TrainerConfig {
-            accumulation: self.batches,
+            accumulation: stage.parts,
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             optimizer: OptimizerConfig {
                 weight_decay: stage.weight_decay,

@@ -241,4 +241,4 @@ impl DataSource for SampleSource {
 
 /// Keeps the numbers of the augmentation apart from those of the tasks, which
 /// are drawn from the bare seed.
-const SOURCE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const SOURCE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;

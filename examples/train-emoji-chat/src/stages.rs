@@ -1,4 +1,4 @@
-//! The three stages: language, vision, instructions.
+//! The stages: language, encoder, vision, instructions.
 
 use std::{
     num::NonZeroUsize,
@@ -19,21 +19,26 @@ use mpm_core::{
     backend::BackendTask,
     weights::{LoadOptions, Precision},
 };
-use mpm_data::emoji::{EmojiSet, Tasks};
+use mpm_data::{
+    emoji::{EmojiSet, Tasks},
+    picture::augment::TrainAugmentation,
+};
 use mpm_llm::{
     decoding::{DecodingParams, Strategy},
     tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
 };
 use mpm_train::{
-    CheckpointStore, Prefetch, StepReport, Trainer,
+    CheckpointStore, DataSource, Objective, Prefetch, StepReport, Trainer,
     freeze::{ParameterTable, train_only},
     metrics::MetricsWriter,
     pattern::PathPattern,
 };
-use viscpm_chat::{ChatModel, ModelConfig, VisCpmChat};
+use mpm_vision::Muffin;
+use viscpm_chat::{ChatModel, ModelConfig};
 
 use crate::{
     BoxError,
+    encoder::{ClassObjective, PictureClassifier, PictureSource},
     objective::ChatObjective,
     recipe::{Recipe, Stage},
     source::{SampleSource, StepBatches, Stream},
@@ -48,6 +53,9 @@ const MAX_PROMPT_TOKENS: usize = 256;
 /// Checkpoints kept of each stage.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
+/// Batches over which the stem's statistics are measured.
+const FOLDED_BATCHES: usize = 16;
+
 /// Batches prepared while the model computes.
 const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
@@ -56,6 +64,8 @@ const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 pub enum StageName {
     /// The language model, from bilingual text only.
     Language,
+    /// The picture encoder, from English names of pictures.
+    Encoder,
     /// The visual module, from English captions; the language model is frozen.
     Vision,
     /// Both, from English instructions, a few translated ones and text.
@@ -67,6 +77,7 @@ impl StageName {
     pub fn folder(self, run: &Path) -> PathBuf {
         run.join(match self {
             Self::Language => "language",
+            Self::Encoder => "encoder",
             Self::Vision => "vision",
             Self::Instruction => "instruction",
         })
@@ -93,29 +104,24 @@ impl BackendTask for RunStage {
         let previous = |name: StageName| {
             ChatModel::<Autodiff<B>>::open(name.folder(&self.run), &device, &full_precision())
         };
-        let (start, stage, stream, parts): (_, _, _, &[&str]) = match self.name {
-            StageName::Language => (
-                fresh::<B>(recipe, &tasks, &device)?,
-                &recipe.language,
-                Stream::Text,
-                &["llm"],
-            ),
-            StageName::Vision => (
-                previous(StageName::Language)?,
-                &recipe.vision,
-                Stream::Captions,
-                &["visual"],
-            ),
-            StageName::Instruction => (
-                previous(StageName::Vision)?,
-                &recipe.instruction,
-                Stream::Instructions {
+        let start = match self.name {
+            StageName::Language => fresh::<B>(recipe, &tasks, &device)?,
+            StageName::Encoder => previous(StageName::Language)?,
+            StageName::Vision => previous(StageName::Encoder)?,
+            StageName::Instruction => previous(StageName::Vision)?,
+        };
+        let (stream, parts): (_, &[&str]) = match self.name {
+            StageName::Encoder => return self.pretrain_encoder(start, tasks, &device),
+            StageName::Language => (Stream::Text, &["llm"]),
+            StageName::Vision => (Stream::Captions, &["visual"]),
+            StageName::Instruction => {
+                let stream = Stream::Instructions {
                     translated: recipe.translated_pairs,
                     share: recipe.translated_share,
                     text_share: recipe.text_share,
-                },
-                &["llm", "visual"],
-            ),
+                };
+                (stream, &["llm", "visual"])
+            }
         };
         let source = SampleSource::new(
             (self.set, tasks),
@@ -124,31 +130,77 @@ impl BackendTask for RunStage {
             (start.config.preprocessing, recipe.model.visual.num_queries),
             recipe.seed,
             StepBatches {
-                samples: stage.batch,
-                batches: recipe.batches,
+                samples: self.stage().batch,
+                batches: self.stage().parts,
             },
         );
-        let model = self.train::<B>(start.model, stage, parts, source)?;
-        let finished = ChatModel {
-            model,
+        let patterns: Vec<_> = parts.iter().map(|part| PathPattern::new(*part)).collect();
+        let model = train_only::<Autodiff<B>, _>(start.model, &patterns)?;
+        let model = self.train::<B, _, _>(ChatObjective::new(), model, source)?;
+        self.save(ChatModel {
+            model: model.valid(),
             tokenizer: start.tokenizer,
             config: start.config,
-        };
-        Ok(finished.save(self.name.folder(&self.run), DType::F32)?)
+        })
     }
 }
 
 impl RunStage {
-    fn train<B: MpmBackend>(
+    fn stage(&self) -> &Stage {
+        match self.name {
+            StageName::Language => &self.recipe.language,
+            StageName::Encoder => &self.recipe.encoder,
+            StageName::Vision => &self.recipe.vision,
+            StageName::Instruction => &self.recipe.instruction,
+        }
+    }
+
+    /// Trains a fresh visual module's encoder on names of pictures.
+    fn pretrain_encoder<B: MpmBackend>(
         &self,
-        model: VisCpmChat<Autodiff<B>>,
-        stage: &Stage,
-        parts: &[&str],
-        source: SampleSource,
-    ) -> Result<VisCpmChat<B>, BoxError> {
+        mut start: ChatModel<Autodiff<B>>,
+        tasks: Arc<Tasks<'static>>,
+        device: &B::Device,
+    ) -> Result<(), BoxError> {
+        let classes = tasks.classes().len();
+        let source = || PictureSource {
+            set: self.set,
+            tasks: tasks.clone(),
+            augmentation: TrainAugmentation::new(start.config.preprocessing),
+            seed: self.recipe.seed,
+            batch: self.stage().batch.div_ceil(self.stage().parts.get()),
+            next: 0,
+        };
+        let config = &self.recipe.model.visual;
+        let visual = config.init(device)?;
+        let model = PictureClassifier::new(visual, &config.encoder, classes, device)?;
+        let model = self.train::<B, _, _>(ClassObjective::new(), model, source())?;
+        let mut source = source();
+        let mut pictures = Vec::new();
+        for _ in 0..FOLDED_BATCHES {
+            pictures.extend(source.next_batch()?);
+        }
+        let pictures = pictures.iter().map(|batch| batch.pixel_values::<B>(device));
+        let visual = model.valid().finish(pictures.collect());
+        start.model.visual = Muffin::from_inner(visual);
+        start.config.model.visual = config.clone();
+        self.save(ChatModel {
+            model: start.model.valid(),
+            tokenizer: start.tokenizer,
+            config: start.config,
+        })
+    }
+
+    /// Trains what is trainable of a model.
+    fn train<B, O, S>(&self, objective: O, model: O::Model, source: S) -> Result<O::Model, BoxError>
+    where
+        B: MpmBackend,
+        O: Objective<Autodiff<B>>,
+        S: DataSource<Batch = O::Batch> + Send + 'static,
+        S::Position: Send,
+    {
         let folder = self.name.folder(&self.run);
-        let patterns: Vec<_> = parts.iter().map(|part| PathPattern::new(*part)).collect();
-        let model = train_only::<Autodiff<B>, _>(model, &patterns)?;
+        let stage = self.stage();
         let table = ParameterTable::new::<Autodiff<B>, _>(&model).to_string();
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("parameters.txt"), table)?;
@@ -157,12 +209,17 @@ impl RunStage {
         config.checkpoint_every = Some(self.checkpoint_every);
         let checkpoints = CheckpointStore::open(folder.join("checkpoints"), KEPT)?;
         let mut source = Prefetch::new(source, PREFETCHED);
-        let mut trainer = Trainer::new(config, ChatObjective::<Autodiff<B>>::new(), model)?
+        let mut trainer = Trainer::<Autodiff<B>, O>::new(config, objective, model)?
             .with_checkpoints(checkpoints)
             .with_callback(MetricsWriter::json_lines(folder.join("metrics.jsonl")))
             .with_callback(progress(stage.steps));
         trainer.resume(&mut source)?;
-        Ok(trainer.run(&mut source)?.model.valid())
+        Ok(trainer.run(&mut source)?.model)
+    }
+
+    /// Writes the finished model for the next stage.
+    fn save<B: Backend>(&self, model: ChatModel<B>) -> Result<(), BoxError> {
+        Ok(model.save(self.name.folder(&self.run), DType::F32)?)
     }
 }
 

@@ -53,6 +53,17 @@ impl Tasks<'_> {
         caption(picture, question, answer, TaskKind::Caption)
     }
 
+    /// Picture `index` of the stream `seed` of training pictures of one thing, with
+    /// the place of its class in [`classes`](Tasks::classes).
+    #[must_use]
+    pub fn named_picture(&self, seed: u64, index: u64) -> (Scene, usize) {
+        let mut rng = Self::rng(seed, index);
+        let (class, pair) = self.draw(&mut rng);
+        let place = self.classes.iter().position(|other| other == class);
+        let place = place.expect("pictured classes are taken from the list of all");
+        (Scene::single(pair.0, pair.1, tint(&mut rng)), place)
+    }
+
     /// Sample `index` of the instruction stream `seed`: a question about a
     /// training picture.
     ///
