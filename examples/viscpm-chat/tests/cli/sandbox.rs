@@ -10,7 +10,7 @@ use std::{
 
 use burn::{
     backend::Flex,
-    module::Param,
+    module::{Module, Param},
     tensor::{DType, Tensor, backend::Backend, s},
 };
 use mpm_llm::{
@@ -57,7 +57,9 @@ pub fn model() -> ChatModel<Flex> {
         embedding_init_std: 1.0,
         ..CpmBeeConfig::tiny()
     };
-    let visual = MuffinConfig::new(Beit3Config::tiny(), llm.dim_model).with_num_queries(4);
+    // Weights of some size here, too: another picture shall give another answer.
+    let encoder = Beit3Config::tiny().with_init_std(0.5);
+    let visual = MuffinConfig::new(encoder, llm.dim_model).with_num_queries(4);
     let mut config = ModelConfig::new(VisCpmChatConfig { llm, visual }).unwrap();
     config.decoding = DecodingParams {
         strategy: Strategy::Greedy,
@@ -71,7 +73,9 @@ pub fn model() -> ChatModel<Flex> {
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     let device = Default::default();
     Flex::seed(&device, 7);
-    let mut model = config.model.init::<Flex>(&device).unwrap();
+    let fresh = || config.model.init::<Flex>(&device).unwrap();
+    // Weights are drawn when first read: now, while no other test draws.
+    let mut model = fresh().load_record(fresh().into_record());
     // Logit 0 for the end and for line breaks; some other one is always higher.
     let weight = model.llm.input_embedding.weight.val();
     let zeros = Tensor::zeros([1, weight.dims()[1]], &device);
