@@ -8,6 +8,11 @@ use mpm_core::{
     backend::{BackendKind, BackendTask},
 };
 
+/// As in the examples: the CPU backend allocates each tensor anew, and the system's
+/// allocator hands large ones back to the kernel every time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The environment variable that names the backend; criterion keeps the command
 /// line to itself. Without it the suites run on [`BackendKind::Flex`].
 pub const BACKEND_VARIABLE: &str = "MPM_BENCH_BACKEND";

@@ -116,6 +116,7 @@ impl BackendTask for EvaluateTask {
             let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
             if let (Some(english), Some(chinese)) =
                 (accuracy(Language::English), accuracy(Language::Chinese))
+                && english > 0.0
             {
                 writeln!(
                     stdout(),

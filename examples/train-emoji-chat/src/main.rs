@@ -5,6 +5,7 @@
 //! captions only, and tuning on English instructions with a few translated ones. `docs/small-model.md` explains the
 //! recipe and gives the figures.
 
+mod alignment;
 mod encoder;
 mod evaluate;
 mod export;
@@ -25,6 +26,11 @@ use crate::{
     recipe::Recipe,
     stages::{RunStage, StageName},
 };
+
+/// The CPU backend allocates each tensor anew, and the system's allocator hands
+/// large ones back to the kernel every time: half of a training step, at worst.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

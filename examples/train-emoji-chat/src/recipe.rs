@@ -29,6 +29,9 @@ pub struct Recipe {
     pub language: Stage,
     /// Pictures with English names: the picture encoder, without a language model.
     pub encoder: Stage,
+    /// Pictures with English names: the visual module's features become the language
+    /// model's embeddings of the names.
+    pub alignment: Stage,
     /// Pictures with English captions; the language model is frozen.
     pub vision: Stage,
     /// Questions about pictures; everything trains.

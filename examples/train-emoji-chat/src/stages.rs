@@ -21,7 +21,7 @@ use mpm_core::{
 };
 use mpm_data::{
     emoji::{EmojiSet, Tasks},
-    picture::augment::TrainAugmentation,
+    picture::{PicturePreprocessor, augment::TrainAugmentation},
 };
 use mpm_llm::{
     decoding::{DecodingParams, Strategy},
@@ -38,6 +38,7 @@ use viscpm_chat::{ChatModel, ModelConfig};
 
 use crate::{
     BoxError,
+    alignment::AlignmentObjective,
     encoder::{ClassObjective, PictureClassifier, PictureSource},
     objective::ChatObjective,
     recipe::{Recipe, Stage},
@@ -66,6 +67,8 @@ pub enum StageName {
     Language,
     /// The picture encoder, from English names of pictures.
     Encoder,
+    /// The visual module, from English names in the language model's embeddings.
+    Alignment,
     /// The visual module, from English captions; the language model is frozen.
     Vision,
     /// Both, from English instructions, a few translated ones and text.
@@ -78,6 +81,7 @@ impl StageName {
         run.join(match self {
             Self::Language => "language",
             Self::Encoder => "encoder",
+            Self::Alignment => "alignment",
             Self::Vision => "vision",
             Self::Instruction => "instruction",
         })
@@ -107,11 +111,13 @@ impl BackendTask for RunStage {
         let start = match self.name {
             StageName::Language => fresh::<B>(recipe, &tasks, &device)?,
             StageName::Encoder => previous(StageName::Language)?,
-            StageName::Vision => previous(StageName::Encoder)?,
+            StageName::Alignment => previous(StageName::Encoder)?,
+            StageName::Vision => previous(StageName::Alignment)?,
             StageName::Instruction => previous(StageName::Vision)?,
         };
         let (stream, parts): (_, &[&str]) = match self.name {
             StageName::Encoder => return self.pretrain_encoder(start, tasks, &device),
+            StageName::Alignment => return self.align(start, tasks),
             StageName::Language => (Stream::Text, &["llm"]),
             StageName::Vision => (Stream::Captions, &["visual"]),
             StageName::Instruction => {
@@ -137,11 +143,7 @@ impl BackendTask for RunStage {
         let patterns: Vec<_> = parts.iter().map(|part| PathPattern::new(*part)).collect();
         let model = train_only::<Autodiff<B>, _>(start.model, &patterns)?;
         let model = self.train::<B, _, _>(ChatObjective::new(), model, source)?;
-        self.save(ChatModel {
-            model: model.valid(),
-            tokenizer: start.tokenizer,
-            config: start.config,
-        })
+        self.save(ChatModel { model, ..start })
     }
 }
 
@@ -150,6 +152,7 @@ impl RunStage {
         match self.name {
             StageName::Language => &self.recipe.language,
             StageName::Encoder => &self.recipe.encoder,
+            StageName::Alignment => &self.recipe.alignment,
             StageName::Vision => &self.recipe.vision,
             StageName::Instruction => &self.recipe.instruction,
         }
@@ -163,14 +166,7 @@ impl RunStage {
         device: &B::Device,
     ) -> Result<(), BoxError> {
         let classes = tasks.classes().len();
-        let source = || PictureSource {
-            set: self.set,
-            tasks: tasks.clone(),
-            augmentation: TrainAugmentation::new(start.config.preprocessing),
-            seed: self.recipe.seed,
-            batch: self.stage().batch.div_ceil(self.stage().parts.get()),
-            next: 0,
-        };
+        let source = || self.pictures(start.config.preprocessing, &tasks);
         let config = &self.recipe.model.visual;
         let visual = config.init(device)?;
         let model = PictureClassifier::new(visual, &config.encoder, classes, device)?;
@@ -184,11 +180,38 @@ impl RunStage {
         let visual = model.valid().finish(pictures.collect());
         start.model.visual = Muffin::from_inner(visual);
         start.config.model.visual = config.clone();
-        self.save(ChatModel {
-            model: start.model.valid(),
-            tokenizer: start.tokenizer,
-            config: start.config,
-        })
+        self.save(start)
+    }
+
+    /// Trains the visual module to write the names of pictures in embeddings.
+    fn align<B: MpmBackend>(
+        &self,
+        mut start: ChatModel<Autodiff<B>>,
+        tasks: Arc<Tasks<'static>>,
+    ) -> Result<(), BoxError> {
+        let (llm, slots) = (&start.model.llm, self.recipe.model.visual.num_queries);
+        let objective = AlignmentObjective::new(llm, &start.tokenizer, &tasks, slots)?;
+        let source = self.pictures(start.config.preprocessing, &tasks);
+        let mapping = [PathPattern::new("mapping")];
+        let visual = train_only::<Autodiff<B>, _>(start.model.visual, &mapping)?;
+        start.model.visual = self.train::<B, _, _>(objective, visual, source)?;
+        self.save(start)
+    }
+
+    /// Single pictures and their classes.
+    fn pictures(
+        &self,
+        preprocessor: PicturePreprocessor,
+        tasks: &Arc<Tasks<'static>>,
+    ) -> PictureSource {
+        PictureSource {
+            set: self.set,
+            tasks: tasks.clone(),
+            augmentation: TrainAugmentation::new(preprocessor),
+            seed: self.recipe.seed,
+            batch: self.stage().batch.div_ceil(self.stage().parts.get()),
+            next: 0,
+        }
     }
 
     /// Trains what is trainable of a model.

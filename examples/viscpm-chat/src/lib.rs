@@ -33,3 +33,8 @@ pub use error::ChatError;
 pub use folder::{CONFIG_FILE, ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys};
 pub use session::{Answer, ChatSession};
+
+/// The example in the workspace's README, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
