@@ -249,7 +249,7 @@ fn the_streams_never_change() {
         }
     }
     let digest = format!("{:x}", digest.finalize());
-    assert_eq!(&digest[..16], "3edf496c0ebbc8a2");
+    assert_eq!(&digest[..16], "70682d4455ffe3c9");
 }
 
 #[test]
@@ -303,6 +303,14 @@ fn answers_are_there_and_in_the_right_language() {
             if !neutral {
                 let chinese = sample.language == Language::Chinese;
                 assert_eq!(is_chinese(&sample.answer), chinese, "{sample:?}");
+            }
+            let several = matches!(sample.kind, TaskKind::SceneCaption | TaskKind::Side);
+            if several || sample.kind == TaskKind::Translation {
+                assert_eq!(sample.class, None, "{sample:?}");
+            }
+            if let (Some(class), Some(scene)) = (sample.class, &sample.picture) {
+                let concepts = tasks.classes()[class].concepts();
+                assert!(concepts.contains(&scene.emoji[0].concept), "{sample:?}");
             }
             assert_eq!(
                 sample.picture.is_some() || sample.description.is_some(),

@@ -9,6 +9,7 @@ mod alignment;
 mod encoder;
 mod evaluate;
 mod export;
+mod imagined;
 mod objective;
 mod recipe;
 mod source;

@@ -2,13 +2,13 @@
 
 use std::marker::PhantomData;
 
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use mpm_core::MpmBackend;
 use mpm_llm::cpm_bee::splice_features;
 use mpm_train::{BoxError, CountedTargets, LossOutput, Objective};
 use viscpm_chat::VisCpmChat;
 
-use crate::source::Batch;
+use crate::{imagined::Imagined, source::Batch};
 
 /// Cross entropy of the answers' tokens (paper, section 3.3).
 pub struct ChatObjective<B>(PhantomData<B>);
@@ -28,8 +28,17 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective<B> {
         let llm = &model.llm;
         let shape = [input.batch, input.seq_len];
         let mut embeddings = llm.embed(&input.ids, &input.sub_ids, shape)?;
+        let mut features = Vec::new();
         if !batch.pictures.is_empty() {
-            let features = model.encode_pictures(&batch.pictures)?;
+            features.push(model.encode_pictures(&batch.pictures)?);
+        }
+        if !batch.imagined.is_empty() {
+            features.push(Imagined::embed(&batch.imagined, llm)?);
+        }
+        if !features.is_empty() {
+            let order = TensorData::new(batch.order.clone(), [batch.order.len()]);
+            let order = Tensor::<B, 1, Int>::from_data(order, &llm.device());
+            let features = Tensor::cat(features, 0).select(0, order);
             embeddings = splice_features(embeddings, features, &batch.bounds)?;
         }
         let hidden = llm.hidden_states(embeddings, input, |_, _| {})?;

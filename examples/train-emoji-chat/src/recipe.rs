@@ -21,6 +21,8 @@ pub struct Recipe {
     /// How many things the model learns to name. About one in twenty is known from
     /// text alone, see docs/emoji-set.md.
     pub names: usize,
+    /// The share of descriptions that the language model reads as imagined pictures.
+    pub imagined_share: f64,
     /// Tokens of the vocabulary that is built from the texts.
     pub vocabulary_size: usize,
     /// Sizes of both parts; `llm.vocab_size` follows the vocabulary.

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
 use mpm_data::{
-    emoji::{EmojiSet, Language, Sample, TaskKind, Tasks},
+    emoji::{EmojiSet, Language, Sample, TASK_LANGUAGES, TaskKind, Tasks},
     picture::{PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
@@ -14,6 +14,8 @@ use mpm_llm::{
 use mpm_train::{BoxError, DataSource};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::{imagined::Imagined, recipe::Recipe};
 
 /// What a stage reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +43,11 @@ pub struct Batch {
     pub targets: Vec<i64>,
     /// The pictures of all rows, in their order.
     pub pictures: Vec<PixelValues>,
+    /// The imagined pictures of all rows, in their order.
+    pub imagined: Vec<Imagined>,
+    /// For each picture of either kind, row by row, its place in the list of the seen
+    /// ones followed by the imagined ones.
+    pub order: Vec<i64>,
     /// The slots of the pictures; none in a row of text.
     pub bounds: Vec<Vec<Range<usize>>>,
 }
@@ -55,7 +62,8 @@ pub struct SampleSource {
     tokenizer: CpmBeeTokenizer,
     stream: Stream,
     augmentation: TrainAugmentation,
-    picture_slots: usize,
+    slots: PictureSlots,
+    imagined_share: f64,
     seed: u64,
     batches: StepBatches,
     next: u64,
@@ -72,10 +80,29 @@ pub struct StepBatches {
     pub batches: NonZeroUsize,
 }
 
+/// What the language model reads in the place of a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureSlots {
+    /// Number of features.
+    pub count: usize,
+    /// Width of a feature.
+    pub d_llm: usize,
+}
+
 /// A sample, ready for a batch.
 struct Row {
     prompt: EncodedPrompt,
-    picture: Option<PixelValues>,
+    picture: RowPicture,
+}
+
+/// What stands in a row's slots.
+enum RowPicture {
+    /// A picture
+    Seen(PixelValues),
+    /// A name in embeddings
+    Imagined(Imagined),
+    /// Words, or nothing
+    Text,
 }
 
 impl SampleSource {
@@ -84,8 +111,8 @@ impl SampleSource {
         (set, tasks): (&'static EmojiSet, Arc<Tasks<'static>>),
         tokenizer: CpmBeeTokenizer,
         stream: Stream,
-        (preprocessor, picture_slots): (PicturePreprocessor, usize),
-        seed: u64,
+        (preprocessor, slots): (PicturePreprocessor, PictureSlots),
+        recipe: &Recipe,
         batches: StepBatches,
     ) -> Self {
         Self {
@@ -94,8 +121,9 @@ impl SampleSource {
             tokenizer,
             stream,
             augmentation: TrainAugmentation::new(preprocessor),
-            picture_slots,
-            seed,
+            slots,
+            imagined_share: recipe.imagined_share,
+            seed: recipe.seed,
             batches,
             next: 0,
             ready: Vec::new(),
@@ -126,13 +154,9 @@ impl SampleSource {
         Ok(self.tasks.instruction(self.seed, index, language)?)
     }
 
-    fn picture(
-        &self,
-        sample: &Sample,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<PixelValues>, BoxError> {
+    fn picture(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Result<RowPicture, BoxError> {
         let Some(scene) = &sample.picture else {
-            return Ok(None);
+            return self.imagine(sample, rng);
         };
         let picture = self.set.compose(scene)?;
         // A crop or a mirror image would change what there is to count, and left
@@ -141,11 +165,28 @@ impl SampleSource {
             sample.kind,
             TaskKind::Count | TaskKind::Side | TaskKind::Ground | TaskKind::SceneCaption
         );
-        Ok(Some(if is_scene {
+        Ok(RowPicture::Seen(if is_scene {
             self.augmentation.preprocessor.apply(&picture)
         } else {
             self.augmentation.apply(&picture, rng)
         }))
+    }
+
+    /// A picture of what is described, now and then.
+    fn imagine(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Result<RowPicture, BoxError> {
+        let Some(class) = sample.class else {
+            return Ok(RowPicture::Text);
+        };
+        if !rng.random_bool(self.imagined_share) {
+            return Ok(RowPicture::Text);
+        }
+        let language = TASK_LANGUAGES[rng.random_range(0..TASK_LANGUAGES.len())];
+        let class = &self.tasks.classes()[class];
+        let name = class.name(language).unwrap_or_default();
+        let name = self.tokenizer.encode(&escape(name))?;
+        let PictureSlots { count, d_llm } = self.slots;
+        let imagined = Imagined::new(&name.ids, count, d_llm, rng);
+        Ok(RowPicture::Imagined(imagined))
     }
 
     fn row(&self, index: u64) -> Result<Row, BoxError> {
@@ -153,10 +194,15 @@ impl SampleSource {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ SOURCE_SALT);
         rng.set_stream(index);
         let sample = self.sample(index, &mut rng)?;
+        let picture = self.picture(&sample, &mut rng)?;
+        let slots = match picture {
+            RowPicture::Text => None,
+            RowPicture::Seen(_) | RowPicture::Imagined(_) => Some(self.slots.count),
+        };
         let encoder = PromptEncoder::new(&self.tokenizer);
         Ok(Row {
-            prompt: encoder.encode(&prompt(&sample, self.picture_slots))?,
-            picture: self.picture(&sample, &mut rng)?,
+            prompt: encoder.encode(&prompt(&sample, slots))?,
+            picture,
         })
     }
 
@@ -180,27 +226,50 @@ impl SampleSource {
 
     fn collate(&self, rows: Vec<Row>) -> Result<Batch, BoxError> {
         let longest = rows.iter().map(|row| row.prompt.len()).max().unwrap_or(0);
-        let (prompts, pictures): (Vec<_>, Vec<_>) = rows
+        let (prompts, row_pictures): (Vec<_>, Vec<_>) = rows
             .into_iter()
             .map(|row| (row.prompt, row.picture))
             .unzip();
         let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
+        let (mut pictures, mut imagined) = (Vec::new(), Vec::new());
+        let is_seen = |picture: &&RowPicture| matches!(picture, RowPicture::Seen(_));
+        let seen = row_pictures.iter().filter(is_seen).count();
+        let mut order = Vec::new();
+        let mut bounds = Vec::new();
+        for (picture, slots) in row_pictures.into_iter().zip(&batch.image_bound) {
+            bounds.push(slots.clone());
+            match picture {
+                RowPicture::Seen(picture) => {
+                    order.push(pictures.len() as i64);
+                    pictures.push(picture);
+                }
+                RowPicture::Imagined(picture) => {
+                    order.push((seen + imagined.len()) as i64);
+                    imagined.push(picture);
+                }
+                // Where a description stands in the picture's place there is nothing to
+                // replace.
+                RowPicture::Text => bounds.last_mut().into_iter().for_each(Vec::clear),
+            }
+        }
         Ok(Batch {
             targets: batch.target.iter().map(|&target| target.into()).collect(),
-            bounds: batch.image_bound.clone(),
+            pictures,
+            imagined,
+            order,
+            bounds,
             input: batch.into(),
-            pictures: pictures.into_iter().flatten().collect(),
         })
     }
 }
 
-/// The prompt of a sample: the reference's chat format. Without a picture its
+/// The prompt of a sample: the reference's chat format. Without slots for a picture its
 /// description, empty where there is none, stands in the picture's place.
-pub fn prompt(sample: &Sample, picture_slots: usize) -> PromptValue {
+pub fn prompt(sample: &Sample, slots: Option<usize>) -> PromptValue {
     let question = escape(&sample.question);
     let answer = escape(&sample.answer);
-    if sample.picture.is_some() {
-        return PromptValue::chat(picture_slots, "", &question, &answer);
+    if let Some(slots) = slots {
+        return PromptValue::chat(slots, "", &question, &answer);
     }
     let description = sample.description.as_deref().unwrap_or_default();
     PromptValue::from([

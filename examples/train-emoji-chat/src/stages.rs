@@ -42,7 +42,7 @@ use crate::{
     encoder::{ClassObjective, PictureClassifier, PictureSource},
     objective::ChatObjective,
     recipe::{Recipe, Stage},
-    source::{SampleSource, StepBatches, Stream},
+    source::{PictureSlots, SampleSource, StepBatches, Stream},
 };
 
 /// Samples that the vocabulary is counted on.
@@ -133,8 +133,14 @@ impl BackendTask for RunStage {
             (self.set, tasks),
             start.tokenizer.clone(),
             stream,
-            (start.config.preprocessing, recipe.model.visual.num_queries),
-            recipe.seed,
+            (
+                start.config.preprocessing,
+                PictureSlots {
+                    count: recipe.model.visual.num_queries,
+                    d_llm: recipe.model.visual.d_llm,
+                },
+            ),
+            recipe,
             StepBatches {
                 samples: self.stage().batch,
                 batches: self.stage().parts,

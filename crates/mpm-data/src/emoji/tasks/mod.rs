@@ -71,6 +71,9 @@ pub struct Sample {
     pub language: Language,
     /// What is asked for.
     pub kind: TaskKind,
+    /// The place in [`Tasks::classes`] of the one thing that is shown or described
+    /// alone; `None` for scenes and translations.
+    pub class: Option<usize>,
 }
 
 /// What [`Tasks`] draws from.
@@ -139,6 +142,12 @@ impl<'a> Tasks<'a> {
     #[must_use]
     pub fn classes(&self) -> &'a [NameClass] {
         self.classes
+    }
+
+    /// The place of a class in [`classes`](Self::classes).
+    fn place(&self, class: &NameClass) -> usize {
+        let place = self.classes.iter().position(|other| other == class);
+        place.expect("all classes are taken from this list")
     }
 
     /// The generator of sample `index` of the stream `seed`.

@@ -50,7 +50,10 @@ impl Tasks<'_> {
         };
         let (_, question, answer) = self.ask(kind, class, concept, Language::English, &mut rng);
         let picture = Scene::single(pair.0, pair.1, tint(&mut rng));
-        caption(picture, question, answer, TaskKind::Caption)
+        Sample {
+            class: Some(self.place(class)),
+            ..caption(picture, question, answer, TaskKind::Caption)
+        }
     }
 
     /// Picture `index` of the stream `seed` of training pictures of one thing, with
@@ -59,9 +62,8 @@ impl Tasks<'_> {
     pub fn named_picture(&self, seed: u64, index: u64) -> (Scene, usize) {
         let mut rng = Self::rng(seed, index);
         let (class, pair) = self.draw(&mut rng);
-        let place = self.classes.iter().position(|other| other == class);
-        let place = place.expect("pictured classes are taken from the list of all");
-        (Scene::single(pair.0, pair.1, tint(&mut rng)), place)
+        let scene = Scene::single(pair.0, pair.1, tint(&mut rng));
+        (scene, self.place(class))
     }
 
     /// Sample `index` of the instruction stream `seed`: a question about a
@@ -124,6 +126,7 @@ impl Tasks<'_> {
                 (kind, picture, question, answer)
             }
         };
+        let alone = picture.emoji.len() == 1;
         Ok(Sample {
             picture: Some(picture),
             description: None,
@@ -131,6 +134,7 @@ impl Tasks<'_> {
             answer,
             language,
             kind,
+            class: alone.then(|| self.place(class)),
         })
     }
 
@@ -178,6 +182,7 @@ fn caption(picture: Scene, question: String, answer: String, kind: TaskKind) -> 
         answer,
         language: Language::English,
         kind,
+        class: None,
     }
 }
 

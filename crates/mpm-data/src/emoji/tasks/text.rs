@@ -63,6 +63,7 @@ impl<'a> Tasks<'a> {
             answer,
             language,
             kind,
+            class: Some(self.place(class)),
         }
     }
 
@@ -181,6 +182,7 @@ impl<'a> Tasks<'a> {
             answer,
             language,
             kind,
+            class: None,
         }
     }
 
@@ -235,6 +237,7 @@ fn translation(class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> S
         answer: name_of(class, to).to_owned(),
         language,
         kind: TaskKind::Translation,
+        class: None,
     }
 }
 

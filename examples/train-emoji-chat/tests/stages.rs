@@ -1,0 +1,119 @@
+//! All stages of a tiny recipe, one after the other, as a user runs them.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+
+const STAGES: [&str; 5] = ["language", "encoder", "alignment", "vision", "instruction"];
+
+/// The shipped recipe, with a few steps of little work.
+fn recipe() -> Value {
+    let shipped = include_str!("../recipe.json");
+    let mut recipe: Value = serde_json::from_str(shipped).unwrap();
+    recipe["names"] = json!(12);
+    recipe["vocabulary_size"] = json!(400);
+    recipe["text_share"] = json!(0.4);
+    let llm = &mut recipe["model"]["llm"];
+    llm["dim_model"] = json!(16);
+    llm["num_heads"] = json!(2);
+    llm["dim_head"] = json!(8);
+    llm["dim_ff"] = json!(16);
+    llm["num_layers"] = json!(1);
+    let visual = &mut recipe["model"]["visual"];
+    visual["d_llm"] = json!(16);
+    let encoder = &mut visual["encoder"];
+    encoder["d_model"] = json!(16);
+    encoder["d_ff"] = json!(16);
+    encoder["num_heads"] = json!(2);
+    encoder["num_layers"] = json!(1);
+    encoder["stem_channels"] = json!([4, 4, 4, 4]);
+    for stage in STAGES {
+        recipe[stage]["steps"] = json!(3);
+        recipe[stage]["batch"] = json!(8);
+        recipe[stage]["warmup"] = json!(1);
+    }
+    recipe
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let emoji = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../build-emoji-set/emoji.tar.zst"
+    );
+    Command::new(env!("CARGO_BIN_EXE_train-emoji-chat"))
+        .args(arguments)
+        .args(["--emoji", emoji, "--recipe", "recipe.json"])
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn steps(folder: &Path, stage: &str) -> usize {
+    let metrics = folder.join("run").join(stage).join("metrics.jsonl");
+    fs::read_to_string(metrics).unwrap().lines().count()
+}
+
+#[test]
+fn the_stages_lead_to_a_model_that_can_be_exported_and_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("recipe.json"), recipe().to_string()).unwrap();
+
+    // Each stage begins with the model of the one before.
+    let early = run(folder, &["train", "vision", "--run", "run"]);
+    assert!(!early.status.success());
+    let text = String::from_utf8_lossy(&early.stderr).into_owned();
+    assert!(text.contains("alignment"), "{text}");
+
+    for stage in STAGES {
+        succeed(folder, &["train", stage, "--run", "run"]);
+        assert_eq!(steps(folder, stage), 3);
+    }
+    // What is done is not done again.
+    succeed(folder, &["train", "instruction", "--run", "run"]);
+    assert_eq!(steps(folder, "instruction"), 3);
+
+    let table = |stage: &str| {
+        fs::read_to_string(format!("{}/run/{stage}/parameters.txt", folder.display())).unwrap()
+    };
+    assert!(table("language").contains("frozen  visual.query"));
+    assert!(table("alignment").contains("frozen  vpm."));
+    assert!(table("vision").contains("frozen  llm."));
+    assert!(!table("instruction").contains("frozen  "));
+
+    succeed(
+        folder,
+        &["export", "--from", "run/instruction", "--to", "shipped"],
+    );
+    let size = |model: &str| {
+        fs::metadata(folder.join(model).join("model.safetensors"))
+            .unwrap()
+            .len()
+    };
+    assert!(size("shipped") * 10 < size("run/instruction") * 6);
+    let figures = succeed(folder, &["evaluate", "--model", "shipped", "--every", "9"]);
+    for split in ["training", "held-out", "training, no picture"] {
+        for language in ["en", "zh"] {
+            let row = figures.lines().find(|line| {
+                line.starts_with(split) && line[split.len()..].trim_start().starts_with(language)
+            });
+            assert!(row.is_some(), "{split} {language}: {figures}");
+        }
+    }
+}
