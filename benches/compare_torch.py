@@ -319,7 +319,8 @@ def run_criterion(selected: Iterable[Case], threads: int) -> None:
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads), "MPM_BENCH_BACKEND": "flex"}
     for suite, benchmarks in suites.items():
         only = "|".join(map(re.escape, sorted(benchmarks)))
-        command = ["cargo", "bench", "-p", "mpm-benches", "--bench", suite, "--", f"^({only})$"]
+        command = ["cargo", "bench", "--workspace", "--profile", "dev", "--bench", suite]
+        command += ["--", f"^({only})$"]
         print("$", " ".join(command), file=sys.stderr)
         # The table alone goes to standard output.
         subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr, check=True)

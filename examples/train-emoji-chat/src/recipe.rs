@@ -73,7 +73,25 @@ impl Recipe {
                 .map_err(|error| format!("{}: {error}", file.display()))?,
             None => SHIPPED.to_string(),
         };
-        Ok(serde_json::from_str(&text)?)
+        let recipe: Self = serde_json::from_str(&text)?;
+        let stages = [
+            ("language", &recipe.language),
+            ("encoder", &recipe.encoder),
+            ("alignment", &recipe.alignment),
+            ("vision", &recipe.vision),
+            ("instruction", &recipe.instruction),
+        ];
+        for (name, stage) in stages {
+            if stage.batch < stage.parts.get() {
+                return Err(format!(
+                    "recipe: `{name}.batch` is {}, too few to be cut into {} parts \
+                     (`{name}.parts`)",
+                    stage.batch, stage.parts
+                )
+                .into());
+            }
+        }
+        Ok(recipe)
     }
 
     /// What samples are drawn from.

@@ -214,10 +214,9 @@ impl SampleSource {
             .map(|index| self.row(index))
             .collect::<Result<_, _>>()?;
         rows.sort_by_key(|row| std::cmp::Reverse(row.prompt.len()));
-        let size = rows.len().div_ceil(self.batches.batches.get()).max(1);
         let mut batches = Vec::new();
-        while !rows.is_empty() {
-            let rest = rows.split_off(size.min(rows.len()));
+        for left in (1..=self.batches.batches.get()).rev() {
+            let rest = rows.split_off(rows.len().div_ceil(left));
             batches.push(self.collate(rows)?);
             rows = rest;
         }

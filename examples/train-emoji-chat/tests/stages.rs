@@ -38,10 +38,25 @@ fn recipe() -> Value {
     encoder["stem_channels"] = json!([4, 4, 4, 4]);
     for stage in STAGES {
         recipe[stage]["steps"] = json!(3);
-        recipe[stage]["batch"] = json!(8);
+        recipe[stage]["batch"] = json!(9);
         recipe[stage]["warmup"] = json!(1);
+        recipe[stage]["parts"] = json!(4);
     }
     recipe
+}
+
+#[test]
+fn a_batch_that_cannot_be_cut_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = recipe();
+    recipe["vision"]["parts"] = json!(10);
+    fs::write(folder.path().join("recipe.json"), recipe.to_string()).unwrap();
+    let output = run(folder.path(), &["train", "language", "--run", "run"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && text.contains("`vision.parts`"),
+        "{text}"
+    );
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
