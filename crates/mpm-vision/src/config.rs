@@ -147,6 +147,10 @@ pub struct MuffinConfig {
     pub num_queries: usize,
     /// Width of the language model's embeddings.
     pub d_llm: usize,
+    /// Width between the two layers of the mapping; `None` for `d_llm`, as in VisCPM.
+    /// A narrow language model needs more to tell many things apart.
+    #[config(default = "None")]
+    pub mapping_width: Option<usize>,
 }
 
 impl MuffinConfig {
@@ -173,9 +177,11 @@ impl MuffinConfig {
             self.num_queries,
             || format!("the encoder's position table takes 1 to {max_queries}"),
         )?;
-        require(self.d_llm > 0, "d_llm", self.d_llm, || {
-            "it must be positive".to_owned()
-        })
+        let mapping_width = self.mapping_width.unwrap_or(self.d_llm);
+        for (field, value) in [("d_llm", self.d_llm), ("mapping_width", mapping_width)] {
+            require(value > 0, field, value, || "it must be positive".to_owned())?;
+        }
+        Ok(())
     }
 }
 

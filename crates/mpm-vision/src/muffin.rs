@@ -63,6 +63,7 @@ impl MuffinConfig {
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Muffin<B>, VisionError> {
         self.validate()?;
         let d_model = self.encoder.d_model;
+        let mapping_width = self.mapping_width.unwrap_or(self.d_llm);
         let queries = Initializer::Normal {
             mean: 0.0,
             std: self.encoder.init_std,
@@ -73,9 +74,9 @@ impl MuffinConfig {
             },
             query: queries.init([self.num_queries, d_model], device),
             mapping: (
-                LinearConfig::new(d_model, self.d_llm).init(device),
+                LinearConfig::new(d_model, mapping_width).init(device),
                 Gelu::new(),
-                LinearConfig::new(self.d_llm, self.d_llm).init(device),
+                LinearConfig::new(mapping_width, self.d_llm).init(device),
             ),
         })
     }

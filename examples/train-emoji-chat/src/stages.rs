@@ -117,7 +117,7 @@ impl BackendTask for RunStage {
         };
         let (stream, parts): (_, &[&str]) = match self.name {
             StageName::Encoder => return self.pretrain_encoder(start, tasks, &device),
-            StageName::Alignment => return self.align(start, tasks),
+            StageName::Alignment => return self.align(start, tasks, &device),
             StageName::Language => (Stream::Text, &["llm"]),
             StageName::Vision => (Stream::Captions, &["visual"]),
             StageName::Instruction => {
@@ -194,10 +194,14 @@ impl RunStage {
         &self,
         mut start: ChatModel<Autodiff<B>>,
         tasks: Arc<Tasks<'static>>,
+        device: &B::Device,
     ) -> Result<(), BoxError> {
         let (llm, slots) = (&start.model.llm, self.recipe.model.visual.num_queries);
         let objective = AlignmentObjective::new(llm, &start.tokenizer, &tasks, slots)?;
         let source = self.pictures(start.config.preprocessing, &tasks);
+        // Here the mapping begins: the encoder was trained without.
+        start.model.visual.mapping = self.recipe.model.visual.init(device)?.mapping;
+        start.config.model.visual = self.recipe.model.visual.clone();
         let mapping = [PathPattern::new("mapping")];
         let visual = train_only::<Autodiff<B>, _>(start.model.visual, &mapping)?;
         start.model.visual = self.train::<B, _, _>(objective, visual, source)?;
