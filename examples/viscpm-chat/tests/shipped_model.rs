@@ -15,8 +15,10 @@ use viscpm_chat::{ChatModel, ChatSession};
 /// Picture, question, answer. The pictures are of the training split: what the
 /// model makes of new ones is measured by its evaluation, not by a test.
 const QUESTIONS: &[(&str, &str, &str)] = &[
-    ("frog.png", "What is this?", "frog"),
-    ("frog.png", "这是什么？", "青蛙"),
+    ("strawberry.png", "What is this?", "strawberry"),
+    ("strawberry.png", "这是什么？", "草莓"),
+    ("rocket.png", "What is this?", "rocket"),
+    ("rocket.png", "这是什么？", "火箭"),
 ];
 
 fn root() -> &'static Path {
