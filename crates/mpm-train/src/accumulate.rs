@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use burn::module::Module;
+use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{ElementConversion, backend::AutodiffBackend};
 
@@ -126,9 +126,10 @@ where
             .into_iter()
             .map(|batch| {
                 // With leaves of its own: the graphs of one model's clones are one
-                // graph to Burn, and its passes would wait for each other.
-                let device = model.devices().into_iter().next().unwrap_or_default();
-                let model = model.clone().fork(&device);
+                // graph to Burn, and its passes would wait for each other. `fork` would
+                // leave a node behind in the graph of every parameter that never gets a
+                // gradient, step after step.
+                let model = O::Model::from_inner(model.valid());
                 scope.spawn(move || batch_gradient(objective, &model, batch, step))
             })
             .collect();

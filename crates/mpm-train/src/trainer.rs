@@ -27,7 +27,6 @@ pub struct TrainerConfig {
     /// How many of these batches are computed at the same time, each on a thread of
     /// its own: on a CPU, small models leave cores idle otherwise. The parameters do
     /// not depend on it, unless the model draws random numbers (dropout).
-    #[serde(default = "one")]
     pub workers: NonZeroUsize,
     /// The learning rate.
     pub schedule: Schedule,
@@ -335,10 +334,6 @@ fn to_json(what: &'static str, value: &impl Serialize) -> Result<Value, TrainErr
     serde_json::to_string(value)
         .and_then(|text| serde_json::from_str(&text))
         .map_err(TrainError::json(what.as_ref()))
-}
-
-fn one() -> NonZeroUsize {
-    NonZeroUsize::MIN
 }
 
 /// A seed for each step, spread by the finaliser of SplitMix64.

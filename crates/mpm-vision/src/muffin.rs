@@ -105,9 +105,17 @@ impl<B: MpmBackend> Muffin<B> {
     /// # Errors
     /// [`VisionError::PictureShape`] for pictures of another shape.
     pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
-        let queries = self.query_states(pixel_values)?;
+        Ok(self.project(self.query_states(pixel_values)?))
+    }
+
+    /// Projects states of the queries to what the language model reads.
+    ///
+    /// # Shapes
+    /// - states: `[batch, num_queries, d_model]`
+    /// - output: `[batch, num_queries, d_llm]`
+    pub fn project(&self, states: Tensor<B, 3>) -> Tensor<B, 3> {
         let (input, _, output) = &self.mapping;
-        Ok(linear(output, gelu(linear(input, queries))))
+        linear(output, gelu(linear(input, states)))
     }
 
     /// The states of the queries before the mapping, `[batch, num_queries, d_model]`.

@@ -1,80 +1,93 @@
 //! Bringing pictures to where the language model keeps their English names.
 //!
-//! Gradients through a small frozen language model are weak as long as it takes the
-//! features for noise. So the features first learn to be the embeddings of the name,
-//! repeated over the slots, as if it were written there: English only, and the language
-//! model gives nothing but its embeddings.
+//! The paper starts from a BEiT-3 that was pretrained on hundreds of millions of English
+//! picture-text pairs; this is its place in miniature. Gradients through a small frozen
+//! language model are weak as long as it takes the features for noise. So the features
+//! first learn to be the embeddings of the name, repeated over the slots, as if it were
+//! written there: English only, and the language model gives nothing but its embeddings.
 
-use burn::tensor::{
-    Int, Tensor, TensorData,
-    backend::{AutodiffBackend, Backend},
+use burn::{
+    module::Module,
+    nn::{Linear, LinearConfig},
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
 };
 use mpm_core::MpmBackend;
-use mpm_data::emoji::{Language, Tasks};
-use mpm_llm::{
-    cpm_bee::CpmBee,
-    tokenizer::{CpmBeeTokenizer, escape},
-};
 use mpm_train::{BoxError, CountedTargets, LossOutput, Objective};
-use mpm_vision::Muffin;
+use mpm_vision::{Muffin, MuffinConfig, NormalisedStem, VisionError};
+use viscpm_chat::stack_pictures;
 
-use crate::encoder::ClassBatch;
+use crate::{names::NameEmbeddings, pictures::NamedPictures};
 
-/// How fast the likelihood of a class falls with the distance of its embeddings.
-const SHARPNESS: f64 = 8.0;
-
-/// Cross entropy over the distances to the names of all classes, plus the distance to
-/// the right one.
-pub struct AlignmentObjective<B: Backend> {
-    /// `[classes, num_queries · d_llm]`
-    names: Tensor<B, 2>,
-    num_queries: usize,
+/// A visual module behind a stem with batch normalisation.
+#[derive(Module, Debug)]
+pub struct AlignedMuffin<B: Backend> {
+    /// Takes the place of the encoder's own stem in this stage.
+    pub stem: NormalisedStem<B>,
+    /// The visual module.
+    pub visual: Muffin<B>,
+    /// From the mean of the queries' states to classes: a short way for gradients, which
+    /// the mapping is not before it has learnt something.
+    pub readout: Linear<B>,
 }
 
-impl<B: MpmBackend> AlignmentObjective<B> {
+impl<B: Backend> AlignedMuffin<B> {
+    /// Random weights.
     pub fn new(
-        llm: &CpmBee<B>,
-        tokenizer: &CpmBeeTokenizer,
-        tasks: &Tasks<'_>,
-        num_queries: usize,
-    ) -> Result<Self, BoxError> {
-        let mut ids = Vec::new();
-        for class in tasks.classes() {
-            let name = class.name(Language::English).unwrap_or_default();
-            let encoding = tokenizer.encode(&escape(name))?;
-            ids.extend(encoding.ids.iter().cycle().take(num_queries));
-        }
-        let classes = tasks.classes().len();
-        // The vocabulary was built from texts with all names in them: none is unknown.
-        let names = llm.embed(&ids, &vec![0; ids.len()], [classes, num_queries])?;
+        config: &MuffinConfig,
+        classes: usize,
+        device: &B::Device,
+    ) -> Result<Self, VisionError> {
         Ok(Self {
-            names: names.flatten::<2>(1, 2).detach(),
-            num_queries,
+            stem: NormalisedStem::new(&config.encoder, device)?,
+            visual: config.init(device)?,
+            readout: LinearConfig::new(config.encoder.d_model, classes).init(device),
         })
+    }
+
+    /// The visual module with the stem folded in; the statistics are those of `pictures`,
+    /// each `[batch, channels, side, side]`.
+    pub fn finish(self, pictures: Vec<Tensor<B, 4>>) -> Muffin<B> {
+        let mut visual = self.visual;
+        visual.vpm.beit3.vision_embed.stem = self.stem.fold(pictures);
+        visual
     }
 }
 
+impl<B: MpmBackend> AlignedMuffin<B> {
+    /// The states of the queries, `[batch, num_queries, d_model]`.
+    fn query_states(&self, pixel_values: Tensor<B, 4>) -> Tensor<B, 3> {
+        let beit3 = &self.visual.vpm.beit3;
+        let picture = beit3.vision_embed.project(self.stem.forward(pixel_values));
+        let queries = Some(self.visual.query.val());
+        beit3.encoder.forward(beit3.encoder.embed(picture, queries))
+    }
+}
+
+/// [`NameEmbeddings::loss`] plus the cross entropy of the readout.
+pub struct AlignmentObjective<B: Backend> {
+    pub names: NameEmbeddings<B>,
+}
+
 impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignmentObjective<B> {
-    type Model = Muffin<B>;
-    type Batch = ClassBatch;
+    type Model = AlignedMuffin<B>;
+    type Batch = NamedPictures;
 
-    fn loss(&self, model: &Muffin<B>, batch: ClassBatch) -> Result<LossOutput<B>, BoxError> {
-        let device = self.names.device();
-        let features = model.forward(batch.pixel_values(&device))?;
-        // |f − n|² = |f|² − 2 f·n + |n|², per slot.
-        let features = features.flatten::<2>(1, 2);
-        let squared = |x: Tensor<B, 2>| (x.clone() * x).sum_dim(1);
-        let products = features.clone().matmul(self.names.clone().transpose());
-        let distances =
-            squared(features) - products.mul_scalar(2.0) + squared(self.names.clone()).transpose();
-        let distances = distances.div_scalar(self.num_queries as f64);
+    fn loss(
+        &self,
+        model: &AlignedMuffin<B>,
+        batch: NamedPictures,
+    ) -> Result<LossOutput<B>, BoxError> {
+        let device = model.visual.query.val().device();
+        let states = model.query_states(stack_pictures(&batch.pictures, &device)?);
+        let features = model.visual.project(states.clone());
+        let mut output = self.names.loss(features, &batch.classes)?;
 
-        let count = batch.classes.len();
-        let targets = CountedTargets::new(&batch.classes, [count, 1], &device)?;
-        let mut output = targets.cross_entropy(distances.clone().mul_scalar(-SHARPNESS))?;
-        let classes = TensorData::new(batch.classes, [count, 1]);
-        let classes: Tensor<B, 2, Int> = Tensor::from_data(classes, &device);
-        output.loss = output.loss + distances.gather(1, classes).mean();
+        let classes = model.readout.forward(states.mean_dim(1).squeeze_dim(1));
+        let targets = CountedTargets::new(&batch.classes, [batch.classes.len(), 1], &device)?;
+        output.loss = output.loss + targets.cross_entropy(classes)?.loss;
         Ok(output)
     }
 }

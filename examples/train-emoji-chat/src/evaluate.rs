@@ -6,16 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use burn::tensor::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
-    emoji::{EVALUATION_GROUND, EmojiSet, Language, Scene, Split, TASK_LANGUAGES, Tasks},
+    emoji::{
+        EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TASK_LANGUAGES, Tasks,
+    },
     picture::Picture,
 };
 use mpm_train::evaluate::ExactMatch;
 use viscpm_chat::{ChatModel, ChatSession};
 
-use crate::{BoxError, recipe::Recipe, stages::full_precision};
+use crate::{BoxError, names::Names, recipe::Recipe, stages::full_precision};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -71,6 +74,8 @@ impl BackendTask for EvaluateTask {
             Some(file) => Some(std::fs::File::create(file)?),
             None => None,
         };
+        let slots = model.config.model.visual.num_queries;
+        let names = Names::new(&model.tokenizer, &tasks, slots)?.embed(&model.model.llm)?;
         let mut matches = ExactMatch::default();
         for (split, name) in [(Split::Train, "training"), (Split::HeldOutPair, "held-out")] {
             for language in TASK_LANGUAGES {
@@ -85,17 +90,27 @@ impl BackendTask for EvaluateTask {
                 let Some(first) = questions.first() else {
                     continue;
                 };
-                let blind = ask(&model, &empty, &first.question)?;
+                let encode = |picture: &Picture| {
+                    let pixels = model.config.preprocessing.apply(picture);
+                    model.model.encode_pictures(&[pixels])
+                };
+                let blind = ask(&model, encode(&empty)?, &first.question)?;
                 for question in questions.iter().step_by(self.options.every.get()) {
                     let picture = self.set.compose(&question.picture)?;
                     if let Some(folder) = &self.options.pictures {
                         let name = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
                         write_png(&picture, &folder.join(name.replace([' ', '/'], "-")))?;
                     }
-                    let answer = ask(&model, &picture, &question.question)?;
+                    let features = encode(&picture)?;
+                    let nearest = names.nearest(features.clone());
+                    let answer = ask(&model, features, &question.question)?;
                     let accepted = || question.accepted.iter().map(String::as_str);
                     let right = matches.add(name, code, &answer, accepted());
                     matches.add(&format!("{name}, no picture"), code, &blind, accepted());
+                    for class in nearest {
+                        let nearest = tasks.name(class, language);
+                        matches.add(&format!("{name}, nearest name"), code, nearest, accepted());
+                    }
                     if let Some(file) = &mut answers {
                         let line = serde_json::json!({
                             "split": name,
@@ -109,6 +124,23 @@ impl BackendTask for EvaluateTask {
                     bar.inc(1);
                 }
                 bar.finish_and_clear();
+            }
+        }
+        for language in TASK_LANGUAGES {
+            // One question of each class.
+            let questions = tasks.naming_questions(Split::Train, language)?;
+            let same_class = |a: &NamingQuestion, b: &NamingQuestion| a.class == b.class;
+            for questions in questions.chunk_by(same_class) {
+                let question = &questions[0];
+                let features = names.features(question.class, slots);
+                let answer = ask(&model, features, &question.question)?;
+                let accepted = question.accepted.iter().map(String::as_str);
+                matches.add(
+                    "English names as features",
+                    language.code(),
+                    &answer,
+                    accepted,
+                );
             }
         }
         write!(stdout(), "{matches}")?;
@@ -143,11 +175,11 @@ fn write_png(picture: &Picture, file: &Path) -> Result<(), BoxError> {
 
 fn ask<B: MpmBackend>(
     model: &ChatModel<B>,
-    picture: &Picture,
+    features: Tensor<B, 3>,
     question: &str,
 ) -> Result<String, BoxError> {
     let mut session = ChatSession::new(model);
-    session.show(picture)?;
+    session.show_features(features);
     let params = &model.config.decoding;
     Ok(session
         .ask(question, params, |_| ControlFlow::Continue(()))?

@@ -1,16 +1,17 @@
 //! Trains the small VisCPM-Chat that ships with MPM, on a laptop's CPU.
 //!
-//! The stages are those of the paper, in miniature: a bilingual language model, a
-//! picture encoder pretrained on English names, a visual module that sees English
-//! captions only, and tuning on English instructions with a few translated ones. `docs/small-model.md` explains the
-//! recipe and gives the figures.
+//! The stages are those of the paper, in miniature: a bilingual language model, a visual
+//! module that learns English names, then English captions, while the language model is
+//! frozen, and tuning on English instructions with a few translated ones.
+//! `docs/small-model.md` explains the recipe and gives the figures.
 
 mod alignment;
-mod encoder;
 mod evaluate;
 mod export;
 mod imagined;
+mod names;
 mod objective;
+mod pictures;
 mod recipe;
 mod source;
 mod stages;
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
-/// large ones back to the kernel every time: half of a training step, at worst.
+/// large ones back to the kernel every time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

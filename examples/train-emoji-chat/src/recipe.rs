@@ -29,8 +29,6 @@ pub struct Recipe {
     pub model: VisCpmChatConfig,
     /// Text only, bilingual: the language model.
     pub language: Stage,
-    /// Pictures with English names: the picture encoder, without a language model.
-    pub encoder: Stage,
     /// Pictures with English names: the visual module's features become the language
     /// model's embeddings of the names.
     pub alignment: Stage,
@@ -38,6 +36,8 @@ pub struct Recipe {
     pub vision: Stage,
     /// Questions about pictures; everything trains.
     pub instruction: Stage,
+    /// The weight that the alignment's loss keeps beside that of the answers.
+    pub anchor: f64,
     /// How many of the instructions are there in Chinese, too.
     pub translated_pairs: u64,
     /// The share of the translated pairs among the samples of the last stage.
@@ -54,8 +54,8 @@ pub struct Stage {
     pub steps: usize,
     /// Samples of one update.
     pub batch: usize,
-    /// How many parts these are cut into, sorted by length, for cores to work on at the
-    /// same time.
+    /// How many parts these are cut into, for cores to work on at the same time; rows of
+    /// similar length come together.
     pub parts: NonZeroUsize,
     /// The highest learning rate.
     pub learning_rate: f64,
@@ -76,7 +76,6 @@ impl Recipe {
         let recipe: Self = serde_json::from_str(&text)?;
         let stages = [
             ("language", &recipe.language),
-            ("encoder", &recipe.encoder),
             ("alignment", &recipe.alignment),
             ("vision", &recipe.vision),
             ("instruction", &recipe.instruction),

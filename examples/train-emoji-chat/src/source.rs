@@ -11,11 +11,14 @@ use mpm_llm::{
     prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue},
     tokenizer::{CpmBeeTokenizer, escape},
 };
-use mpm_train::{BoxError, DataSource};
+use mpm_train::{BoxError, DataSource, objective::IGNORED_TARGET};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{imagined::Imagined, recipe::Recipe};
+use crate::{
+    imagined::{Imagined, RIVALS},
+    recipe::Recipe,
+};
 
 /// What a stage reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +46,9 @@ pub struct Batch {
     pub targets: Vec<i64>,
     /// The pictures of all rows, in their order.
     pub pictures: Vec<PixelValues>,
+    /// What each of them shows, as a place in [`Tasks::classes`]; [`IGNORED_TARGET`] where
+    /// that is not one thing alone.
+    pub classes: Vec<i64>,
     /// The imagined pictures of all rows, in their order.
     pub imagined: Vec<Imagined>,
     /// For each picture of either kind, row by row, its place in the list of the seen
@@ -97,8 +103,8 @@ struct Row {
 
 /// What stands in a row's slots.
 enum RowPicture {
-    /// A picture
-    Seen(PixelValues),
+    /// A picture and its class
+    Seen(PixelValues, Option<usize>),
     /// A name in embeddings
     Imagined(Imagined),
     /// Words, or nothing
@@ -131,27 +137,24 @@ impl SampleSource {
     }
 
     fn sample(&self, index: u64, rng: &mut ChaCha8Rng) -> Result<Sample, BoxError> {
-        let Stream::Instructions {
-            translated,
-            share,
-            text_share,
-        } = self.stream
-        else {
-            return Ok(match self.stream {
-                Stream::Captions => self.tasks.caption(self.seed, index),
-                _ => self.tasks.text(self.seed, index),
-            });
-        };
-        if rng.random_bool(text_share) {
-            // Other samples than those of the language stage, which begins at 0.
-            return Ok(self.tasks.text(!self.seed, index));
+        match self.stream {
+            Stream::Text => Ok(self.tasks.text(self.seed, index)),
+            Stream::Captions => Ok(self.tasks.caption(self.seed, index)),
+            Stream::Instructions { text_share, .. } if rng.random_bool(text_share) => {
+                // Other samples than those of the language stage.
+                Ok(self.tasks.text(!self.seed, index))
+            }
+            Stream::Instructions {
+                translated, share, ..
+            } => {
+                let (index, language) = if translated > 0 && rng.random_bool(share) {
+                    (rng.random_range(0..translated), Language::Chinese)
+                } else {
+                    (index, Language::English)
+                };
+                Ok(self.tasks.instruction(self.seed, index, language)?)
+            }
         }
-        let (index, language) = if translated > 0 && rng.random_bool(share) {
-            (rng.random_range(0..translated), Language::Chinese)
-        } else {
-            (index, Language::English)
-        };
-        Ok(self.tasks.instruction(self.seed, index, language)?)
     }
 
     fn picture(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Result<RowPicture, BoxError> {
@@ -165,11 +168,12 @@ impl SampleSource {
             sample.kind,
             TaskKind::Count | TaskKind::Side | TaskKind::Ground | TaskKind::SceneCaption
         );
-        Ok(RowPicture::Seen(if is_scene {
+        let picture = if is_scene {
             self.augmentation.preprocessor.apply(&picture)
         } else {
             self.augmentation.apply(&picture, rng)
-        }))
+        };
+        Ok(RowPicture::Seen(picture, sample.class))
     }
 
     /// A picture of what is described, now and then.
@@ -181,23 +185,27 @@ impl SampleSource {
             return Ok(RowPicture::Text);
         }
         let language = TASK_LANGUAGES[rng.random_range(0..TASK_LANGUAGES.len())];
-        let class = &self.tasks.classes()[class];
-        let name = class.name(language).unwrap_or_default();
-        let name = self.tokenizer.encode(&escape(name))?;
-        let PictureSlots { count, d_llm } = self.slots;
-        let imagined = Imagined::new(&name.ids, count, d_llm, rng);
+        let tokens = |class| {
+            let name = escape(self.tasks.name(class, language));
+            self.tokenizer.encode(&name).map(|encoding| encoding.ids)
+        };
+        let classes = self.tasks.classes().len();
+        let mut names = vec![tokens(class)?];
+        for _ in 0..RIVALS {
+            names.push(tokens(rng.random_range(0..classes))?);
+        }
+        let shape = [self.slots.count, self.slots.d_llm];
+        let imagined = Imagined::new(&names, shape, rng);
         Ok(RowPicture::Imagined(imagined))
     }
 
     fn row(&self, index: u64) -> Result<Row, BoxError> {
-        // One stream of random numbers a sample: resuming needs no state.
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ SOURCE_SALT);
-        rng.set_stream(index);
+        let mut rng = sample_rng(self.seed, index);
         let sample = self.sample(index, &mut rng)?;
         let picture = self.picture(&sample, &mut rng)?;
         let slots = match picture {
             RowPicture::Text => None,
-            RowPicture::Seen(_) | RowPicture::Imagined(_) => Some(self.slots.count),
+            RowPicture::Seen(..) | RowPicture::Imagined(_) => Some(self.slots.count),
         };
         let encoder = PromptEncoder::new(&self.tokenizer);
         Ok(Row {
@@ -230,16 +238,18 @@ impl SampleSource {
             .map(|row| (row.prompt, row.picture))
             .unzip();
         let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
-        let (mut pictures, mut imagined) = (Vec::new(), Vec::new());
-        let is_seen = |picture: &&RowPicture| matches!(picture, RowPicture::Seen(_));
+        let (mut pictures, mut classes) = (Vec::new(), Vec::new());
+        let mut imagined = Vec::new();
+        let is_seen = |picture: &&RowPicture| matches!(picture, RowPicture::Seen(..));
         let seen = row_pictures.iter().filter(is_seen).count();
         let mut order = Vec::new();
         let mut bounds = Vec::new();
         for (picture, slots) in row_pictures.into_iter().zip(&batch.image_bound) {
             bounds.push(slots.clone());
             match picture {
-                RowPicture::Seen(picture) => {
+                RowPicture::Seen(picture, class) => {
                     order.push(pictures.len() as i64);
+                    classes.push(class.map_or(IGNORED_TARGET, |class| class as i64));
                     pictures.push(picture);
                 }
                 RowPicture::Imagined(picture) => {
@@ -254,6 +264,7 @@ impl SampleSource {
         Ok(Batch {
             targets: batch.target.iter().map(|&target| target.into()).collect(),
             pictures,
+            classes,
             imagined,
             order,
             bounds,
@@ -309,4 +320,12 @@ impl DataSource for SampleSource {
 
 /// Keeps the numbers of the augmentation apart from those of the tasks, which
 /// are drawn from the bare seed.
-pub const SOURCE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
+const SOURCE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The random numbers of one sample. Each has a stream of its own, so resuming needs no
+/// state.
+pub fn sample_rng(seed: u64, index: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SOURCE_SALT);
+    rng.set_stream(index);
+    rng
+}

@@ -1,4 +1,4 @@
-//! The stages: language, encoder, vision, instructions.
+//! The stages: language, alignment, vision, instructions.
 
 use std::{
     num::NonZeroUsize,
@@ -34,13 +34,14 @@ use mpm_train::{
     pattern::PathPattern,
 };
 use mpm_vision::Muffin;
-use viscpm_chat::{ChatModel, ModelConfig};
+use viscpm_chat::{ChatModel, ModelConfig, stack_pictures};
 
 use crate::{
     BoxError,
-    alignment::AlignmentObjective,
-    encoder::{ClassObjective, PictureClassifier, PictureSource},
+    alignment::{AlignedMuffin, AlignmentObjective},
+    names::Names,
     objective::ChatObjective,
+    pictures::PictureSource,
     recipe::{Recipe, Stage},
     source::{PictureSlots, SampleSource, StepBatches, Stream},
 };
@@ -65,8 +66,6 @@ const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 pub enum StageName {
     /// The language model, from bilingual text only.
     Language,
-    /// The picture encoder, from English names of pictures.
-    Encoder,
     /// The visual module, from English names in the language model's embeddings.
     Alignment,
     /// The visual module, from English captions; the language model is frozen.
@@ -80,7 +79,6 @@ impl StageName {
     pub fn folder(self, run: &Path) -> PathBuf {
         run.join(match self {
             Self::Language => "language",
-            Self::Encoder => "encoder",
             Self::Alignment => "alignment",
             Self::Vision => "vision",
             Self::Instruction => "instruction",
@@ -110,13 +108,11 @@ impl BackendTask for RunStage {
         };
         let start = match self.name {
             StageName::Language => fresh::<B>(recipe, &tasks, &device)?,
-            StageName::Encoder => previous(StageName::Language)?,
-            StageName::Alignment => previous(StageName::Encoder)?,
+            StageName::Alignment => previous(StageName::Language)?,
             StageName::Vision => previous(StageName::Alignment)?,
             StageName::Instruction => previous(StageName::Vision)?,
         };
         let (stream, parts): (_, &[&str]) = match self.name {
-            StageName::Encoder => return self.pretrain_encoder(start, tasks, &device),
             StageName::Alignment => return self.align(start, tasks, &device),
             StageName::Language => (Stream::Text, &["llm"]),
             StageName::Vision => (Stream::Captions, &["visual"]),
@@ -129,6 +125,11 @@ impl BackendTask for RunStage {
                 (stream, &["llm", "visual"])
             }
         };
+        let slots = recipe.model.visual.num_queries;
+        let objective = ChatObjective {
+            names: Names::new(&start.tokenizer, &tasks, slots)?,
+            anchor: recipe.anchor,
+        };
         let source = SampleSource::new(
             (self.set, tasks),
             start.tokenizer.clone(),
@@ -136,7 +137,7 @@ impl BackendTask for RunStage {
             (
                 start.config.preprocessing,
                 PictureSlots {
-                    count: recipe.model.visual.num_queries,
+                    count: slots,
                     d_llm: recipe.model.visual.d_llm,
                 },
             ),
@@ -148,7 +149,7 @@ impl BackendTask for RunStage {
         );
         let patterns: Vec<_> = parts.iter().map(|part| PathPattern::new(*part)).collect();
         let model = train_only::<Autodiff<B>, _>(start.model, &patterns)?;
-        let model = self.train::<B, _, _>(ChatObjective::new(), model, source)?;
+        let model = self.train::<B, _, _>(objective, model, source)?;
         self.save(ChatModel { model, ..start })
     }
 }
@@ -157,54 +158,36 @@ impl RunStage {
     fn stage(&self) -> &Stage {
         match self.name {
             StageName::Language => &self.recipe.language,
-            StageName::Encoder => &self.recipe.encoder,
             StageName::Alignment => &self.recipe.alignment,
             StageName::Vision => &self.recipe.vision,
             StageName::Instruction => &self.recipe.instruction,
         }
     }
 
-    /// Trains a fresh visual module's encoder on names of pictures.
-    fn pretrain_encoder<B: MpmBackend>(
-        &self,
-        mut start: ChatModel<Autodiff<B>>,
-        tasks: Arc<Tasks<'static>>,
-        device: &B::Device,
-    ) -> Result<(), BoxError> {
-        let classes = tasks.classes().len();
-        let source = || self.pictures(start.config.preprocessing, &tasks);
-        let config = &self.recipe.model.visual;
-        let visual = config.init(device)?;
-        let model = PictureClassifier::new(visual, &config.encoder, classes, device)?;
-        let model = self.train::<B, _, _>(ClassObjective::new(), model, source())?;
-        let mut source = source();
-        let mut pictures = Vec::new();
-        for _ in 0..FOLDED_BATCHES {
-            pictures.extend(source.next_batch()?);
-        }
-        let pictures = pictures.iter().map(|batch| batch.pixel_values::<B>(device));
-        let visual = model.valid().finish(pictures.collect());
-        start.model.visual = Muffin::from_inner(visual);
-        start.config.model.visual = config.clone();
-        self.save(start)
-    }
-
-    /// Trains the visual module to write the names of pictures in embeddings.
+    /// Trains a fresh visual module to write the names of pictures in embeddings.
     fn align<B: MpmBackend>(
         &self,
         mut start: ChatModel<Autodiff<B>>,
         tasks: Arc<Tasks<'static>>,
         device: &B::Device,
     ) -> Result<(), BoxError> {
-        let (llm, slots) = (&start.model.llm, self.recipe.model.visual.num_queries);
-        let objective = AlignmentObjective::new(llm, &start.tokenizer, &tasks, slots)?;
-        let source = self.pictures(start.config.preprocessing, &tasks);
-        // Here the mapping begins: the encoder was trained without.
-        start.model.visual.mapping = self.recipe.model.visual.init(device)?.mapping;
-        start.config.model.visual = self.recipe.model.visual.clone();
-        let mapping = [PathPattern::new("mapping")];
-        let visual = train_only::<Autodiff<B>, _>(start.model.visual, &mapping)?;
-        start.model.visual = self.train::<B, _, _>(objective, visual, source)?;
+        let config = &self.recipe.model.visual;
+        let names = Names::new(&start.tokenizer, &tasks, config.num_queries)?;
+        let objective = AlignmentObjective {
+            names: names.embed(&start.model.llm)?,
+        };
+        let source = || self.pictures(start.config.preprocessing, &tasks);
+        let model = AlignedMuffin::new(config, tasks.classes().len(), device)?;
+        let model = self.train::<B, _, _>(objective, model, source())?;
+        let mut source = source();
+        let mut pictures = Vec::new();
+        for _ in 0..FOLDED_BATCHES {
+            if let Some(batch) = source.next_batch()? {
+                pictures.push(stack_pictures::<B>(&batch.pictures, device)?);
+            }
+        }
+        start.model.visual = Muffin::from_inner(model.valid().finish(pictures));
+        start.config.model.visual = config.clone();
         self.save(start)
     }
 

@@ -31,7 +31,7 @@ mod session;
 
 pub use error::ChatError;
 pub use folder::{CONFIG_FILE, ChatModel, FORMAT_VERSION, ModelConfig};
-pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys};
+pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};
 pub use session::{Answer, ChatSession};
 
 /// The example in the workspace's README, so that it stays true.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
-/// large ones back to the kernel every time: half of a training step, at worst.
+/// large ones back to the kernel every time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

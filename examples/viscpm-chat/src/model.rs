@@ -82,6 +82,34 @@ pub fn checkpoint_keys() -> KeyMap {
     UNUSED_KEYS.iter().fold(keys, |keys, key| keys.unused(key))
 }
 
+/// Prepared pictures as one batch, `[pictures, channels, height, width]`, in f32.
+///
+/// # Errors
+/// [`ChatError::Config`] without pictures, or when they differ in shape.
+pub fn stack_pictures<B: Backend>(
+    pictures: &[PixelValues],
+    device: &B::Device,
+) -> Result<Tensor<B, 4>, ChatError> {
+    let config = |reason: &str| ChatError::Config {
+        reason: reason.to_string(),
+    };
+    let first = pictures.first();
+    let first = first.ok_or_else(|| config("there is no picture to encode"))?;
+    let [channels, height, width] = first.shape();
+    if pictures
+        .iter()
+        .any(|picture| picture.shape() != first.shape())
+    {
+        return Err(config(
+            "pictures of one batch differ in shape; prepare them alike",
+        ));
+    }
+    let values = pictures.iter().flat_map(|picture| &picture.data);
+    let shape = [pictures.len(), channels, height, width];
+    let values = TensorData::new(values.copied().collect(), shape);
+    Ok(Tensor::from_data(values, device))
+}
+
 impl<B: MpmBackend> VisCpmChat<B> {
     /// Encodes pictures for the language model.
     ///
@@ -92,20 +120,8 @@ impl<B: MpmBackend> VisCpmChat<B> {
     /// [`ChatError::Config`] without pictures, [`ChatError::Vision`] when a
     /// picture was prepared for another size.
     pub fn encode_pictures(&self, pictures: &[PixelValues]) -> Result<Tensor<B, 3>, ChatError> {
-        let Some(first) = pictures.first() else {
-            return Err(ChatError::Config {
-                reason: "there is no picture to encode".to_string(),
-            });
-        };
-        let [channels, height, width] = first.shape();
-        let device = self.llm.device();
         let weights = self.visual.query.val().dtype();
-        let values: Vec<f32> = pictures
-            .iter()
-            .flat_map(|picture| picture.data.iter().copied())
-            .collect();
-        let shape = [pictures.len(), channels, height, width];
-        let pixels = Tensor::<B, 4>::from_data(TensorData::new(values, shape), &device);
+        let pixels = stack_pictures::<B>(pictures, &self.llm.device())?;
         Ok(self.visual.encode(pixels.cast(weights))?)
     }
 

@@ -57,9 +57,15 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
     /// [`ChatError::Vision`] when the encoder refuses it.
     pub fn show(&mut self, picture: &Picture) -> Result<(), ChatError> {
         let pixels = self.model.config.preprocessing.apply(picture);
-        self.features = Some(self.model.model.encode_pictures(&[pixels])?);
-        self.conversation.clear();
+        self.show_features(self.model.model.encode_pictures(&[pixels])?);
         Ok(())
+    }
+
+    /// Shows a picture whose features `[1, slots, d_llm]` come from elsewhere: an
+    /// earlier [`encode_pictures`](crate::VisCpmChat::encode_pictures), another encoder.
+    pub fn show_features(&mut self, features: Tensor<B, 3>) {
+        self.features = Some(features);
+        self.conversation.clear();
     }
 
     /// Forgets all turns; the picture stays.

@@ -54,13 +54,14 @@ pub fn run<B: MpmBackend>(
     let mut line = Vec::new();
     let mut number = 0;
     let mut code = ExitCode::SUCCESS;
+    let mut shown = None;
     while requests.read_until(b'\n', &mut line)? > 0 {
         number += 1;
         // Some editors begin a file with a byte order mark.
         let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
         let text = text.trim_ascii_end();
         if !text.is_empty() {
-            let answer = answer(model, text, params, &interrupt);
+            let answer = answer(model, text, params, &interrupt, &mut shown);
             if interrupt.pressed() {
                 return Ok(ExitCode::from(INTERRUPTED));
             }
@@ -78,19 +79,33 @@ pub fn run<B: MpmBackend>(
     Ok(code)
 }
 
-fn answer<B: MpmBackend>(
-    model: &ChatModel<B>,
+/// Answers one line. Lines about one picture often come together: `shown` keeps the
+/// last one, so that it is read and encoded once.
+fn answer<'m, B: MpmBackend>(
+    model: &'m ChatModel<B>,
     line: &[u8],
     params: &DecodingParams,
     interrupt: &Interrupt,
+    shown: &mut Option<(PathBuf, ChatSession<'m, B>)>,
 ) -> Result<Answer, BoxError> {
     let request: Request = serde_json::from_slice(line).map_err(malformed)?;
-    let mut session = ChatSession::new(model);
-    session.show(&Picture::open(&request.image)?)?;
+    let (image, mut session) = match shown.take() {
+        Some((image, mut session)) if image == request.image => {
+            session.reset();
+            (image, session)
+        }
+        _ => {
+            let mut session = ChatSession::new(model);
+            session.show(&Picture::open(&request.image)?)?;
+            (request.image, session)
+        }
+    };
     for (question, answer) in turns(&request.context)? {
         session.remember(question, answer);
     }
-    Ok(session.ask(&request.question, params, |_| interrupt.flow())?)
+    let answer = session.ask(&request.question, params, |_| interrupt.flow())?;
+    *shown = Some((image, session));
+    Ok(answer)
 }
 
 /// The parser counts lines within the one that it is given.

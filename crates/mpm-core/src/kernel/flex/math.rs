@@ -14,8 +14,13 @@ const DENSITY_AT_ZERO: f32 = 0.398_942_3;
 #[inline]
 pub(super) fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Simd::vectorize(simd, operation);
+    {
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            return Simd::vectorize(simd, operation);
+        }
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return Simd::vectorize(simd, operation);
+        }
     }
     pulp::Arch::new().dispatch(operation)
 }

@@ -144,6 +144,15 @@ impl<'a> Tasks<'a> {
         self.classes
     }
 
+    /// The name of a class in a language, in English where it has none.
+    ///
+    /// # Panics
+    /// When `class` is not a place in [`classes`](Self::classes).
+    #[must_use]
+    pub fn name(&self, class: usize, language: Language) -> &'a str {
+        name_of(&self.classes[class], language)
+    }
+
     /// The place of a class in [`classes`](Self::classes).
     fn place(&self, class: &NameClass) -> usize {
         let place = self.classes.iter().position(|other| other == class);
