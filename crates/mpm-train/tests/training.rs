@@ -357,11 +357,12 @@ fn a_folder_of_another_run_is_refused() {
     let Err(TrainError::Weights(WeightsError::Mismatch { report, .. })) = error else {
         panic!("{error:?}");
     };
-    let misshapen = report.misshapen.iter().map(|(key, ..)| key.as_str());
-    assert_eq!(
-        misshapen.collect::<Vec<_>>(),
-        ["embedding.weight", "head.weight"]
-    );
+    for name in ["embedding.weight", "head.weight"] {
+        assert!(
+            report.misshapen.iter().any(|(key, ..)| key == name),
+            "{name}"
+        );
+    }
 
     let frozen = freeze::<B, _>(TinyLm::new(16, 0.0), &patterns(&["head"])).unwrap();
     let error = trainer(config(9, 1e-2), frozen).resume(source);
