@@ -1,12 +1,13 @@
 //! How often a model names pictures right, beside the same without a picture.
 
 use std::{
+    fs::File,
     io::{Write, stdout},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
@@ -18,7 +19,12 @@ use mpm_data::{
 use mpm_train::evaluate::ExactMatch;
 use viscpm_chat::{ChatModel, ChatSession};
 
-use crate::{BoxError, names::Names, recipe::Recipe, stages::full_precision};
+use crate::{
+    BoxError,
+    names::{NameEmbeddings, Names},
+    recipe::Recipe,
+    stages::full_precision,
+};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -61,104 +67,170 @@ impl BackendTask for EvaluateTask {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let tasks = Tasks::new(self.set, &self.recipe.tasks())?;
-        let model = ChatModel::<B>::open(&self.options.model, &device, &full_precision())?;
-        let empty = self.set.compose(&Scene {
-            ground: EVALUATION_GROUND,
-            emoji: Vec::new(),
-        })?;
-        if let Some(folder) = &self.options.pictures {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut answers = match &self.options.answers {
-            Some(file) => Some(std::fs::File::create(file)?),
-            None => None,
-        };
+        let Self {
+            options,
+            recipe,
+            set,
+        } = self;
+        let tasks = Tasks::new(set, &recipe.tasks())?;
+        let model = ChatModel::<B>::open(&options.model, &device, &full_precision())?;
         let slots = model.config.model.visual.num_queries;
         let names = Names::new(&model.tokenizer, &tasks, slots)?.embed(&model.model.llm)?;
-        let mut matches = ExactMatch::default();
+        if let Some(folder) = &options.pictures {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut examiner = Examiner {
+            set,
+            tasks,
+            model,
+            names,
+            answers: options.answers.as_deref().map(create).transpose()?,
+            options,
+            matches: ExactMatch::default(),
+        };
         for (split, name) in [(Split::Train, "training"), (Split::HeldOutPair, "held-out")] {
             for language in TASK_LANGUAGES {
-                let questions = tasks.naming_questions(split, language)?;
-                let code = language.code();
-                let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")?;
-                let bar = ProgressBar::new((questions.len() / self.options.every) as u64)
-                    .with_style(style)
-                    .with_message(format!("{name} {code}"));
-                // The question is the same for all pictures, so one answer stands
-                // for all: what the model says without seeing anything.
-                let Some(first) = questions.first() else {
-                    continue;
-                };
-                let encode = |picture: &Picture| {
-                    let pixels = model.config.preprocessing.apply(picture);
-                    model.model.encode_pictures(&[pixels])
-                };
-                let blind = ask(&model, encode(&empty)?, &first.question)?;
-                for question in questions.iter().step_by(self.options.every.get()) {
-                    let picture = self.set.compose(&question.picture)?;
-                    if let Some(folder) = &self.options.pictures {
-                        let name = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
-                        write_png(&picture, &folder.join(name.replace([' ', '/'], "-")))?;
-                    }
-                    let features = encode(&picture)?;
-                    let nearest = names.nearest(features.clone());
-                    let answer = ask(&model, features, &question.question)?;
-                    let accepted = || question.accepted.iter().map(String::as_str);
-                    let right = matches.add(name, code, &answer, accepted());
-                    matches.add(&format!("{name}, no picture"), code, &blind, accepted());
-                    for class in nearest {
-                        let nearest = tasks.name(class, language);
-                        matches.add(&format!("{name}, nearest name"), code, nearest, accepted());
-                    }
-                    if let Some(file) = &mut answers {
-                        let line = serde_json::json!({
-                            "split": name,
-                            "language": code,
-                            "expected": question.answer,
-                            "answer": answer,
-                            "right": right,
-                        });
-                        writeln!(file, "{line}")?;
-                    }
-                    bar.inc(1);
-                }
-                bar.finish_and_clear();
+                examiner.show_pictures(split, name, language)?;
             }
         }
         for language in TASK_LANGUAGES {
-            // One question of each class.
-            let questions = tasks.naming_questions(Split::Train, language)?;
-            let same_class = |a: &NamingQuestion, b: &NamingQuestion| a.class == b.class;
-            for questions in questions.chunk_by(same_class) {
-                let question = &questions[0];
-                let features = names.features(question.class, slots);
-                let answer = ask(&model, features, &question.question)?;
-                let accepted = question.accepted.iter().map(String::as_str);
-                matches.add(
-                    "English names as features",
-                    language.code(),
-                    &answer,
-                    accepted,
+            examiner.show_names(language)?;
+        }
+        print(&examiner.matches)
+    }
+}
+
+/// Asks a model, and counts.
+struct Examiner<B: Backend> {
+    set: &'static EmojiSet,
+    tasks: Tasks<'static>,
+    model: ChatModel<B>,
+    names: NameEmbeddings<B>,
+    answers: Option<File>,
+    options: Evaluate,
+    matches: ExactMatch,
+}
+
+impl<B: MpmBackend> Examiner<B> {
+    /// Asks about the pictures of one part of the set.
+    fn show_pictures(
+        &mut self,
+        split: Split,
+        name: &str,
+        language: Language,
+    ) -> Result<(), BoxError> {
+        let code = language.code();
+        let questions = self.tasks.naming_questions(split, language)?;
+        let Some(first) = questions.first() else {
+            return Ok(());
+        };
+        // The question is the same for all pictures, so one answer stands for all: what
+        // the model says without seeing anything.
+        let blind = self.ask(self.encode(&self.empty()?)?, &first.question)?;
+        let every = self.options.every;
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")?;
+        let bar = ProgressBar::new(questions.len().div_ceil(every.get()) as u64)
+            .with_style(style)
+            .with_message(format!("{name} {code}"));
+        for question in questions.iter().step_by(every.get()) {
+            let picture = self.set.compose(&question.picture)?;
+            if let Some(folder) = &self.options.pictures {
+                let file = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
+                write_png(&picture, &folder.join(file.replace([' ', '/'], "-")))?;
+            }
+            let features = self.encode(&picture)?;
+            let nearest = self.names.nearest(features.clone());
+            let answer = self.ask(features, &question.question)?;
+            let right = self.count(name, language, &answer, question);
+            self.count(&format!("{name}, no picture"), language, &blind, question);
+            for class in nearest {
+                let nearest = self.tasks.name(class, language);
+                self.count(
+                    &format!("{name}, nearest name"),
+                    language,
+                    nearest,
+                    question,
                 );
             }
-        }
-        write!(stdout(), "{matches}")?;
-        for split in ["training", "held-out"] {
-            let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
-            if let (Some(english), Some(chinese)) =
-                (accuracy(Language::English), accuracy(Language::Chinese))
-                && english > 0.0
-            {
-                writeln!(
-                    stdout(),
-                    "{split}: Chinese is at {:.1} % of English",
-                    100.0 * chinese / english
-                )?;
+            if let Some(file) = &mut self.answers {
+                let line = serde_json::json!({
+                    "split": name,
+                    "language": code,
+                    "expected": question.answer,
+                    "answer": answer,
+                    "right": right,
+                });
+                writeln!(file, "{line}")?;
             }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Asks about the English name of each class, in embeddings: what the language model
+    /// makes of perfect features.
+    fn show_names(&mut self, language: Language) -> Result<(), BoxError> {
+        let mut questions = self.tasks.naming_questions(Split::Train, language)?;
+        questions.dedup_by_key(|question| question.class);
+        for question in &questions {
+            let features = self.names.features(question.class);
+            let answer = self.ask(features, &question.question)?;
+            self.count("English names as features", language, &answer, question);
         }
         Ok(())
     }
+
+    fn count(
+        &mut self,
+        split: &str,
+        language: Language,
+        answer: &str,
+        question: &NamingQuestion,
+    ) -> bool {
+        let accepted = question.accepted.iter().map(String::as_str);
+        self.matches.add(split, language.code(), answer, accepted)
+    }
+
+    fn empty(&self) -> Result<Picture, BoxError> {
+        Ok(self.set.compose(&Scene {
+            ground: EVALUATION_GROUND,
+            emoji: Vec::new(),
+        })?)
+    }
+
+    fn encode(&self, picture: &Picture) -> Result<Tensor<B, 3>, BoxError> {
+        let pixels = self.model.config.preprocessing.apply(picture);
+        Ok(self.model.model.encode_pictures(&[pixels])?)
+    }
+
+    fn ask(&self, features: Tensor<B, 3>, question: &str) -> Result<String, BoxError> {
+        let mut session = ChatSession::new(&self.model);
+        session.show_features(features);
+        let params = &self.model.config.decoding;
+        let answer = session.ask(question, params, |_| ControlFlow::Continue(()))?;
+        Ok(answer.answer)
+    }
+}
+
+fn print(matches: &ExactMatch) -> Result<(), BoxError> {
+    let mut output = stdout().lock();
+    write!(output, "{matches}")?;
+    for split in ["training", "held-out"] {
+        let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
+        if let (Some(english), Some(chinese)) =
+            (accuracy(Language::English), accuracy(Language::Chinese))
+            && english > 0.0
+        {
+            let share = 100.0 * chinese / english;
+            writeln!(output, "{split}: Chinese is at {share:.1} % of English")?;
+        }
+    }
+    Ok(())
+}
+
+fn create(file: &Path) -> Result<File, BoxError> {
+    Ok(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
 fn write_png(picture: &Picture, file: &Path) -> Result<(), BoxError> {
@@ -171,17 +243,4 @@ fn write_png(picture: &Picture, file: &Path) -> Result<(), BoxError> {
         height,
         color,
     )?)
-}
-
-fn ask<B: MpmBackend>(
-    model: &ChatModel<B>,
-    features: Tensor<B, 3>,
-    question: &str,
-) -> Result<String, BoxError> {
-    let mut session = ChatSession::new(model);
-    session.show_features(features);
-    let params = &model.config.decoding;
-    Ok(session
-        .ask(question, params, |_| ControlFlow::Continue(()))?
-        .answer)
 }

@@ -31,6 +31,7 @@ pub struct NameEmbeddings<B: Backend> {
     names: Tensor<B, 2>,
     /// Squared length of each name, `[1, classes]`.
     lengths: Tensor<B, 2>,
+    slots: usize,
 }
 
 impl Names {
@@ -54,7 +55,11 @@ impl Names {
         let names = llm.embed(&self.ids, &vec![0; self.ids.len()], shape)?;
         let names = names.flatten::<2>(1, 2).detach();
         let lengths = squared_lengths(names.clone()).transpose();
-        Ok(NameEmbeddings { names, lengths })
+        Ok(NameEmbeddings {
+            names,
+            lengths,
+            slots: self.slots,
+        })
     }
 }
 
@@ -84,10 +89,9 @@ impl<B: Backend> NameEmbeddings<B> {
     }
 
     /// A name as features, `[1, slots, d_llm]`.
-    pub fn features(&self, class: usize, slots: usize) -> Tensor<B, 3> {
+    pub fn features(&self, class: usize) -> Tensor<B, 3> {
         let name = self.names.clone().slice([class..class + 1]);
-        let width = name.dims()[1] / slots;
-        name.reshape([1, slots, width])
+        name.reshape([1, self.slots as i32, -1])
     }
 
     /// The class whose name is nearest to each picture's features,
