@@ -90,7 +90,7 @@ impl<B: Backend> NameEmbeddings<B> {
 
     /// A name as features, `[1, slots, d_llm]`.
     pub fn features(&self, class: usize) -> Tensor<B, 3> {
-        let name = self.names.clone().slice([class..class + 1]);
+        let name = self.names.clone().narrow(0, class, 1);
         name.reshape([1, self.slots as i32, -1])
     }
 
