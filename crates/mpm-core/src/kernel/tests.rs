@@ -203,6 +203,11 @@ fn linear_agrees_with_composed() {
     let transposed = random::<Flex, 2>([8, 5]);
     let expected = x.clone().matmul(transposed.clone().unsqueeze());
     assert_close(linear(x, transposed.transpose()), expected, ORDER);
+    let none = linear(
+        random::<Flex, 2>([20, 600]),
+        Tensor::empty([0, 600], &Default::default()),
+    );
+    assert_eq!(none.dims(), [20, 0]);
 }
 
 /// batch, heads, len_q, len_k, dim_head, dim_value
