@@ -281,6 +281,25 @@ fn named_pictures_show_what_they_are_named() {
 }
 
 #[test]
+fn earlier_turns_are_about_the_thing_in_the_language_asked_for() {
+    let tasks = tasks();
+    let mut named = [0, 0];
+    for index in 0..SAMPLES {
+        let class = index as usize % tasks.classes().len();
+        for (language, named) in TASK_LANGUAGES.into_iter().zip(&mut named) {
+            let (question, answer) = tasks.earlier_turn(4, index, class, language).unwrap();
+            assert!(!question.is_empty() && !answer.is_empty());
+            *named += u64::from(answer.contains(tasks.name(class, language)));
+        }
+    }
+    // Names and captions, half of the kinds; yes and no and categories are the others.
+    for named in named {
+        assert!((SAMPLES / 3..SAMPLES * 2 / 3).contains(&named), "{named}");
+    }
+    assert!(tasks.earlier_turn(4, 0, 0, Language::German).is_err());
+}
+
+#[test]
 fn answers_are_there_and_in_the_right_language() {
     let tasks = tasks();
     let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));

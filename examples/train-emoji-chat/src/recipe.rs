@@ -44,6 +44,8 @@ pub struct Recipe {
     pub translated_share: f64,
     /// The share of bilingual text among the samples of the last stage.
     pub text_share: f64,
+    /// The share of samples of the last stage that follow an earlier question.
+    pub context_share: f64,
 }
 
 /// One stage of training.

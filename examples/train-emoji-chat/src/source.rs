@@ -8,7 +8,7 @@ use mpm_data::{
 };
 use mpm_llm::{
     cpm_bee::CpmBeeInput,
-    prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue},
+    prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue, Turn},
     tokenizer::{CpmBeeTokenizer, escape},
 };
 use mpm_train::{BoxError, DataSource, objective::IGNORED_TARGET};
@@ -35,6 +35,8 @@ pub enum Stream {
         share: f64,
         /// The share of text, which keeps what the language model knows alive.
         text_share: f64,
+        /// The share of questions that follow an earlier one about the same thing.
+        context_share: f64,
     },
 }
 
@@ -199,17 +201,49 @@ impl SampleSource {
         Ok(RowPicture::Imagined(imagined))
     }
 
+    /// An earlier turn, now and then. About a picture it is in the language of the
+    /// question, so that no Chinese beyond the translated pairs meets a picture.
+    fn context(
+        &self,
+        sample: &Sample,
+        index: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<String, BoxError> {
+        let Stream::Instructions { context_share, .. } = self.stream else {
+            return Ok(String::new());
+        };
+        let Some(class) = sample.class else {
+            return Ok(String::new());
+        };
+        if !rng.random_bool(context_share) {
+            return Ok(String::new());
+        }
+        let language = match sample.picture {
+            Some(_) => sample.language,
+            None => TASK_LANGUAGES[rng.random_range(0..TASK_LANGUAGES.len())],
+        };
+        let (question, answer) = self
+            .tasks
+            .earlier_turn(!self.seed, index, class, language)?;
+        let turn = Turn {
+            question,
+            answer: escape(&answer).into_owned(),
+        };
+        Ok(turn.to_markup())
+    }
+
     fn row(&self, index: u64) -> Result<Row, BoxError> {
         let mut rng = sample_rng(self.seed, index);
         let sample = self.sample(index, &mut rng)?;
         let picture = self.picture(&sample, &mut rng)?;
+        let context = self.context(&sample, index, &mut rng)?;
         let slots = match picture {
             RowPicture::Text => None,
             RowPicture::Seen(..) | RowPicture::Imagined(_) => Some(self.slots.count),
         };
         let encoder = PromptEncoder::new(&self.tokenizer);
         Ok(Row {
-            prompt: encoder.encode(&prompt(&sample, slots))?,
+            prompt: encoder.encode(&prompt(&sample, slots, &context))?,
             picture,
         })
     }
@@ -275,16 +309,16 @@ impl SampleSource {
 
 /// The prompt of a sample: the reference's chat format. Without slots for a picture its
 /// description, empty where there is none, stands in the picture's place.
-pub fn prompt(sample: &Sample, slots: Option<usize>) -> PromptValue {
+pub fn prompt(sample: &Sample, slots: Option<usize>, context: &str) -> PromptValue {
     let question = escape(&sample.question);
     let answer = escape(&sample.answer);
     if let Some(slots) = slots {
-        return PromptValue::chat(slots, "", &question, &answer);
+        return PromptValue::chat(slots, context, &question, &answer);
     }
     let description = sample.description.as_deref().unwrap_or_default();
     PromptValue::from([
         (PICTURE_KEY, &*escape(description)),
-        ("context", ""),
+        ("context", context),
         ("question", &*question),
         (ANSWER_KEY, &*answer),
     ])

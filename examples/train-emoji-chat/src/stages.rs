@@ -121,6 +121,7 @@ impl BackendTask for RunStage {
                     translated: recipe.translated_pairs,
                     share: recipe.translated_share,
                     text_share: recipe.text_share,
+                    context_share: recipe.context_share,
                 };
                 (stream, &["llm", "visual"])
             }

@@ -51,6 +51,23 @@ fn the_shipped_model_answers_in_the_language_of_the_question() {
 }
 
 #[test]
+fn a_turn_may_change_the_language() {
+    let model = model();
+    let mut session = ChatSession::new(&model);
+    let picture = root().join("docs/images/strawberry.png");
+    session.show(&Picture::open(picture).unwrap()).unwrap();
+    for (question, expected) in [
+        ("What is this?", "strawberry"),
+        ("这是什么？", "草莓"),
+        ("What is this?", "strawberry"),
+    ] {
+        let params = &model.config.decoding;
+        let answer = session.ask(question, params, |_| ControlFlow::Continue(()));
+        assert_eq!(answer.unwrap().answer, expected, "{question}");
+    }
+}
+
+#[test]
 fn the_shipped_files_are_small() {
     let folder = root().join("models/viscpm-chat-emoji");
     let bytes: u64 = folder

@@ -22,6 +22,14 @@ const KINDS: [(TaskKind, u32); 7] = [
     (TaskKind::Side, 8),
 ];
 
+/// What may have been asked before.
+const EARLIER_KINDS: [TaskKind; 4] = [
+    TaskKind::Naming,
+    TaskKind::Category,
+    TaskKind::YesNo,
+    TaskKind::Caption,
+];
+
 /// How often the caption of one thing is a list of keywords.
 const KEYWORDS_SHARE: f64 = 0.15;
 
@@ -64,6 +72,33 @@ impl Tasks<'_> {
         let (class, pair) = self.draw(&mut rng);
         let scene = Scene::single(pair.0, pair.1, tint(&mut rng));
         (scene, self.place(class))
+    }
+
+    /// Question and answer `index` of the stream `seed` about a thing that is shown or
+    /// described alone: what may have been said before another question about it.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that is not in
+    /// [`TASK_LANGUAGES`].
+    ///
+    /// # Panics
+    /// When `class` is not a place in [`classes`](Tasks::classes).
+    pub fn earlier_turn(
+        &self,
+        seed: u64,
+        index: u64,
+        class: usize,
+        language: Language,
+    ) -> Result<(String, String), DataError> {
+        if !TASK_LANGUAGES.contains(&language) {
+            return Err(self.set.error(EmojiError::NoTemplates { language }));
+        }
+        let mut rng = Self::rng(seed, index);
+        let class = &self.classes[class];
+        let concept = &self.set.concepts()[class.concepts()[0]];
+        let kind = *pick(&EARLIER_KINDS, &mut rng);
+        let (_, question, answer) = self.ask(kind, class, concept, language, &mut rng);
+        Ok((question, answer))
     }
 
     /// Sample `index` of the instruction stream `seed`: a question about a
