@@ -10,7 +10,7 @@
 use burn::{
     backend::{Autodiff, Flex},
     tensor::{
-        DType, Distribution, Tensor, activation,
+        DType, Tensor, activation,
         backend::{AutodiffBackend, Backend},
         module,
         ops::AttentionModuleOptions,
@@ -23,7 +23,7 @@ use std::hint::black_box;
 type Training = Autodiff<Flex>;
 
 fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &B::Device::default())
+    mpm_benches::random(shape, &B::Device::default())
 }
 
 fn elementwise(c: &mut Criterion) {
@@ -171,7 +171,7 @@ fn linear(c: &mut Criterion) {
             let mut group = c.benchmark_group(format!("linear-{name}-{rows}x4096x10240"));
             let x = random::<Flex, 2>([rows, 4096]).cast(dtype);
             group.bench_function("fused", |b| {
-                b.iter(|| kernel::linear(black_box(x.clone()), weight.clone()));
+                b.iter(|| kernel::linear(black_box(x.clone()), weight.clone(), None));
             });
             group.bench_function("burn", |b| {
                 b.iter(|| black_box(x.clone()).matmul(weight.clone().transpose()));

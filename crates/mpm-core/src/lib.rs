@@ -1,6 +1,6 @@
 //! What the MPM model crates share and Burn does not have: operations that a
-//! single backend can fuse ([`kernel`]), strict loading of weight files
-//! ([`weights`]), the choice of a backend at run time ([`backend`]) and atomic
+//! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), strict loading
+//! of weight files ([`weights`]), the choice of a backend at run time ([`backend`]) and atomic
 //! writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
@@ -9,6 +9,7 @@
 pub mod atomic;
 pub mod backend;
 pub mod kernel;
+pub mod nn;
 pub mod weights;
 
 pub use kernel::MpmBackend;

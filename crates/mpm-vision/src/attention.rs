@@ -4,15 +4,14 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig, Linear},
+    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention};
+use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
 
 use crate::{
     config::Beit3Config,
     init,
-    linear::linear,
     multiway::{Multiway, Tokens},
 };
 
@@ -20,13 +19,13 @@ use crate::{
 #[derive(Module, Debug)]
 pub struct MultiheadAttention<B: Backend> {
     /// Projection to the keys.
-    pub k_proj: Multiway<B, Linear<B>>,
+    pub k_proj: Multiway<B, TorchLinear<B>>,
     /// Projection to the values.
-    pub v_proj: Multiway<B, Linear<B>>,
+    pub v_proj: Multiway<B, TorchLinear<B>>,
     /// Projection to the queries of the attention.
-    pub q_proj: Multiway<B, Linear<B>>,
+    pub q_proj: Multiway<B, TorchLinear<B>>,
     /// Projection of the heads' joined outputs.
-    pub out_proj: Multiway<B, Linear<B>>,
+    pub out_proj: Multiway<B, TorchLinear<B>>,
     /// The sub-layernorm: normalises the heads' joined outputs.
     pub inner_attn_ln: Multiway<B, LayerNorm<B>>,
     num_heads: usize,
@@ -57,15 +56,18 @@ impl<B: MpmBackend> MultiheadAttention<B> {
     /// - context: `[batch, seq, d_model]` over both parts
     /// - output: as `attending`
     pub fn forward(&self, attending: Tokens<B>, context: Tokens<B>) -> Tokens<B> {
-        let key = self.k_proj.forward(context.clone(), linear).concat();
-        let value = self.v_proj.forward(context, linear).concat();
+        let key = self
+            .k_proj
+            .forward(context.clone(), TorchLinear::forward)
+            .concat();
+        let value = self.v_proj.forward(context, TorchLinear::forward).concat();
         let (key, value) = (self.split_heads(key), self.split_heads(value));
         let attended = self
             .q_proj
-            .forward(attending, linear)
+            .forward(attending, TorchLinear::forward)
             .map(|query| self.attend(query, key.clone(), value.clone()));
         let normed = self.inner_attn_ln.forward(attended, LayerNorm::forward);
-        self.out_proj.forward(normed, linear)
+        self.out_proj.forward(normed, TorchLinear::forward)
     }
 
     /// query and output: `[batch, len, d_model]`; key, value: `[batch, heads, seq, dim_head]`.

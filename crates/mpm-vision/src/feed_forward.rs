@@ -4,20 +4,20 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig, Linear},
+    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu};
+use mpm_core::{MpmBackend, kernel::gelu, nn::TorchLinear};
 
-use crate::{config::Beit3Config, init, linear::linear};
+use crate::{config::Beit3Config, init};
 
 /// Linear, GELU, sub-layernorm, linear.
 #[derive(Module, Debug)]
 pub struct FeedForwardNetwork<B: Backend> {
     /// Projection from `d_model` to `d_ff`.
-    pub fc1: Linear<B>,
+    pub fc1: TorchLinear<B>,
     /// Projection from `d_ff` to `d_model`.
-    pub fc2: Linear<B>,
+    pub fc2: TorchLinear<B>,
     /// The sub-layernorm: normalises the activations, of width `d_ff`.
     pub ffn_layernorm: LayerNorm<B>,
 }
@@ -41,7 +41,7 @@ impl<B: MpmBackend> FeedForwardNetwork<B> {
     /// # Shapes
     /// - x, output: `[batch, len, d_model]`
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let hidden = self.ffn_layernorm.forward(gelu(linear(&self.fc1, x)));
-        linear(&self.fc2, hidden)
+        let hidden = self.ffn_layernorm.forward(gelu(self.fc1.forward(x)));
+        self.fc2.forward(hidden)
     }
 }

@@ -11,9 +11,9 @@
 
 use burn::{
     module::{Initializer, Param, ParamId},
-    nn::Linear,
     tensor::{Distribution, Tensor, backend::Backend},
 };
+use mpm_core::nn::TorchLinear;
 use std::f64::consts::SQRT_2;
 
 /// Mass of a normal distribution within one standard deviation, erf(1/√2).
@@ -27,14 +27,14 @@ pub(crate) fn sub_layer_norm_gain(num_layers: usize) -> f64 {
 /// A linear layer with zero biases and weights from a normal distribution of
 /// deviation `std`, cut at one deviation.
 pub(crate) fn linear<B: Backend>(
-    d_input: usize,
-    d_output: usize,
+    d_in: usize,
+    d_out: usize,
     std: f64,
     device: &B::Device,
-) -> Linear<B> {
-    Linear {
-        weight: truncated_normal([d_input, d_output], std, device),
-        bias: Some(Initializer::Zeros.init([d_output], device)),
+) -> TorchLinear<B> {
+    TorchLinear {
+        weight: truncated_normal([d_out, d_in], std, device),
+        bias: Some(Initializer::Zeros.init([d_out], device)),
     }
 }
 

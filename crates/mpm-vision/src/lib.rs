@@ -9,7 +9,6 @@ mod error;
 pub mod feed_forward;
 mod init;
 mod interpolation;
-mod linear;
 pub mod muffin;
 pub mod multiway;
 mod normalised_stem;

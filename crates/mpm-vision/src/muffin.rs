@@ -5,12 +5,12 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::{Gelu, Linear, LinearConfig},
+    nn::Gelu,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu};
+use mpm_core::{MpmBackend, kernel::gelu, nn::TorchLinear};
 
-use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig, linear::linear};
+use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig};
 
 /// The tensors of a VisCPM-Chat checkpoint's picture side that no forward pass
 /// reads, and that [`Muffin`] therefore does not hold.
@@ -49,7 +49,7 @@ pub struct Muffin<B: Backend> {
     pub query: Param<Tensor<B, 2>>,
     /// Linear, GELU, linear: from `d_model` to `d_llm`. The activation holds
     /// the place that makes the linear layers `mapping.0` and `mapping.2`.
-    pub mapping: (Linear<B>, Gelu, Linear<B>),
+    pub mapping: (TorchLinear<B>, Gelu, TorchLinear<B>),
 }
 
 impl MuffinConfig {
@@ -74,9 +74,9 @@ impl MuffinConfig {
             },
             query: queries.init([self.num_queries, d_model], device),
             mapping: (
-                LinearConfig::new(d_model, mapping_width).init(device),
+                TorchLinear::new(d_model, mapping_width, device),
                 Gelu::new(),
-                LinearConfig::new(mapping_width, self.d_llm).init(device),
+                TorchLinear::new(mapping_width, self.d_llm, device),
             ),
         })
     }
@@ -115,7 +115,7 @@ impl<B: MpmBackend> Muffin<B> {
     /// - output: `[batch, num_queries, d_llm]`
     pub fn project(&self, states: Tensor<B, 3>) -> Tensor<B, 3> {
         let (input, _, output) = &self.mapping;
-        linear(output, gelu(linear(input, states)))
+        output.forward(gelu(input.forward(states)))
     }
 
     /// The states of the queries before the mapping, `[batch, num_queries, d_model]`.
@@ -134,7 +134,7 @@ impl<B: MpmBackend> PictureEncoder<B> for Muffin<B> {
     }
 
     fn features_shape(&self) -> [usize; 2] {
-        [self.query.shape()[0], self.mapping.2.weight.shape()[1]]
+        [self.query.shape()[0], self.mapping.2.d_out()]
     }
 
     fn encode(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {

@@ -1,4 +1,5 @@
-//! How often a model names pictures right, beside the same without a picture.
+//! How often a model answers right: naming questions beside the same without a picture,
+//! and questions of the other kinds.
 
 use std::{
     fs::File,
@@ -12,7 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
     emoji::{
-        EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TASK_LANGUAGES, Tasks,
+        EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TASK_LANGUAGES,
+        TaskKind, Tasks,
     },
     picture::Picture,
 };
@@ -25,6 +27,9 @@ use crate::{
     recipe::Recipe,
     stages::full_precision,
 };
+
+/// Questions of the other kinds, in each language.
+const OTHER_QUESTIONS: u64 = 2000;
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -95,6 +100,7 @@ impl BackendTask for EvaluateTask {
         }
         for language in TASK_LANGUAGES {
             examiner.show_names(language)?;
+            examiner.ask_other_kinds(!recipe.seed, language)?;
         }
         print(&examiner.matches)
     }
@@ -181,6 +187,21 @@ impl<B: MpmBackend> Examiner<B> {
         Ok(())
     }
 
+    /// Asks about fresh compositions of training pictures what is not their name.
+    fn ask_other_kinds(&mut self, seed: u64, language: Language) -> Result<(), BoxError> {
+        for index in (0..OTHER_QUESTIONS).step_by(self.options.every.get()) {
+            let sample = self.tasks.instruction(seed, index, language)?;
+            let (Some(kind), Some(scene)) = (label(sample.kind), &sample.picture) else {
+                continue;
+            };
+            let features = self.encode(&self.set.compose(scene)?)?;
+            let answer = self.ask(features, &sample.question)?;
+            self.matches
+                .add(kind, language.code(), &answer, [&*sample.answer]);
+        }
+        Ok(())
+    }
+
     fn count(
         &mut self,
         split: &str,
@@ -227,6 +248,19 @@ fn print(matches: &ExactMatch) -> Result<(), BoxError> {
         }
     }
     Ok(())
+}
+
+/// The row of a kind that has no rows of its own.
+fn label(kind: TaskKind) -> Option<&'static str> {
+    Some(match kind {
+        TaskKind::Category => "other: category",
+        TaskKind::YesNo => "other: yes or no",
+        TaskKind::Choice => "other: choice",
+        TaskKind::Count => "other: how many",
+        TaskKind::Ground => "other: ground's colour",
+        TaskKind::Side => "other: left or right",
+        _ => return None,
+    })
 }
 
 fn create(file: &Path) -> Result<File, BoxError> {

@@ -14,6 +14,7 @@ use burn::{
         },
     },
     tensor::{
+        Shape, TensorMetadata,
         backend::Backend,
         ops::{BoolTensor, FloatTensor},
     },
@@ -89,23 +90,38 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         }
     }
 
-    fn linear_2d(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn linear_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
         let (x_tracked, weight_tracked) = (x.is_tracked(), weight.is_tracked());
-        match Linear
-            .prepare::<C>([x.node.clone(), weight.node.clone()])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(mut prep) => {
-                // each is needed for the other's gradient only
-                let x_state = weight_tracked.then(|| prep.checkpoint(&x));
-                let weight_state = x_tracked.then(|| prep.checkpoint(&weight));
-                prep.finish(
-                    [x_state, weight_state],
-                    B::linear_2d(x.primitive, weight.primitive),
-                )
+        let nodes = [x.node.clone(), weight.node.clone()];
+        let output = B::linear_2d(
+            x.primitive.clone(),
+            weight.primitive.clone(),
+            bias.as_ref().map(|bias| bias.primitive.clone()),
+        );
+        // one node type for both numbers of parents, see its `Backward` impls
+        macro_rules! finish {
+            ($nodes:expr) => {
+                match Linear.prepare::<C>($nodes).compute_bound().stateful() {
+                    OpsKind::Tracked(mut prep) => {
+                        // each is needed for the other's gradient only
+                        let x = weight_tracked.then(|| prep.checkpoint(&x));
+                        let weight = x_tracked.then(|| prep.checkpoint(&weight));
+                        prep.finish(LinearState { x, weight }, output)
+                    }
+                    OpsKind::UnTracked(prep) => prep.finish(output),
+                }
+            };
+        }
+        match bias {
+            None => finish!(nodes),
+            Some(bias) => {
+                let [x, weight] = nodes;
+                finish!([x, weight, bias.node])
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::linear_2d(x.primitive, weight.primitive)),
         }
     }
 
@@ -270,8 +286,35 @@ impl<B: MpmBackend> Backward<B, 2> for RmsNorm {
 #[derive(Debug)]
 struct Linear;
 
+#[derive(Debug, Clone)]
+struct LinearState {
+    x: Option<NodeId>,
+    weight: Option<NodeId>,
+}
+
+impl LinearState {
+    /// Registers the gradients of input and weight, as far as they are wanted.
+    fn backward<B: Backend>(
+        self,
+        [x_node, weight_node]: [Option<NodeId>; 2],
+        grad: FloatTensor<B>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        if let (Some(node), Some(weight)) = (x_node, self.weight) {
+            let weight = checkpointer.retrieve_node_output(weight);
+            grads.register::<B>(node, B::float_matmul(grad.clone(), weight));
+        }
+        if let (Some(node), Some(x)) = (weight_node, self.x) {
+            let x = checkpointer.retrieve_node_output(x);
+            grads.register::<B>(node, B::float_matmul(B::float_transpose(grad), x));
+        }
+    }
+}
+
+/// Without a bias.
 impl<B: MpmBackend> Backward<B, 2> for Linear {
-    type State = [Option<NodeId>; 2];
+    type State = LinearState;
 
     fn backward(
         self,
@@ -280,16 +323,30 @@ impl<B: MpmBackend> Backward<B, 2> for Linear {
         checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let [x_node, weight_node] = ops.parents;
-        let [x, weight] = ops.state;
-        if let (Some(node), Some(weight)) = (x_node, weight) {
-            let weight = checkpointer.retrieve_node_output(weight);
-            grads.register::<B>(node.id, B::float_matmul(grad.clone(), weight));
+        let parents = ops.parents.map(|parent| Some(parent?.id));
+        ops.state.backward::<B>(parents, grad, grads, checkpointer);
+    }
+}
+
+/// With a bias as the third parent.
+impl<B: MpmBackend> Backward<B, 3> for Linear {
+    type State = LinearState;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [x, weight, bias] = ops.parents.map(|parent| Some(parent?.id));
+        if let Some(node) = bias {
+            let sum = B::float_sum_dim(grad.clone(), 0);
+            let [_, width] = sum.shape().dims();
+            grads.register::<B>(node, B::float_reshape(sum, Shape::new([width])));
         }
-        if let (Some(node), Some(x)) = (weight_node, x) {
-            let x = checkpointer.retrieve_node_output(x);
-            grads.register::<B>(node.id, B::float_matmul(B::float_transpose(grad), x));
-        }
+        ops.state
+            .backward::<B>([x, weight], grad, grads, checkpointer);
     }
 }
 

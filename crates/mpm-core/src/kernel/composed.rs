@@ -76,8 +76,16 @@ pub(super) fn rms_norm_backward<B: Backend>(
     )
 }
 
-pub(super) fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
-    B::float_matmul(x, B::float_transpose(weight))
+pub(super) fn linear<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+) -> FloatTensor<B> {
+    let product: Tensor<B, 2> = tensor(B::float_matmul(x, B::float_transpose(weight)));
+    primitive(match bias {
+        Some(bias) => product + tensor::<B, 1>(bias).unsqueeze(),
+        None => product,
+    })
 }
 
 pub(super) fn attention<B: Backend>(

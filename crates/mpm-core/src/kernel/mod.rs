@@ -71,9 +71,14 @@ pub trait MpmBackend: Backend {
         composed::rms_norm_backward::<Self>(x, weight, epsilon, grad)
     }
 
-    /// `[rows, d_in]` times the transpose of `[d_out, d_in]`, see [`linear`].
-    fn linear_2d(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::linear::<Self>(x, weight)
+    /// `[rows, d_in]` times the transpose of `[d_out, d_in]`, plus `[d_out]`, see
+    /// [`linear`].
+    fn linear_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        composed::linear::<Self>(x, weight, bias)
     }
 
     /// Attention with additive bias and mask, see [`attention`].
@@ -160,7 +165,7 @@ pub fn rms_norm<B: MpmBackend, const D: usize>(
     from_rows(output, dims)
 }
 
-/// A linear layer without bias, `x · weightᵀ`.
+/// A linear layer, `x · weightᵀ + bias`.
 ///
 /// On the CPU, a handful of rows (decoding) runs at the speed at which the
 /// weights can be read.
@@ -168,14 +173,20 @@ pub fn rms_norm<B: MpmBackend, const D: usize>(
 /// # Shapes
 /// - x: `[..., d_in]`
 /// - weight: `[d_out, d_in]`, as PyTorch stores it
+/// - bias: `[d_out]`
 /// - output: `[..., d_out]`
 pub fn linear<B: MpmBackend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, D> {
     let mut dims = x.dims();
     dims[D - 1] = weight.dims()[0];
-    let output = B::linear_2d(into_rows(x), weight.into_primitive().tensor());
+    let output = B::linear_2d(
+        into_rows(x),
+        weight.into_primitive().tensor(),
+        bias.map(|bias| bias.into_primitive().tensor()),
+    );
     from_rows(output, dims)
 }
 

@@ -178,22 +178,28 @@ fn rms_norm_of_zeros_and_nan() {
 
 #[test]
 fn linear_agrees_with_composed() {
-    for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 40] {
+    for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 40, 1100] {
         for [d_out, d_in] in [[1, 1], [3, 7], [65, 130], [33, 1040]] {
             let weight = random::<Flex, 2>([d_out, d_in]);
             for x in views(random::<Flex, 2>([rows, d_in]).sub_scalar(0.4)) {
-                let expected = wrap(composed::linear::<Flex>(unwrap(&x), unwrap(&weight)));
+                let product = wrap(composed::linear::<Flex>(unwrap(&x), unwrap(&weight), None));
+                let bias = random::<Flex, 1>([d_out]);
+                let expected: Tensor<Flex, 2> = product.clone() + bias.clone().unsqueeze();
                 // sums of d_in terms of size 2: the error grows with their number
                 let tolerance = ORDER * (d_in as f32).sqrt();
-                assert_close::<Flex, 2>(linear(x.clone(), weight.clone()), expected, tolerance);
+                let actual = linear(x.clone(), weight.clone(), None);
+                assert_close::<Flex, 2>(actual, product, tolerance);
+                let actual = linear(x.clone(), weight.clone(), Some(bias.clone()));
+                assert_close::<Flex, 2>(actual, expected, tolerance);
                 for (dtype, tolerance) in HALF {
                     let (x, weight) = (x.clone().cast(dtype), weight.clone().cast(dtype));
                     let expected = x
                         .clone()
                         .cast(DType::F32)
                         .matmul(weight.clone().cast(DType::F32).transpose());
+                    let expected = expected + bias.clone().unsqueeze();
+                    let actual = linear(x, weight, Some(bias.clone().cast(dtype)));
                     let expected = expected.cast(dtype);
-                    let actual = linear(x, weight);
                     assert_close::<Flex, 2>(actual, expected, tolerance * (d_in as f32).sqrt());
                 }
             }
@@ -202,10 +208,11 @@ fn linear_agrees_with_composed() {
     let x = random::<Flex, 3>([2, 3, 8]);
     let transposed = random::<Flex, 2>([8, 5]);
     let expected = x.clone().matmul(transposed.clone().unsqueeze());
-    assert_close(linear(x, transposed.transpose()), expected, ORDER);
+    assert_close(linear(x, transposed.transpose(), None), expected, ORDER);
     let none = linear(
         random::<Flex, 2>([20, 600]),
         Tensor::empty([0, 600], &Default::default()),
+        None,
     );
     assert_eq!(none.dims(), [20, 0]);
 }
@@ -401,8 +408,21 @@ fn gradients_agree_with_composed() {
         compare_gradients(
             &inputs,
             ORDER * 10.0,
-            |x| linear(x[0].clone(), x[1].clone()),
-            |x| wrap(composed::linear::<Ad>(unwrap(&x[0]), unwrap(&x[1]))),
+            |x| linear(x[0].clone(), x[1].clone(), None),
+            |x| wrap(composed::linear::<Ad>(unwrap(&x[0]), unwrap(&x[1]), None)),
+        );
+        let [x, weight] = inputs;
+        compare_gradients(
+            &[x, weight, random([1, 6])],
+            ORDER * 10.0,
+            |x| {
+                let bias = x[2].clone().squeeze_dim(0);
+                linear(x[0].clone(), x[1].clone(), Some(bias))
+            },
+            |x| {
+                let product = composed::linear::<Ad>(unwrap(&x[0]), unwrap(&x[1]), None);
+                wrap::<Ad, 2>(product) + x[2].clone()
+            },
         );
     }
 }
@@ -552,7 +572,7 @@ fn gradient_checkpointing_gives_the_same_gradients() {
 fn frozen_inputs_stay_untracked() {
     let x = random::<Ad, 2>([2, 8]).require_grad();
     let frozen = random::<Ad, 2>([8, 8]);
-    let loss = gelu(linear(x.clone(), frozen.clone())).sum();
+    let loss = gelu(linear(x.clone(), frozen.clone(), None)).sum();
     let grads = loss.backward();
     assert!(x.grad(&grads).is_some());
     assert!(frozen.grad(&grads).is_none());

@@ -80,10 +80,10 @@ impl<B: MpmBackend> ExtEmbedding<B> {
     ) -> Tensor<B, 3> {
         let width = hidden.dims()[2] as f64;
         let scaled = hidden.clone().mul_scalar(width.sqrt().recip());
-        let logits = linear(scaled, self.weight.val());
+        let logits = linear(scaled, self.weight.val(), None);
         match ext_table {
             None => logits,
-            Some(table) => Tensor::cat(vec![logits, linear(hidden, table)], 2),
+            Some(table) => Tensor::cat(vec![logits, linear(hidden, table, None)], 2),
         }
     }
 }

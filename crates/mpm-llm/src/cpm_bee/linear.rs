@@ -50,6 +50,6 @@ impl<B: MpmBackend> ScaledLinear<B> {
 
     /// The product with the weight, of an input that is scaled already.
     pub fn project(&self, scaled: Tensor<B, 3>) -> Tensor<B, 3> {
-        linear(scaled, self.weight.val())
+        linear(scaled, self.weight.val(), None)
     }
 }

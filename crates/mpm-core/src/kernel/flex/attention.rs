@@ -13,6 +13,7 @@ use super::{
     heads::{Additions, Heads, padded},
     math::{dispatch, dots, exp, map},
     number::{Number, Rows, tensor},
+    output::fill_one,
 };
 
 /// Queries per tile.
@@ -28,6 +29,9 @@ const FEW_QUERIES: usize = 4;
 
 /// Multiplications per parallel task, at least: below, handing it over costs more.
 const TASK: usize = 32 * 1024;
+
+/// The same for elements that are only copied.
+const COPIED: usize = 16 * 1024;
 
 pub(super) fn attention<T: Number>(
     query: FlexTensor,
@@ -51,28 +55,42 @@ pub(super) fn attention<T: Number>(
         dim_head,
         dim_value,
     };
-    let mut output = vec![T::zeroed(); batch * heads * len_q * dim_value];
     let cost = len_q.min(QUERIES) * len_k * (dim_head + dim_value);
-    if !output.is_empty() {
-        output
-            .par_chunks_mut(len_q * dim_value)
-            .enumerate()
-            .with_min_len(TASK.div_ceil(cost.max(1)))
-            .for_each(|(head, output)| {
-                let tiles = output.par_chunks_mut(QUERIES * dim_value);
-                tiles
-                    .enumerate()
-                    .for_each_init(Scratch::default, |scratch, (tile, output)| {
-                        inputs.tile::<T>(
-                            [head / heads, head % heads],
-                            tile * QUERIES,
-                            output,
-                            scratch,
-                        );
-                    });
-            });
+    let per_head = len_q * dim_value;
+    let per_task = TASK.div_ceil(cost.max(1)) * per_head;
+    let output = fill_one(batch * heads * per_head, per_task.max(1), |task, output| {
+        let first = task * per_task / per_head;
+        for (i, output) in output.chunks_mut(per_head).enumerate() {
+            let head = [(first + i) / heads, (first + i) % heads];
+            let tiles = output.par_chunks_mut(QUERIES * dim_value);
+            tiles
+                .enumerate()
+                .for_each_init(Scratch::default, |scratch, (tile, output)| {
+                    inputs.tile::<T>(head, tile * QUERIES, output, scratch);
+                });
+        }
+    });
+    let output = by_token(output, [batch, heads, len_q, dim_value]);
+    tensor(output, Shape::new([batch, len_q, heads, dim_value])).transpose(1, 2)
+}
+
+/// `[batch, heads, len, width]` as `[batch, len, heads, width]`, so that the heads of a token
+/// lie side by side, as the projection that follows wants them.
+fn by_token<T: Number>(x: Vec<T>, [_, heads, len, width]: [usize; 4]) -> Vec<T> {
+    if heads == 1 || len == 1 {
+        return x;
     }
-    tensor(output, Shape::new([batch, heads, len_q, dim_value]))
+    let token = (heads * width).max(1);
+    let per_task = COPIED.div_ceil(token);
+    fill_one(x.len(), per_task * token, |task, output| {
+        for (i, output) in output.chunks_exact_mut(token).enumerate() {
+            let (batch, at) = ((task * per_task + i) / len, (task * per_task + i) % len);
+            for (head, output) in output.chunks_exact_mut(width).enumerate() {
+                let row = (batch * heads + head) * len + at;
+                output.copy_from_slice(&x[row * width..][..width]);
+            }
+        }
+    })
 }
 
 struct Inputs<'a> {
@@ -268,9 +286,19 @@ impl WithSimd for RowScores<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for (i, score) in self.scores.iter_mut().enumerate() {
-            let key = self.key.row(i, self.query.len());
-            [*score] = dots::<S, 1, 4>(simd, key, [self.query]);
+        /// Keys that are read at the same time.
+        const BLOCK: usize = 4;
+
+        let key = |i| self.key.row(i, self.query.len());
+        let (blocks, left) = self.scores.as_chunks_mut::<BLOCK>();
+        let done = BLOCK * blocks.len();
+        for (i, scores) in blocks.iter_mut().enumerate() {
+            let keys = std::array::from_fn(|j| key(BLOCK * i + j));
+            let products = dots::<S, BLOCK, 1, 2>(simd, keys, [self.query]);
+            *scores = products.map(|[score]| score);
+        }
+        for (i, score) in left.iter_mut().enumerate() {
+            [[*score]] = dots::<S, 1, 1, 4>(simd, [key(done + i)], [self.query]);
         }
     }
 }

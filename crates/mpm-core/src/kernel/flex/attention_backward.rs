@@ -271,7 +271,7 @@ impl WithSimd for SoftmaxBackward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let [mean] = dots::<S, 1, 4>(simd, self.weights, [self.grad]);
+        let [[mean]] = dots::<S, 1, 1, 4>(simd, [self.weights], [self.grad]);
         let mean = simd.splat_f32s(mean);
         zip(
             simd,

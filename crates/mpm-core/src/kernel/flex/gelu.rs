@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{
     math::{dispatch, map, normal, zip},
     number::{Number, dense, elements, tensor},
+    output::fill,
 };
 
 /// Elements that are computed at a time, in f32 in the first-level cache.
@@ -31,17 +32,14 @@ pub(super) fn gelu<T: Number>(x: FlexTensor) -> FlexTensor {
         });
         return x;
     }
-    let source = elements::<T>(&x);
-    let mut output = vec![T::zeroed(); source.len()];
-    for_each_block([&mut output], [source], |[x]| dispatch(Gelu(x)));
+    let [output] = by_blocks([elements::<T>(&x)], |[x]| dispatch(Gelu(x)));
     tensor(output, shape)
 }
 
 pub(super) fn gated_gelu<T: Number>(gate: FlexTensor, value: FlexTensor) -> FlexTensor {
     let (gate, value) = (dense(gate), dense(value));
-    let (gates, values) = (elements::<T>(&gate), elements::<T>(&value));
-    let mut output = vec![T::zeroed(); gates.len()];
-    for_each_block([&mut output], [gates, values], |[gate, value]| {
+    let inputs = [elements::<T>(&gate), elements(&value)];
+    let [output] = by_blocks(inputs, |[gate, value]| {
         dispatch(GatedGelu { gate, value });
     });
     tensor(output, gate.shape())
@@ -49,9 +47,8 @@ pub(super) fn gated_gelu<T: Number>(gate: FlexTensor, value: FlexTensor) -> Flex
 
 pub(super) fn gelu_backward<T: Number>(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
     let (x, grad) = (dense(x), dense(grad));
-    let (xs, grads) = (elements::<T>(&x), elements::<T>(&grad));
-    let mut output = vec![T::zeroed(); xs.len()];
-    for_each_block([&mut output], [xs, grads], |[x, grad]| {
+    let inputs = [elements::<T>(&x), elements(&grad)];
+    let [output] = by_blocks(inputs, |[x, grad]| {
         dispatch(GeluBackward { x, grad });
     });
     tensor(output, x.shape())
@@ -65,15 +62,9 @@ pub(super) fn gated_gelu_backward<T: Number>(
 ) -> (FlexTensor, FlexTensor) {
     let (gate, value, grad) = (dense(gate), dense(value), dense(grad));
     let inputs = [elements::<T>(&gate), elements(&value), elements(&grad)];
-    let mut gate_grad = vec![T::zeroed(); inputs[0].len()];
-    let mut value_grad = vec![T::zeroed(); inputs[0].len()];
-    for_each_block(
-        [&mut gate_grad, &mut value_grad],
-        inputs,
-        |[gate, value, grad]| {
-            dispatch(GatedGeluBackward { gate, value, grad });
-        },
-    );
+    let [gate_grad, value_grad] = by_blocks(inputs, |[gate, value, grad]| {
+        dispatch(GatedGeluBackward { gate, value, grad });
+    });
     (
         tensor(gate_grad, gate.shape()),
         tensor(value_grad, gate.shape()),
@@ -82,40 +73,25 @@ pub(super) fn gated_gelu_backward<T: Number>(
 
 /// Runs `f` on blocks of the inputs in f32; the first of them are replaced by
 /// the outputs.
-fn for_each_block<T: Number, const IN: usize, const OUT: usize>(
-    mut outputs: [&mut [T]; OUT],
+fn by_blocks<T: Number, const IN: usize, const OUT: usize>(
     inputs: [&[T]; IN],
     f: impl Fn([&mut [f32]; IN]) + Sync,
-) {
-    let len = inputs[0].len();
-    let tasks = len.div_ceil(TASK);
-    let mut split: Vec<[&mut [T]; OUT]> = Vec::with_capacity(tasks);
-    for task in 0..tasks {
-        let size = TASK.min(len - task * TASK);
-        split.push(outputs.each_mut().map(|output| {
-            let (head, tail) = std::mem::take(output).split_at_mut(size);
-            *output = tail;
-            head
-        }));
-    }
-    split
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(task, mut outputs)| {
-            let size = outputs[0].len();
-            let mut buffers = [[0.0; BLOCK]; IN];
-            for start in (0..size).step_by(BLOCK) {
-                let block = start..size.min(start + BLOCK);
-                for (buffer, input) in buffers.iter_mut().zip(inputs) {
-                    let source = &input[task * TASK..][block.clone()];
-                    T::widen(source, &mut buffer[..block.len()]);
-                }
-                f(buffers.each_mut().map(|buffer| &mut buffer[..block.len()]));
-                for (output, buffer) in outputs.iter_mut().zip(&buffers) {
-                    T::narrow(&buffer[..block.len()], &mut output[block.clone()]);
-                }
+) -> [Vec<T>; OUT] {
+    fill(inputs[0].len(), TASK, |task, mut outputs| {
+        let size = outputs[0].len();
+        let mut buffers = [[0.0; BLOCK]; IN];
+        for start in (0..size).step_by(BLOCK) {
+            let block = start..size.min(start + BLOCK);
+            for (buffer, input) in buffers.iter_mut().zip(inputs) {
+                let source = &input[task * TASK..][block.clone()];
+                T::widen(source, &mut buffer[..block.len()]);
             }
-        });
+            f(buffers.each_mut().map(|buffer| &mut buffer[..block.len()]));
+            for (output, buffer) in outputs.iter_mut().zip(&buffers) {
+                T::narrow(&buffer[..block.len()], &mut output[block.clone()]);
+            }
+        }
+    })
 }
 
 struct Gelu<'a>(&'a mut [f32]);

@@ -3,26 +3,26 @@
 
 use burn::tensor::f16;
 
-/// The dot products of `weights` with each of `rows`, or `None` where the CPU
-/// has no instructions for it.
+/// The dot products of each of `weights` with each of `rows`, all of one length, or `None`
+/// where the CPU has no instructions for it.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn dots<const ROWS: usize>(
-    weights: &[f16],
+pub(super) fn dots<const WEIGHTS: usize, const ROWS: usize>(
+    weights: [&[f16]; WEIGHTS],
     rows: [&[f32]; ROWS],
-) -> Option<[f32; ROWS]> {
+) -> Option<[[f32; ROWS]; WEIGHTS]> {
     use std::arch::is_x86_feature_detected as detected;
     let supported = detected!("avx2") && detected!("fma") && detected!("f16c");
     // SAFETY: the CPU has the instructions that the function is compiled with.
     supported.then(|| unsafe { x86::dots(weights, rows) })
 }
 
-/// The dot products of `weights` with each of `rows`, or `None` where the CPU
-/// has no instructions for it.
+/// The dot products of each of `weights` with each of `rows`, all of one length, or `None`
+/// where the CPU has no instructions for it.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn dots<const ROWS: usize>(
-    _weights: &[f16],
+pub(super) fn dots<const WEIGHTS: usize, const ROWS: usize>(
+    _weights: [&[f16]; WEIGHTS],
     _rows: [&[f32]; ROWS],
-) -> Option<[f32; ROWS]> {
+) -> Option<[[f32; ROWS]; WEIGHTS]> {
     None
 }
 
@@ -34,39 +34,40 @@ mod x86 {
     /// Elements of a vector register.
     const LANES: usize = 8;
 
-    /// Independent sums per row, which hide the latency of the additions.
-    const UNROLL: usize = 4;
-
     #[target_feature(enable = "avx2,fma,f16c")]
     #[expect(
         clippy::needless_range_loop,
         reason = "loops over constants are unrolled, and keep the sums in registers"
     )]
-    pub fn dots<const ROWS: usize>(weights: &[f16], rows: [&[f32]; ROWS]) -> [f32; ROWS] {
-        let (blocks, left) = weights.as_chunks::<{ UNROLL * LANES }>();
-        let rows = rows.map(|row| row[..weights.len()].as_chunks::<{ UNROLL * LANES }>());
-        let mut sums = [[_mm256_setzero_ps(); UNROLL]; ROWS];
-        for (i, block) in blocks.iter().enumerate() {
-            for unroll in 0..UNROLL {
-                let at = unroll * LANES;
-                // SAFETY: `at + LANES` is at most the length of a block.
-                let weight = unsafe { _mm_loadu_si128(block.as_ptr().add(at).cast()) };
-                let weight = _mm256_cvtph_ps(weight);
+    pub fn dots<const WEIGHTS: usize, const ROWS: usize>(
+        weights: [&[f16]; WEIGHTS],
+        rows: [&[f32]; ROWS],
+    ) -> [[f32; ROWS]; WEIGHTS] {
+        let len = weights[0].len();
+        let weights = weights.map(|weight| weight[..len].as_chunks::<LANES>());
+        let rows = rows.map(|row| row[..len].as_chunks::<LANES>());
+        let mut sums = [[_mm256_setzero_ps(); ROWS]; WEIGHTS];
+        for i in 0..len / LANES {
+            // SAFETY: a block has as many elements as a register.
+            let x = rows.map(|row| unsafe { _mm256_loadu_ps(row.0[i].as_ptr()) });
+            for weight in 0..WEIGHTS {
+                let block = weights[weight].0[i].as_ptr();
+                // SAFETY: as above.
+                let half = unsafe { _mm_loadu_si128(block.cast()) };
+                let w = _mm256_cvtph_ps(half);
                 for row in 0..ROWS {
-                    let x = &rows[row].0[i];
-                    // SAFETY: as above.
-                    let x = unsafe { _mm256_loadu_ps(x.as_ptr().add(at)) };
-                    sums[row][unroll] = _mm256_fmadd_ps(weight, x, sums[row][unroll]);
+                    sums[weight][row] = _mm256_fmadd_ps(w, x[row], sums[weight][row]);
                 }
             }
         }
-        let mut totals = [0.0; ROWS];
-        for row in 0..ROWS {
-            let [a, b, c, d] = sums[row];
-            let sum = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
-            totals[row] = horizontal_sum(sum);
-            for (weight, x) in left.iter().zip(rows[row].1) {
-                totals[row] += weight.to_f32() * x;
+        let mut totals = [[0.0; ROWS]; WEIGHTS];
+        for weight in 0..WEIGHTS {
+            for row in 0..ROWS {
+                let total = &mut totals[weight][row];
+                *total = horizontal_sum(sums[weight][row]);
+                for (w, x) in weights[weight].1.iter().zip(rows[row].1) {
+                    *total += w.to_f32() * x;
+                }
             }
         }
         totals

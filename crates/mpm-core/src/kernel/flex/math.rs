@@ -153,45 +153,53 @@ pub(super) fn zip<S: Simd>(
     }
 }
 
-/// The dot products of `weights` with each of `rows`, all of one length.
+/// The dot products of each of `weights` with each of `rows`, all of one length.
 ///
-/// `UNROLL` independent sums per row hide the latency of the additions.
+/// Several weights at a time are several streams from memory, which one core reads faster
+/// than a single one. `UNROLL` independent sums per product hide the latency of the
+/// additions.
 #[inline(always)]
-pub(super) fn dots<S: Simd, const ROWS: usize, const UNROLL: usize>(
+pub(super) fn dots<S: Simd, const WEIGHTS: usize, const ROWS: usize, const UNROLL: usize>(
     simd: S,
-    weights: &[f32],
+    weights: [&[f32]; WEIGHTS],
     rows: [&[f32]; ROWS],
-) -> [f32; ROWS] {
-    let (vectors, rest) = S::as_simd_f32s(weights);
-    let rows = rows.map(|row| S::as_simd_f32s(&row[..weights.len()]));
-    let (blocks, left) = vectors.as_chunks::<UNROLL>();
+) -> [[f32; ROWS]; WEIGHTS] {
+    let len = weights[0].len();
+    let weights = weights.map(|weight| S::as_simd_f32s(&weight[..len]));
+    let rows = rows.map(|row| S::as_simd_f32s(&row[..len]));
+    let weight_blocks = weights.map(|weight| weight.0.as_chunks::<UNROLL>());
     let row_blocks = rows.map(|row| row.0.as_chunks::<UNROLL>());
-    let mut sums = [[simd.splat_f32s(0.0); UNROLL]; ROWS];
-    for (i, block) in blocks.iter().enumerate() {
-        for row in 0..ROWS {
-            let x = &row_blocks[row].0[i];
-            for unroll in 0..UNROLL {
-                sums[row][unroll] =
-                    simd.mul_add_e_f32s(block[unroll], x[unroll], sums[row][unroll]);
+    let mut sums = [[[simd.splat_f32s(0.0); UNROLL]; ROWS]; WEIGHTS];
+    for i in 0..weight_blocks[0].0.len() {
+        for unroll in 0..UNROLL {
+            let x = row_blocks.map(|row| row.0[i][unroll]);
+            for weight in 0..WEIGHTS {
+                let w = weight_blocks[weight].0[i][unroll];
+                for row in 0..ROWS {
+                    let sum = &mut sums[weight][row][unroll];
+                    *sum = simd.mul_add_e_f32s(w, x[row], *sum);
+                }
             }
         }
     }
-    let mut totals = [0.0; ROWS];
-    for row in 0..ROWS {
-        let sums = &mut sums[row];
-        for (&weight, &x) in left.iter().zip(row_blocks[row].1) {
-            sums[0] = simd.mul_add_e_f32s(weight, x, sums[0]);
+    let mut totals = [[0.0; ROWS]; WEIGHTS];
+    for weight in 0..WEIGHTS {
+        for row in 0..ROWS {
+            let sums = &mut sums[weight][row];
+            for (&w, &x) in weight_blocks[weight].1.iter().zip(row_blocks[row].1) {
+                sums[0] = simd.mul_add_e_f32s(w, x, sums[0]);
+            }
+            if !rows[row].1.is_empty() {
+                let w = simd.partial_load_f32s(weights[weight].1);
+                let x = simd.partial_load_f32s(rows[row].1);
+                sums[0] = simd.mul_add_e_f32s(w, x, sums[0]);
+            }
+            let mut sum = sums[0];
+            for &other in &sums[1..] {
+                sum = simd.add_f32s(sum, other);
+            }
+            totals[weight][row] = simd.reduce_sum_f32s(sum);
         }
-        if !rest.is_empty() {
-            let weight = simd.partial_load_f32s(rest);
-            let x = simd.partial_load_f32s(rows[row].1);
-            sums[0] = simd.mul_add_e_f32s(weight, x, sums[0]);
-        }
-        let mut sum = sums[0];
-        for &other in &sums[1..] {
-            sum = simd.add_f32s(sum, other);
-        }
-        totals[row] = simd.reduce_sum_f32s(sum);
     }
     totals
 }

@@ -13,6 +13,7 @@ mod linear;
 mod math;
 mod norm;
 mod number;
+mod output;
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -93,8 +94,13 @@ impl MpmBackend for Flex {
         )
     }
 
-    fn linear_2d(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        dispatch!([x, weight], linear::linear, composed::linear, (x, weight))
+    fn linear_2d(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+        dispatch!(
+            [x, weight, bias.as_ref().unwrap_or(&x)],
+            linear::linear,
+            composed::linear,
+            (x, weight, bias)
+        )
     }
 
     fn biased_attention(

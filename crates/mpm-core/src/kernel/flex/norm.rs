@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::{
     math::{dispatch, dots, zip},
-    number::{Number, dense, elements, tensor},
+    number::{Number, dense, elements, tensor, widened},
+    output::fill_one,
 };
 
 /// Elements per parallel task: enough to outweigh the cost of handing it over.
@@ -25,31 +26,26 @@ pub(super) fn rms_norm<T: Number>(x: FlexTensor, weight: FlexTensor, epsilon: f6
     let source = elements::<T>(&x);
     let weights = widened(elements::<T>(&weight));
     let width = weights.len();
-    let mut output = vec![T::zeroed(); source.len()];
     if source.is_empty() {
-        return tensor(output, shape);
+        return tensor(Vec::<T>::new(), shape);
     }
-    let rows = TASK.div_ceil(width);
-    output
-        .par_chunks_mut(rows * width)
-        .zip(source.par_chunks(rows * width))
-        .for_each_init(
-            || vec![0.0; width],
-            |buffer, (output, source)| {
-                for (output, source) in output.chunks_mut(width).zip(source.chunks(width)) {
-                    T::widen(source, buffer);
-                    dispatch(Normalise {
-                        x: buffer,
-                        epsilon: epsilon as f32,
-                    });
-                    // half precision rounds before the weight is applied
-                    T::narrow(buffer, output);
-                    T::widen(output, buffer);
-                    dispatch(Multiply(buffer, &weights));
-                    T::narrow(buffer, output);
-                }
-            },
-        );
+    let per_task = TASK.div_ceil(width) * width;
+    let output = fill_one(source.len(), per_task, |task, output: &mut [T]| {
+        let mut buffer = vec![0.0; width];
+        let source = &source[task * per_task..];
+        for (output, source) in output.chunks_mut(width).zip(source.chunks(width)) {
+            T::widen(source, &mut buffer);
+            dispatch(Normalise {
+                x: &mut buffer,
+                epsilon: epsilon as f32,
+            });
+            // half precision rounds before the weight is applied
+            T::narrow(&buffer, output);
+            T::widen(output, &mut buffer);
+            dispatch(Multiply(&mut buffer, &weights));
+            T::narrow(&buffer, output);
+        }
+    });
     tensor(output, shape)
 }
 
@@ -104,16 +100,10 @@ pub(super) fn rms_norm_backward<T: Number>(
     )
 }
 
-fn widened<T: Number>(source: &[T]) -> Vec<f32> {
-    let mut target = vec![0.0; source.len()];
-    T::widen(source, &mut target);
-    target
-}
-
 /// `1 / √(mean(x²) + ε)`
 #[inline(always)]
 fn inverse_rms<S: Simd>(simd: S, x: &[f32], epsilon: f32) -> f32 {
-    let [sum] = dots::<S, 1, 4>(simd, x, [x]);
+    let [[sum]] = dots::<S, 1, 1, 4>(simd, [x], [x]);
     (sum / x.len() as f32 + epsilon).sqrt().recip()
 }
 
@@ -194,7 +184,7 @@ impl WithSimd for NormaliseBackward<'_> {
             #[inline(always)]
             |grad, weight| simd.mul_f32s(grad, weight),
         );
-        let [sum] = dots::<S, 1, 4>(simd, grad, [x]);
+        let [[sum]] = dots::<S, 1, 1, 4>(simd, [grad], [x]);
         let mean = simd.splat_f32s(-sum / x.len() as f32);
         zip(
             simd,

@@ -127,6 +127,13 @@ pub(super) fn elements<T: Number>(x: &FlexTensor) -> &[T] {
     &x.storage::<T>()[start..start + x.layout().num_elements()]
 }
 
+/// A copy in f32.
+pub(super) fn widened<T: Number>(source: &[T]) -> Vec<f32> {
+    let mut target = vec![0.0; source.len()];
+    T::widen(source, &mut target);
+    target
+}
+
 /// A new tensor of the given elements.
 pub(super) fn tensor<T: Number>(data: Vec<T>, shape: Shape) -> FlexTensor {
     FlexTensor::new(

@@ -11,18 +11,18 @@ use crate::emoji::{Colour, Concept, Language, NameClass};
 
 /// How often each kind is drawn.
 const KINDS: [(TaskKind, u32); 12] = [
-    (TaskKind::Naming, 30),
-    (TaskKind::Translation, 12),
+    (TaskKind::Naming, 26),
+    (TaskKind::YesNo, 18),
     (TaskKind::Caption, 12),
-    (TaskKind::Category, 10),
-    (TaskKind::YesNo, 10),
-    (TaskKind::Choice, 8),
+    (TaskKind::Category, 12),
+    (TaskKind::Translation, 10),
+    (TaskKind::Choice, 6),
     (TaskKind::Keywords, 4),
     (TaskKind::SceneCaption, 4),
-    (TaskKind::Side, 4),
+    (TaskKind::Side, 3),
     (TaskKind::Colour, 2),
     (TaskKind::Count, 2),
-    (TaskKind::Ground, 2),
+    (TaskKind::Ground, 1),
 ];
 
 /// How many keywords a description or an answer has at most.

@@ -1,0 +1,57 @@
+//! Linear layers whose weights lie row by row, as checkpoints have them.
+
+mod few_rows;
+mod many_rows;
+
+use burn::{
+    backend::{Flex, flex::FlexTensor},
+    tensor::{Shape, TensorMetadata},
+};
+
+use super::{
+    super::composed,
+    number::{Number, dense, elements, tensor, widened},
+};
+
+/// Up to this many rows the weights are read once and straight from their
+/// storage; beyond, a blocked matrix product reuses them better.
+const FEW_ROWS: usize = 8;
+
+/// From this width of the input on, the turned product is the faster one.
+const DEEP: usize = 512;
+
+pub(super) fn linear<T: Number>(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: Option<FlexTensor>,
+) -> FlexTensor {
+    let [rows, d_in] = x.shape().dims();
+    let [d_out, _] = weight.shape().dims();
+    let empty = rows == 0 || d_in == 0 || d_out == 0;
+    if empty || !weight.is_contiguous() {
+        return composed::linear::<Flex>(x, weight, bias);
+    }
+    let weights = elements::<T>(&weight);
+    let shape = Shape::new([rows, d_out]);
+    match T::as_f32(weights) {
+        _ if rows <= FEW_ROWS => {
+            let x = widened(elements::<T>(&dense(x)));
+            let bias = wide_bias::<T>(bias, d_out);
+            tensor(few_rows::linear::<T>(&x, weights, &bias, rows), shape)
+        }
+        Some(weights) if d_in >= DEEP => {
+            let x = dense(x);
+            let bias = wide_bias::<T>(bias, d_out);
+            tensor(many_rows::linear(elements(&x), weights, &bias, rows), shape)
+        }
+        _ => composed::linear::<Flex>(x, weight, bias),
+    }
+}
+
+/// Zeros where there is no bias: adding them costs nothing beside the products.
+fn wide_bias<T: Number>(bias: Option<FlexTensor>, d_out: usize) -> Vec<f32> {
+    bias.map_or_else(
+        || vec![0.0; d_out],
+        |bias| widened(elements::<T>(&dense(bias))),
+    )
+}
