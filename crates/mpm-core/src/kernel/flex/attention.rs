@@ -17,9 +17,9 @@ use super::{
 };
 
 /// Queries per tile.
-pub(super) const QUERIES: usize = 64;
+pub(super) const QUERIES: usize = 128;
 
-/// Keys per tile: with 64 queries the scores take 128 KiB, within the
+/// Keys per tile: with 128 queries the scores take 256 KiB, within the
 /// second-level cache.
 const KEYS: usize = 512;
 

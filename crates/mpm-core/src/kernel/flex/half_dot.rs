@@ -35,10 +35,6 @@ mod x86 {
     const LANES: usize = 8;
 
     #[target_feature(enable = "avx2,fma,f16c")]
-    #[expect(
-        clippy::needless_range_loop,
-        reason = "loops over constants are unrolled, and keep the sums in registers"
-    )]
     pub fn dots<const WEIGHTS: usize, const ROWS: usize>(
         weights: [&[f16]; WEIGHTS],
         rows: [&[f32]; ROWS],

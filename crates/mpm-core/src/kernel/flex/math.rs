@@ -159,6 +159,10 @@ pub(super) fn zip<S: Simd>(
 /// than a single one. `UNROLL` independent sums per product hide the latency of the
 /// additions.
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "loops over constants are unrolled, and keep the sums in registers"
+)]
 pub(super) fn dots<S: Simd, const WEIGHTS: usize, const ROWS: usize, const UNROLL: usize>(
     simd: S,
     weights: [&[f32]; WEIGHTS],
