@@ -2,11 +2,11 @@
 
 use burn::{
     module::Module,
-    tensor::{Bool, Tensor, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
-use mpm_core::kernel::{MpmBackend, attention};
+use mpm_core::MpmBackend;
 
-use super::{config::CpmBeeConfig, linear::ScaledLinear};
+use super::{attention_bias::AttentionBias, config::CpmBeeConfig, linear::ScaledLinear};
 use crate::{cache::LayerCache, error::LlmError};
 
 /// Self-attention with a position bias that is shared by all layers.
@@ -22,16 +22,6 @@ pub struct Attention<B: Backend> {
     pub attention_out: ScaledLinear<B>,
     /// Number of heads.
     pub num_heads: usize,
-}
-
-/// What every layer needs to know about queries and keys, computed once for
-/// all of them.
-#[derive(Debug, Clone)]
-pub struct AttentionBias<B: Backend> {
-    /// Added to the scores: `[batch or 1, heads, len_q, len_k]`.
-    pub bias: Tensor<B, 4>,
-    /// True where the query must not see the key: `[batch or 1, 1, len_q, len_k]`.
-    pub hidden: Tensor<B, 4, Bool>,
 }
 
 impl<B: Backend> Attention<B> {
@@ -74,14 +64,7 @@ impl<B: MpmBackend> Attention<B> {
             None => (key, value),
         };
         let dim_head = query.dims()[3];
-        let context = attention(
-            query,
-            key,
-            value,
-            Some(bias.bias.clone()),
-            Some(bias.hidden.clone()),
-            (dim_head as f64).sqrt().recip(),
-        );
+        let context = bias.attend(query, key, value, (dim_head as f64).sqrt().recip());
         // [batch, heads, len_q, dim_head] -> [batch, len_q, heads · dim_head]
         let context = context
             .swap_dims(1, 2)

@@ -7,10 +7,8 @@ use burn::{
 use mpm_core::MpmBackend;
 
 use super::{
-    attention::{Attention, AttentionBias},
-    config::CpmBeeConfig,
-    feed_forward::FeedForward,
-    norm::RmsNorm,
+    attention::Attention, attention_bias::AttentionBias, config::CpmBeeConfig,
+    feed_forward::FeedForward, norm::RmsNorm,
 };
 use crate::{
     cache::{KvCache, LayerCache},

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
 use super::{
-    attention::AttentionBias,
+    attention_bias::AttentionBias,
     input::{CpmBeeStep, Token, check_length},
     model::CpmBee,
     relation::Relations,
@@ -141,7 +141,7 @@ impl<B: Backend> CpmBee<B> {
             .map(|(past, new)| past.iter().chain(new).copied().collect())
             .collect();
         let relations = Relations::new(&self.buckets, &queries, &keys, &state.segment_rel)?;
-        Ok(self.upload(relations))
+        Ok(AttentionBias::of(&self.position_bias, relations))
     }
 }
 

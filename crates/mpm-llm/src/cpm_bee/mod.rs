@@ -10,6 +10,7 @@
 //! Source: `VisCPM/models/cpmbee.py` and `VisCPM/models/modules/`.
 
 mod attention;
+mod attention_bias;
 mod block;
 mod config;
 mod embedding;
@@ -25,7 +26,8 @@ mod relation;
 mod session;
 mod splice;
 
-pub use attention::{Attention, AttentionBias};
+pub use attention::Attention;
+pub use attention_bias::AttentionBias;
 pub use block::{Encoder, FeedForwardBlock, SelfAttentionBlock, TransformerBlock};
 pub use config::CpmBeeConfig;
 pub use embedding::{ExtEmbedding, Rotary};

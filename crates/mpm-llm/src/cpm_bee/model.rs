@@ -2,12 +2,12 @@
 
 use burn::{
     module::Module,
-    tensor::{Bool, DType, Tensor, TensorData, backend::Backend},
+    tensor::{DType, Tensor, backend::Backend},
 };
 use mpm_core::MpmBackend;
 
 use super::{
-    attention::AttentionBias,
+    attention_bias::AttentionBias,
     block::Encoder,
     config::CpmBeeConfig,
     embedding::ExtEmbedding,
@@ -134,22 +134,7 @@ impl<B: Backend> CpmBee<B> {
     pub fn attention_bias(&self, input: &CpmBeeInput) -> Result<AttentionBias<B>, LlmError> {
         let tokens = input.tokens()?;
         let relations = Relations::new(&self.buckets, &tokens, &tokens, &input.segment_rel)?;
-        Ok(self.upload(relations))
-    }
-
-    pub(super) fn upload(&self, relations: Relations) -> AttentionBias<B> {
-        let Relations {
-            batch,
-            len_q,
-            len_k,
-            buckets,
-            hidden,
-        } = relations;
-        let hidden = TensorData::new(hidden, [batch, 1, len_q, len_k]);
-        AttentionBias {
-            bias: self.position_bias.forward(buckets, [batch, len_q, len_k]),
-            hidden: Tensor::<B, 4, Bool>::from_data(hidden, &self.device()),
-        }
+        Ok(AttentionBias::of(&self.position_bias, relations))
     }
 }
 

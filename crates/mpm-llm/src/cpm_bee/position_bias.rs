@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    tensor::{Int, Tensor, TensorData, backend::Backend},
+    tensor::{Int, Tensor, backend::Backend},
 };
 
 use super::config::CpmBeeConfig;
@@ -39,23 +39,21 @@ impl<B: Backend> PositionBias<B> {
         }
     }
 
-    /// The biases of all pairs of tokens.
+    /// The biases of pairs of tokens.
     ///
     /// # Shapes
-    /// - rows: `[batch, len_q, len_k]`, flattened, rows of the table as
-    ///   [`PositionBuckets::row`] gives them
+    /// - rows: `[batch, len_q, len_k]`, rows of the table as [`PositionBuckets::row`]
+    ///   gives them
     /// - output: `[batch, heads, len_q, len_k]`
-    pub fn forward(&self, rows: Vec<i32>, [batch, len_q, len_k]: [usize; 3]) -> Tensor<B, 4> {
+    pub fn forward(&self, rows: Tensor<B, 3, Int>) -> Tensor<B, 4> {
         let table = self.relative_attention_bias.val();
         let [_, heads] = table.dims();
-        let count = rows.len();
-        let rows: Tensor<B, 1, Int> =
-            Tensor::from_data(TensorData::new(rows, [count]), &table.device());
+        let [batch, len_q, len_k] = rows.dims();
         // Gathering for each head in turn leaves the keys innermost, as attention
         // reads them.
         table
             .transpose()
-            .select(1, rows)
+            .select(1, rows.reshape([batch * len_q * len_k]))
             .reshape([heads, batch, len_q, len_k])
             .swap_dims(0, 1)
     }

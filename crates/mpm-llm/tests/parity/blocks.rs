@@ -2,7 +2,7 @@
 
 use burn::{
     backend::Flex,
-    tensor::{DType, Tensor},
+    tensor::{DType, Tensor, TensorData},
 };
 use mpm_llm::{
     cache::{CacheShape, KvCache},
@@ -181,12 +181,14 @@ fn buckets(case: &Case, config: &CpmBeeConfig) {
         let distance = keys[batch * len_k + key] - queries[batch * len_q + query];
         small.row(relation, distance).unwrap()
     });
+    let rows = TensorData::new(rows.collect::<Vec<i32>>(), shape);
+    let rows = Tensor::from_data(rows, &Default::default());
     let bias = load_branch(
         PositionBias::<B>::new(config, &Default::default()),
         case,
         "position_bias",
     );
-    let bias = bias.forward(rows.collect(), shape);
+    let bias = bias.forward(rows);
     case.assert_close("out.position_bias", bias, F32);
 }
 
@@ -198,10 +200,10 @@ fn attention(case: &Case, config: &CpmBeeConfig) {
 
     let cached = case.shape("in.attention_past.k")[2];
     for (name, past) in [("attention", 0), ("attention_past", cached)] {
-        let bias = AttentionBias {
-            bias: case.tensor(&format!("in.{name}.position_bias")),
-            hidden: mask::hidden(case, &format!("in.{name}.mask")),
-        };
+        let bias = AttentionBias::new(
+            case.tensor(&format!("in.{name}.position_bias")),
+            mask::hidden(case, &format!("in.{name}.mask")),
+        );
         let shape = CacheShape {
             layers: 1,
             batch,

@@ -66,11 +66,11 @@ fn forward_and_gradients(case: &Case, config: &CpmBeeConfig, prefix: &str) {
     };
 
     let bias = model.attention_bias(&input).unwrap();
-    let [_, heads, len_q, len_k] = bias.bias.dims();
-    let all_rows = bias.bias.expand([input.batch, heads, len_q, len_k]);
+    let [_, heads, len_q, len_k] = bias.bias().dims();
+    let all_rows = bias.bias().expand([input.batch, heads, len_q, len_k]);
     case.assert_close("out.forward.position_bias", all_rows, BIAS);
     let expected = mask::hidden::<Train>(case, "out.forward.attention_mask");
-    let actual = bias.hidden.expand(expected.dims());
+    let actual = bias.hidden().expand(expected.dims());
     assert_eq!(actual.into_data(), expected.into_data(), "attention mask");
 
     let embeddings = model
@@ -140,11 +140,11 @@ fn infer(case: &Case, model: &CpmBee<Flex>, index: usize, state: &mut InferenceS
     let name = |what: &str| format!("out.infer{index}.{what}");
 
     let bias = model.step_bias(&step, state).unwrap();
-    let [_, heads, len_q, len_k] = bias.bias.dims();
-    let all_rows = bias.bias.expand([step.batch, heads, len_q, len_k]);
+    let [_, heads, len_q, len_k] = bias.bias().dims();
+    let all_rows = bias.bias().expand([step.batch, heads, len_q, len_k]);
     case.assert_close(&name("position_bias"), all_rows, BIAS);
     let expected = mask::hidden::<Flex>(case, &name("attention_mask"));
-    let actual = bias.hidden.expand(expected.dims());
+    let actual = bias.hidden().expand(expected.dims());
     assert_eq!(
         actual.into_data(),
         expected.into_data(),
