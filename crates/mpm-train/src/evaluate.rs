@@ -123,15 +123,20 @@ impl ExactMatch {
 
 impl fmt::Display for ExactMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let splits = self.tallies.keys().map(|(split, _)| split.chars().count());
+        let width = splits.max().unwrap_or(0).max("split".len());
         writeln!(
             f,
-            "{:<20} {:<8} {:>13} {:>8}",
+            "{:<width$} {:<8} {:>13} {:>8}",
             "split", "language", "right/total", "exact"
         )?;
         for ((split, language), tally) in &self.tallies {
             let counts = format!("{}/{}", tally.right, tally.total);
             let percent = 100.0 * tally.accuracy().unwrap_or_default();
-            writeln!(f, "{split:<20} {language:<8} {counts:>13} {percent:>7.1}%")?;
+            writeln!(
+                f,
+                "{split:<width$} {language:<8} {counts:>13} {percent:>7.1}%"
+            )?;
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ fn rms_norm_of_zeros_and_nan() {
 
 #[test]
 fn linear_agrees_with_composed() {
-    for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 40, 1100] {
+    for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 40, 600] {
         for [d_out, d_in] in [[1, 1], [3, 7], [65, 130], [33, 1040]] {
             let weight = random::<Flex, 2>([d_out, d_in]);
             for x in views(random::<Flex, 2>([rows, d_in]).sub_scalar(0.4)) {

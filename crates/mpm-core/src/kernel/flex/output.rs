@@ -57,3 +57,23 @@ fn zeroed<T: Zeroable>(memory: &mut [MaybeUninit<T>]) -> &mut [T] {
         &mut *(std::ptr::from_mut(memory) as *mut [T])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_written_by_its_task() {
+        for len in [0, 1, 6, 7, 8, 21] {
+            let [numbers, negated] = fill(len, 7, |task, [numbers, negated]| {
+                assert!(numbers.iter().chain(&*negated).all(|&x| x == 0));
+                for (i, (x, y)) in numbers.iter_mut().zip(negated).enumerate() {
+                    *x = (7 * task + i) as i32;
+                    *y = -*x;
+                }
+            });
+            assert_eq!(numbers, (0..len as i32).collect::<Vec<_>>());
+            assert_eq!(negated, numbers.iter().map(|x| -x).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Linear layers whose weights lie row by row, as checkpoints have them.
 
 mod few_rows;
-mod many_rows;
+mod some_rows;
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -17,8 +17,12 @@ use super::{
 /// storage; beyond, a blocked matrix product reuses them better.
 const FEW_ROWS: usize = 8;
 
-/// From this width of the input on, the turned product is the faster one.
-const DEEP: usize = 512;
+/// Up to this many rows, the weights are not turned around for the product but the output
+/// is; beyond, turning the weights is little beside the products.
+const SOME_ROWS: usize = 512;
+
+/// The same holds from this width of the input on; below, turning either is little.
+const DEEP: usize = 256;
 
 pub(super) fn linear<T: Number>(
     x: FlexTensor,
@@ -39,10 +43,10 @@ pub(super) fn linear<T: Number>(
             let bias = wide_bias::<T>(bias, d_out);
             tensor(few_rows::linear::<T>(&x, weights, &bias, rows), shape)
         }
-        Some(weights) if d_in >= DEEP => {
+        Some(weights) if rows <= SOME_ROWS && d_in >= DEEP => {
             let x = dense(x);
             let bias = wide_bias::<T>(bias, d_out);
-            tensor(many_rows::linear(elements(&x), weights, &bias, rows), shape)
+            tensor(some_rows::linear(elements(&x), weights, &bias, rows), shape)
         }
         _ => composed::linear::<Flex>(x, weight, bias),
     }
