@@ -4,6 +4,7 @@
 //! nothing is concatenated or reallocated while tokens are generated.
 
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+use mpm_core::kernel::{MpmBackend, assign};
 
 use crate::error::LlmError;
 
@@ -38,7 +39,7 @@ pub struct CacheShape {
     pub dim_head: usize,
 }
 
-impl<B: Backend> KvCache<B> {
+impl<B: MpmBackend> KvCache<B> {
     /// An empty cache in the dtype of the model's activations.
     pub fn new(shape: CacheShape, dtype: DType, device: &B::Device) -> Self {
         let dims = [shape.batch, shape.heads, shape.capacity, shape.dim_head];
@@ -95,7 +96,7 @@ impl<B: Backend> KvCache<B> {
     }
 }
 
-impl<B: Backend> LayerCache<B> {
+impl<B: MpmBackend> LayerCache<B> {
     /// Adds the keys and values of new tokens and returns those of all tokens.
     ///
     /// # Shapes
@@ -147,10 +148,10 @@ impl<B: Backend> LayerCache<B> {
 
 /// Writes `new` at token `start`. The buffer is taken out of its place, so that
 /// it is uniquely owned and the backend writes into it without a copy.
-fn write<B: Backend>(buffer: &mut Tensor<B, 4>, new: Tensor<B, 4>, start: usize) {
+fn write<B: MpmBackend>(buffer: &mut Tensor<B, 4>, new: Tensor<B, 4>, start: usize) {
     let [batch, heads, len, dim_head] = new.dims();
     let window = [0..batch, 0..heads, start..start + len, 0..dim_head];
-    buffer.inplace(|buffer| buffer.slice_assign(window, new));
+    buffer.inplace(|buffer| assign(buffer, window, new));
 }
 
 fn filled<B: Backend>(buffer: &Tensor<B, 4>, len: usize) -> Tensor<B, 4> {
@@ -160,7 +161,7 @@ fn filled<B: Backend>(buffer: &Tensor<B, 4>, len: usize) -> Tensor<B, 4> {
         .slice([0..batch, 0..heads, 0..len, 0..dim_head])
 }
 
-fn copy_rows<B: Backend>(
+fn copy_rows<B: MpmBackend>(
     buffer: &mut Tensor<B, 4>,
     targets: &[usize],
     sources: Tensor<B, 1, Int>,
@@ -178,7 +179,7 @@ fn copy_rows<B: Backend>(
             .clone()
             .slice([copy..copy + 1, 0..heads, 0..to - from, 0..dim_head]);
         let window = [target..target + 1, 0..heads, from..to, 0..dim_head];
-        buffer.inplace(|buffer| buffer.slice_assign(window, copy));
+        buffer.inplace(|buffer| assign(buffer, window, copy));
     }
 }
 

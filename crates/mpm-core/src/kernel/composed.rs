@@ -1,12 +1,15 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
 use burn::tensor::{
-    Bool, DType, Tensor, TensorPrimitive,
+    Bool, DType, Slice, Tensor, TensorPrimitive,
     activation::softmax,
     backend::Backend,
     ops::{BoolTensor, FloatTensor},
 };
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::{
+    f64::consts::{FRAC_1_SQRT_2, PI},
+    ops::Range,
+};
 
 use super::AttentionGrads;
 
@@ -86,6 +89,15 @@ pub(super) fn linear<B: Backend>(
         Some(bias) => product + tensor::<B, 1>(bias).unsqueeze(),
         None => product,
     })
+}
+
+pub(super) fn assign<B: Backend>(
+    buffer: FloatTensor<B>,
+    window: &[Range<usize>],
+    new: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let window: Vec<_> = window.iter().cloned().map(Slice::from).collect();
+    B::float_slice_assign(buffer, &window, new)
 }
 
 pub(super) fn attention<B: Backend>(

@@ -19,6 +19,7 @@ use burn::tensor::{
     backend::Backend,
     ops::{BoolTensor, FloatTensor},
 };
+use std::ops::Range;
 
 /// A [`Backend`] with the fused operations that MPM's models use.
 ///
@@ -79,6 +80,15 @@ pub trait MpmBackend: Backend {
         bias: Option<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
         composed::linear::<Self>(x, weight, bias)
+    }
+
+    /// Writes `new` into a window of `buffer`, see [`assign`].
+    fn assign_window(
+        buffer: FloatTensor<Self>,
+        window: &[Range<usize>],
+        new: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::assign::<Self>(buffer, window, new)
     }
 
     /// Attention with additive bias and mask, see [`attention`].
@@ -188,6 +198,30 @@ pub fn linear<B: MpmBackend, const D: usize>(
         bias.map(|bias| bias.into_primitive().tensor()),
     );
     from_rows(output, dims)
+}
+
+/// Writes `new` into a window of `buffer`; in place on the CPU if nobody else holds the
+/// buffer. Burn's `slice_assign` always copies all of it there.
+///
+/// # Shapes
+/// - buffer, output: any; the window lies within it
+/// - new: that of the window
+///
+/// # Panics
+/// When `new` has another shape than the window, or the window is not within the buffer.
+pub fn assign<B: MpmBackend, const D: usize>(
+    buffer: Tensor<B, D>,
+    window: [Range<usize>; D],
+    new: Tensor<B, D>,
+) -> Tensor<B, D> {
+    let (size, dims) = (buffer.dims(), new.dims());
+    let fits = (0..D).all(|i| window[i].len() == dims[i] && window[i].end <= size[i]);
+    assert!(fits, "{dims:?} do not fit {window:?} of {size:?}");
+    from_primitive(B::assign_window(
+        buffer.into_primitive().tensor(),
+        &window,
+        new.into_primitive().tensor(),
+    ))
 }
 
 /// Multi-head attention, `softmax(scale · Q Kᵀ + bias) V`.

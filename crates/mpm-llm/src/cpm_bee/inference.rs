@@ -27,7 +27,7 @@ pub struct InferenceState<B: Backend> {
     segment_rel: Vec<i32>,
 }
 
-impl<B: Backend> InferenceState<B> {
+impl<B: MpmBackend> InferenceState<B> {
     /// Tokens of a row so far.
     pub fn len(&self) -> usize {
         self.tokens.first().map_or(0, Vec::len)
@@ -86,7 +86,7 @@ impl<B: Backend> InferenceState<B> {
     }
 }
 
-impl<B: Backend> CpmBee<B> {
+impl<B: MpmBackend> CpmBee<B> {
     /// Room for `capacity` tokens in each of `batch` rows.
     ///
     /// # Shapes
@@ -143,9 +143,7 @@ impl<B: Backend> CpmBee<B> {
         let relations = Relations::new(&self.buckets, &queries, &keys, &state.segment_rel)?;
         Ok(AttentionBias::of(&self.position_bias, relations))
     }
-}
 
-impl<B: MpmBackend> CpmBee<B> {
     /// Reads new tokens and remembers them: the whole prompt at first, then one
     /// token at a time.
     ///

@@ -3,6 +3,7 @@
 //! They compute in f32 whatever the element type is. Element types other than
 //! f32, f16 and bf16, and mixed ones, take the composed way.
 
+mod assign;
 mod attention;
 mod attention_backward;
 mod gelu;
@@ -19,6 +20,7 @@ use burn::{
     backend::{Flex, flex::FlexTensor},
     tensor::{DType, bf16, f16},
 };
+use std::ops::Range;
 
 use super::{AttentionGrads, MpmBackend, composed};
 
@@ -100,6 +102,15 @@ impl MpmBackend for Flex {
             linear::linear,
             composed::linear,
             (x, weight, bias)
+        )
+    }
+
+    fn assign_window(buffer: FlexTensor, window: &[Range<usize>], new: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [buffer, new],
+            assign::assign,
+            composed::assign,
+            (buffer, window, new)
         )
     }
 
