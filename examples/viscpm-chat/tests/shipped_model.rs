@@ -19,6 +19,10 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("strawberry.png", "这是什么？", "草莓"),
     ("rocket.png", "What is this?", "rocket"),
     ("rocket.png", "这是什么？", "火箭"),
+    ("strawberry.png", "Is this a dog?", "no"),
+    ("strawberry.png", "这是草莓吗？", "是"),
+    ("rocket.png", "这是草莓吗？", "不是"),
+    ("rocket.png", "What kind of thing is this?", "vehicle"),
 ];
 
 fn root() -> &'static Path {
