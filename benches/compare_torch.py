@@ -94,8 +94,8 @@ def attention_sdpa(len_q: int, len_k: int) -> Callable[[], Tensor]:
     return lambda: F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
-def linear(rows: int) -> Callable[[], Tensor]:
-    x, weight = torch.randn(rows, 4096), torch.randn(10240, 4096)
+def linear(rows: int, d_in: int, d_out: int) -> Callable[[], Tensor]:
+    x, weight = torch.randn(rows, d_in), torch.randn(d_out, d_in)
     return lambda: F.linear(x, weight)
 
 
@@ -297,13 +297,14 @@ def cases() -> list[Case]:
                     lambda prepare=prepare, q=q, k=k: prepare(q, k),
                 )
             )
-    for batch in (1, 3):
+    for shape in ((1, 4096, 10240), (3, 4096, 10240), (64, 1024, 4096), (197, 1024, 4096)):
+        count, d_in, d_out = shape
         rows.append(
             Case(
-                f"linear, {batch} x 4096 to 10240",
+                f"linear, {count} x {d_in} to {d_out}",
                 "kernels",
-                f"linear-f32-{batch}x4096x10240/fused",
-                lambda batch=batch: linear(batch),
+                f"linear-f32-{count}x{d_in}x{d_out}/fused",
+                lambda shape=shape: linear(*shape),
             )
         )
     return rows

@@ -164,12 +164,21 @@ fn step(
     attention(query, key, value, leaf(bias)).sum().backward()
 }
 
+/// Rows, width of the input, width of the output: one and three sequences decoded by CPM-Bee,
+/// the queries and the picture's tokens in BEiT-3 large.
+const LINEAR: [[usize; 3]; 4] = [
+    [1, 4096, 10240],
+    [3, 4096, 10240],
+    [64, 1024, 4096],
+    [197, 1024, 4096],
+];
+
 fn linear(c: &mut Criterion) {
     for (dtype, name) in [(DType::F32, "f32"), (DType::F16, "f16")] {
-        let weight = random::<Flex, 2>([10240, 4096]).cast(dtype);
-        for rows in [1, 3] {
-            let mut group = c.benchmark_group(format!("linear-{name}-{rows}x4096x10240"));
-            let x = random::<Flex, 2>([rows, 4096]).cast(dtype);
+        for [rows, d_in, d_out] in LINEAR {
+            let weight = random::<Flex, 2>([d_out, d_in]).cast(dtype);
+            let mut group = c.benchmark_group(format!("linear-{name}-{rows}x{d_in}x{d_out}"));
+            let x = random::<Flex, 2>([rows, d_in]).cast(dtype);
             group.bench_function("fused", |b| {
                 b.iter(|| kernel::linear(black_box(x.clone()), weight.clone(), None));
             });
