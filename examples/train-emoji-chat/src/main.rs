@@ -76,7 +76,7 @@ enum Command {
         checkpoint_every: NonZeroUsize,
     },
 
-    /// Ask a model to name pictures, and print how often it is right.
+    /// Ask a model about pictures, and print how often it is right.
     Evaluate(Evaluate),
 
     /// Write a trained model as it ships, with weights in f16.
