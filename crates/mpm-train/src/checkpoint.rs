@@ -1,8 +1,9 @@
 //! Folders of checkpoints that are complete or not there at all.
 //!
 //! A checkpoint is a folder `step-00000020` with the parameters
-//! (`model.safetensors`), the moments of the optimizer (`optimizer.mpk`) and, as
-//! the last file written, a `manifest.json` that lists the files and their sizes.
+//! (`model.safetensors`), their running average where one is kept
+//! (`average.safetensors`), the moments of the optimizer (`optimizer.mpk`) and, as the
+//! last file written, a `manifest.json` that lists the files and their sizes.
 //! The folder is staged under a temporary name, synced to the disk and renamed,
 //! so that a process killed at any time leaves the earlier checkpoints and at
 //! most a staging folder, which the next run removes.
@@ -70,6 +71,11 @@ impl Checkpoint {
         model_file(&self.folder)
     }
 
+    /// The file of the parameters' running average, if the run keeps one.
+    pub fn average_file(&self) -> PathBuf {
+        average_file(&self.folder)
+    }
+
     /// The file of the optimizer's moments.
     pub fn optimizer_file(&self) -> PathBuf {
         optimizer_file(&self.folder)
@@ -112,6 +118,10 @@ impl Checkpoint {
 
 pub(crate) fn model_file(folder: &Path) -> PathBuf {
     folder.join("model.safetensors")
+}
+
+pub(crate) fn average_file(folder: &Path) -> PathBuf {
+    folder.join("average.safetensors")
 }
 
 pub(crate) fn optimizer_file(folder: &Path) -> PathBuf {

@@ -13,6 +13,7 @@
 //! (learning rate, random numbers).
 
 mod accumulate;
+mod average;
 pub mod checkpoint;
 mod clock;
 pub mod data;

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::accumulate::{StepGradient, StepPlan, step_gradient};
-use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointStore, model_file, optimizer_file};
+use crate::checkpoint::{
+    Checkpoint, CheckpointState, CheckpointStore, average_file, model_file, optimizer_file,
+};
 use crate::clock::Clock;
 use crate::optimizer::{GroupedAdamW, trainable_ids};
 use crate::report::{Callback, StepReport};
-use crate::{DataSource, Objective, OptimizerConfig, Schedule, TrainError, gradient};
+use crate::{DataSource, Objective, OptimizerConfig, Schedule, TrainError, average, gradient};
 
 /// Settings of a [`Trainer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,10 @@ pub struct TrainerConfig {
     /// Seed of the backend's random numbers (dropout). The data source has a seed
     /// of its own.
     pub seed: u64,
+    /// The share of the running average of the parameters that each step keeps, such as
+    /// 0.999; `None` keeps no average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_decay: Option<f64>,
     /// A checkpoint is written each time this many steps are done; `None` writes
     /// one at the end only.
     pub checkpoint_every: Option<NonZeroUsize>,
@@ -51,6 +57,7 @@ impl TrainerConfig {
             schedule,
             optimizer: OptimizerConfig::default(),
             seed: 0,
+            average_decay: None,
             checkpoint_every: None,
         }
     }
@@ -72,6 +79,8 @@ pub enum Outcome {
 pub struct Trained<M> {
     /// The model after the last step.
     pub model: M,
+    /// The running average of the parameters, where one is kept.
+    pub average: Option<M>,
     /// Number of steps done over all sessions.
     pub step: usize,
     /// Why the run ended.
@@ -83,6 +92,7 @@ pub struct Trainer<B: AutodiffBackend, O: Objective<B>> {
     config: TrainerConfig,
     objective: O,
     model: O::Model,
+    average: Option<O::Model>,
     optimizer: GroupedAdamW<B, O::Model>,
     device: B::Device,
     checkpoints: Option<CheckpointStore>,
@@ -102,8 +112,18 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         if trainable_ids::<B, _>(&model).is_empty() {
             return Err(TrainError::NothingTrains);
         }
+        if let Some(decay) = config.average_decay
+            && !(0.0..1.0).contains(&decay)
+        {
+            return Err(TrainError::Setting {
+                name: "average_decay",
+                value: decay.to_string(),
+                expected: "at least 0 and below 1",
+            });
+        }
         let device = model.devices().into_iter().next().unwrap_or_default();
         Ok(Self {
+            average: config.average_decay.map(|_| model.clone()),
             config,
             objective,
             model,
@@ -150,6 +170,10 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         self.require_same_run(&checkpoint)?;
         let file = WeightFile::open(checkpoint.model_file())?;
         self.model = weights::load(self.model.clone(), &file, &LoadOptions::default())?;
+        if let Some(average) = self.average.take() {
+            let file = WeightFile::open(checkpoint.average_file())?;
+            self.average = Some(weights::load(average, &file, &LoadOptions::default())?);
+        }
         let manifest = &checkpoint.manifest;
         self.optimizer.load(
             &checkpoint.optimizer_file(),
@@ -207,6 +231,9 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             let learning_rate = schedule.learning_rate(step, self.config.steps);
             let gradients = std::mem::take(&mut gradient.gradients);
             self.model = self.optimizer.step(learning_rate, self.model, gradients);
+            if let (Some(average), Some(decay)) = (self.average.take(), self.config.average_decay) {
+                self.average = Some(average::follow(average, &self.model, decay, step));
+            }
             self.step = step;
 
             let report = clock.report(step, &gradient, learning_rate, gradient_norm);
@@ -223,6 +250,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         self.write_checkpoint(source)?;
         Ok(Trained {
             model: self.model,
+            average: self.average,
             step: self.step,
             outcome,
         })
@@ -276,6 +304,9 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             let file = model_file(folder);
             let keys = KeyMap::default();
             weights::save(&self.model, file, &keys, Precision::AsStored)?;
+            if let Some(average) = &self.average {
+                weights::save(average, average_file(folder), &keys, Precision::AsStored)?;
+            }
             self.optimizer.save(&optimizer_file(folder))
         })?;
         Ok(())

@@ -23,6 +23,7 @@ const INTERRUPTED_AT: [usize; 2] = [7, 13];
 
 /// What one session of a run leaves behind.
 struct Session {
+    average: Vec<(String, Vec<f32>)>,
     weights: Vec<(String, Vec<f32>)>,
     reports: Vec<StepReport>,
     outcome: Outcome,
@@ -46,6 +47,7 @@ fn session(folder: &Path, stop_after: usize, initial_seed: u64) -> Session {
     );
     config.accumulation = NonZeroUsize::new(2).unwrap();
     config.checkpoint_every = NonZeroUsize::new(4);
+    config.average_decay = Some(0.75);
 
     let mut source = Prefetch::new(SyntheticText::endless(3), NonZeroUsize::new(3).unwrap());
     let store = CheckpointStore::open(folder, NonZeroUsize::new(2).unwrap()).unwrap();
@@ -58,6 +60,7 @@ fn session(folder: &Path, stop_after: usize, initial_seed: u64) -> Session {
     trainer.resume(&mut source).unwrap();
     let trained = trainer.run(&mut source).unwrap();
     Session {
+        average: weights(&trained.average.unwrap()),
         weights: weights(&trained.model),
         reports: reports.try_iter().collect(),
         outcome: trained.outcome,
@@ -89,6 +92,8 @@ fn a_resumed_run_equals_the_uninterrupted_one_bit_for_bit() {
     assert_eq!(third.outcome, Outcome::Finished);
 
     assert_eq!(third.weights, whole.weights);
+    assert_eq!(third.average, whole.average);
+    assert_ne!(whole.average, whole.weights);
     let losses = |sessions: &[&Session]| -> Vec<(usize, f64, f64)> {
         let reports = sessions.iter().flat_map(|session| &session.reports);
         reports
