@@ -11,8 +11,11 @@ mod composed;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu;
+mod group_norm;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
+
+pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
 
 use burn::tensor::{
     Bool, Tensor, TensorPrimitive,
@@ -35,6 +38,16 @@ pub trait MpmBackend: Backend {
     /// The gradient of [`gelu_2d`](Self::gelu_2d)'s input, from that of its output.
     fn gelu_2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gelu_backward::<Self>(x, grad)
+    }
+
+    /// SiLU of a `[rows, width]` tensor, see [`silu`].
+    fn silu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::silu::<Self>(x)
+    }
+
+    /// The gradient of [`silu_2d`](Self::silu_2d)'s input, from that of its output.
+    fn silu_2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::silu_backward::<Self>(x, grad)
     }
 
     /// `gelu(gate) * value` of two `[rows, width]` tensors, see [`gated_gelu`].
@@ -70,6 +83,29 @@ pub trait MpmBackend: Backend {
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         composed::rms_norm_backward::<Self>(x, weight, epsilon, grad)
+    }
+
+    /// Group norm of a `[batch, channels, height, width]` tensor by a `[channels]` weight
+    /// and bias, see [`group_norm()`].
+    fn group_norm_4d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: GroupNormOptions,
+    ) -> FloatTensor<Self> {
+        composed::group_norm::<Self>(x, weight, bias, options)
+    }
+
+    /// The gradients of [`group_norm_4d`](Self::group_norm_4d)'s inputs, from that of its
+    /// output.
+    fn group_norm_4d_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: GroupNormOptions,
+        grad: FloatTensor<Self>,
+    ) -> GroupNormGrads<FloatTensor<Self>> {
+        composed::group_norm_backward::<Self>(x, weight, bias, options, grad)
     }
 
     /// `[rows, d_in]` times the transpose of `[d_out, d_in]`, plus `[d_out]`, see
@@ -143,6 +179,15 @@ pub struct AttentionGrads<T> {
 pub fn gelu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     let dims = x.dims();
     from_rows(B::gelu_2d(into_rows(x)), dims)
+}
+
+/// SiLU, `x · sigmoid(x)`.
+///
+/// # Shapes
+/// - input, output: `[..., width]`
+pub fn silu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    let dims = x.dims();
+    from_rows(B::silu_2d(into_rows(x)), dims)
 }
 
 /// The activation of a gated feed-forward layer: `gelu(gate) · value`.

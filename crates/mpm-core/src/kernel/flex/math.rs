@@ -1,4 +1,4 @@
-//! Vectorised building blocks: `exp`, the normal distribution, dot products.
+//! Vectorised building blocks: `exp`, sigmoid, the normal distribution, dot products.
 //!
 //! They are written against [`pulp::Simd`], which picks the widest instruction
 //! set of the running CPU (AVX2 with FMA on x86-64, NEON on AArch64, SIMD128 on
@@ -61,6 +61,20 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let biased = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));
     let exponent = simd.wrapping_dyn_shl_u32s(biased, simd.splat_u32s(23));
     simd.mul_f32s(mantissa, simd.transmute_f32s_u32s(exponent))
+}
+
+/// `1 / (1 + exp(-x))`, for x below -88 no smaller than at -88.
+#[inline(always)]
+pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    /// The largest argument of [`exp`].
+    const HIGHEST: f32 = 88.0;
+
+    let one = simd.splat_f32s(1.0);
+    let highest = simd.splat_f32s(HIGHEST);
+    let negated = simd.sub_f32s(simd.splat_f32s(0.0), x);
+    let beyond = simd.less_than_f32s(highest, negated);
+    let power = exp(simd, select(simd, beyond, highest, negated));
+    simd.div_f32s(one, simd.add_f32s(one, power))
 }
 
 /// The normal distribution at `x`: its cumulative function Φ and its density φ.
@@ -151,6 +165,30 @@ pub(super) fn zip<S: Simd>(
         let y = simd.partial_load_f32s(other_rest);
         simd.partial_store_f32s(rest, f(simd.partial_load_f32s(rest), y));
     }
+}
+
+/// The sum of all elements.
+#[inline(always)]
+pub(super) fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    /// Independent sums, which hide the latency of the additions.
+    const UNROLL: usize = 4;
+
+    let (vectors, rest) = S::as_simd_f32s(x);
+    let (blocks, left) = vectors.as_chunks::<UNROLL>();
+    let mut sums = [simd.splat_f32s(0.0); UNROLL];
+    for block in blocks {
+        for (sum, &x) in sums.iter_mut().zip(block) {
+            *sum = simd.add_f32s(*sum, x);
+        }
+    }
+    for (sum, &x) in sums.iter_mut().zip(left) {
+        *sum = simd.add_f32s(*sum, x);
+    }
+    let mut total = simd.partial_load_f32s(rest);
+    for sum in sums {
+        total = simd.add_f32s(total, sum);
+    }
+    simd.reduce_sum_f32s(total)
 }
 
 /// The dot products of each of `weights` with each of `rows`, all of one length.

@@ -6,8 +6,10 @@
 mod assign;
 mod attention;
 mod attention_backward;
+mod blocks;
 mod gelu;
 mod gemm;
+mod group_norm;
 mod half_dot;
 mod heads;
 mod linear;
@@ -15,6 +17,7 @@ mod math;
 mod norm;
 mod number;
 mod output;
+mod silu;
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -22,7 +25,7 @@ use burn::{
 };
 use std::ops::Range;
 
-use super::{AttentionGrads, MpmBackend, composed};
+use super::{AttentionGrads, GroupNormGrads, GroupNormOptions, MpmBackend, composed};
 
 /// Calls `fused::<T>(arguments)` for the element type `T` that all of the tensors
 /// in brackets have, or else `composed(arguments)`.
@@ -47,6 +50,19 @@ impl MpmBackend for Flex {
             [x, grad],
             gelu::gelu_backward,
             composed::gelu_backward,
+            (x, grad)
+        )
+    }
+
+    fn silu_2d(x: FlexTensor) -> FlexTensor {
+        dispatch!([x], silu::silu, composed::silu, (x))
+    }
+
+    fn silu_2d_backward(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [x, grad],
+            silu::silu_backward,
+            composed::silu_backward,
             (x, grad)
         )
     }
@@ -93,6 +109,35 @@ impl MpmBackend for Flex {
             norm::rms_norm_backward,
             composed::rms_norm_backward,
             (x, weight, epsilon, grad)
+        )
+    }
+
+    fn group_norm_4d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        options: GroupNormOptions,
+    ) -> FlexTensor {
+        dispatch!(
+            [x, weight, bias],
+            group_norm::group_norm,
+            composed::group_norm,
+            (x, weight, bias, options)
+        )
+    }
+
+    fn group_norm_4d_backward(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        options: GroupNormOptions,
+        grad: FlexTensor,
+    ) -> GroupNormGrads<FlexTensor> {
+        dispatch!(
+            [x, weight, bias, grad],
+            group_norm::group_norm_backward,
+            composed::group_norm_backward,
+            (x, weight, bias, options, grad)
         )
     }
 

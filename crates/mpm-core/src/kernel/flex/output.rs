@@ -15,6 +15,16 @@ pub(super) fn fill<T: Zeroable + Send, const N: usize>(
     per_task: usize,
     task: impl Fn(usize, [&mut [T]; N]) + Sync,
 ) -> [Vec<T>; N] {
+    let (outputs, _) = fill_and_collect(len, per_task, task);
+    outputs
+}
+
+/// The same, with what the tasks returned, in their order.
+pub(super) fn fill_and_collect<T: Zeroable + Send, U: Send, const N: usize>(
+    len: usize,
+    per_task: usize,
+    task: impl Fn(usize, [&mut [T]; N]) -> U + Sync,
+) -> ([Vec<T>; N], Vec<U>) {
     let mut outputs: [Vec<T>; N] = array::from_fn(|_| Vec::with_capacity(len));
     let mut rests = outputs
         .each_mut()
@@ -28,16 +38,17 @@ pub(super) fn fill<T: Zeroable + Send, const N: usize>(
             head
         }));
     }
-    tasks
+    let returned = tasks
         .into_par_iter()
         .enumerate()
-        .for_each(|(i, memory)| task(i, memory.map(zeroed)));
+        .map(|(i, memory)| task(i, memory.map(zeroed)))
+        .collect();
     for output in &mut outputs {
         // SAFETY: the tasks were given all of the `len` elements, and each of them, none
         // of which panicked, began by initialising its own.
         unsafe { output.set_len(len) };
     }
-    outputs
+    (outputs, returned)
 }
 
 /// The same for one vector.

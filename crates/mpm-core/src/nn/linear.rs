@@ -1,4 +1,4 @@
-//! Layers that MPM's models share and Burn does not have.
+//! A linear layer whose weight lies as checkpoints have it.
 
 use burn::{
     module::{Initializer, Module, Param},

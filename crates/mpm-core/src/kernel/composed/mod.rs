@@ -1,8 +1,12 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
+mod group_norm;
+
+pub(super) use group_norm::{group_norm, group_norm_backward};
+
 use burn::tensor::{
     Bool, DType, Slice, Tensor, TensorPrimitive,
-    activation::softmax,
+    activation::{sigmoid, softmax},
     backend::Backend,
     ops::{BoolTensor, FloatTensor},
 };
@@ -23,6 +27,18 @@ pub(super) fn gelu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 
 pub(super) fn gelu_backward<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
     primitive(gelu_slope::<B>(tensor(x)) * tensor(grad))
+}
+
+pub(super) fn silu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let x: Tensor<B, 2> = tensor(x);
+    primitive(x.clone() * sigmoid(x))
+}
+
+pub(super) fn silu_backward<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    let x: Tensor<B, 2> = tensor(x);
+    let gate = sigmoid(x.clone());
+    let rest = gate.clone().neg().add_scalar(1.0);
+    primitive(tensor::<B, 2>(grad) * gate * (x * rest).add_scalar(1.0))
 }
 
 pub(super) fn gated_gelu<B: Backend>(

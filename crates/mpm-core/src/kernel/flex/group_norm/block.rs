@@ -1,0 +1,191 @@
+//! What group norm does to a group and to blocks of its channels.
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    super::{
+        math::{dispatch, dots, map, sigmoid, sum, zip},
+        number::Number,
+        silu::silu_slope,
+    },
+    BLOCK,
+};
+use crate::kernel::Activation;
+
+pub(super) struct Moments {
+    pub mean: f32,
+    /// `1 / √(variance + ε)`
+    pub inverse: f32,
+}
+
+impl Moments {
+    /// Computes blocks in two passes through the first-level cache, and merges them (Chan,
+    /// Golub and LeVeque 1979): nothing cancels where the mean is large beside the variance.
+    pub fn of<T: Number>(group: &[T], epsilon: f64) -> Self {
+        let mut buffer = [0.0; BLOCK];
+        let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
+        for block in group.chunks(BLOCK) {
+            let x = &mut buffer[..block.len()];
+            T::widen(block, x);
+            let (block_mean, block_squares) = dispatch(BlockMoments(x));
+            let size = block.len() as f64;
+            let distance = f64::from(block_mean) - mean;
+            let share = size / (count + size);
+            squares += f64::from(block_squares) + distance * distance * count * share;
+            mean += distance * share;
+            count += size;
+        }
+        Self {
+            mean: mean as f32,
+            inverse: (squares / count + epsilon).sqrt().recip() as f32,
+        }
+    }
+}
+
+/// The mean of a block and the sum of the squared distances from it.
+struct BlockMoments<'a>(&'a mut [f32]);
+
+impl WithSimd for BlockMoments<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (f32, f32) {
+        let mean = sum(simd, self.0) / self.0.len() as f32;
+        let centre = simd.splat_f32s(mean);
+        map(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| simd.sub_f32s(x, centre),
+        );
+        let [[squares]] = dots::<S, 1, 1, 4>(simd, [self.0], [self.0]);
+        (mean, squares)
+    }
+}
+
+/// What happens to the elements of one channel of a picture.
+#[derive(Clone, Copy)]
+pub(super) struct Channel {
+    pub mean: f32,
+    /// `1 / √(variance + ε)`
+    pub inverse: f32,
+    pub weight: f32,
+    pub bias: f32,
+    pub activation: Activation,
+}
+
+/// Normalises a block of a channel and applies weight, bias and activation.
+pub(super) struct Forward<'a> {
+    pub x: &'a mut [f32],
+    pub channel: Channel,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mean = simd.splat_f32s(self.channel.mean);
+        let scale = simd.splat_f32s(self.channel.inverse * self.channel.weight);
+        let bias = simd.splat_f32s(self.channel.bias);
+        match self.channel.activation {
+            Activation::Identity => map(
+                simd,
+                self.x,
+                #[inline(always)]
+                |x| simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, bias),
+            ),
+            Activation::Silu => map(
+                simd,
+                self.x,
+                #[inline(always)]
+                |x| {
+                    let x = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, bias);
+                    simd.mul_f32s(x, sigmoid(simd, x))
+                },
+            ),
+        }
+    }
+}
+
+/// Sums over a channel of a picture, or their means over a group.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sums {
+    /// Of the gradient before the activation.
+    pub grad: f32,
+    /// Of the same times the normalised input.
+    pub product: f32,
+}
+
+/// Normalises a block of the input, takes the gradient back through the activation, and sums.
+pub(super) struct Backward<'a> {
+    pub x: &'a mut [f32],
+    pub grad: &'a mut [f32],
+    pub channel: Channel,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Sums {
+        let mean = simd.splat_f32s(self.channel.mean);
+        let inverse = simd.splat_f32s(self.channel.inverse);
+        map(
+            simd,
+            self.x,
+            #[inline(always)]
+            |x| simd.mul_f32s(simd.sub_f32s(x, mean), inverse),
+        );
+        if self.channel.activation == Activation::Silu {
+            let weight = simd.splat_f32s(self.channel.weight);
+            let bias = simd.splat_f32s(self.channel.bias);
+            zip(
+                simd,
+                self.grad,
+                self.x,
+                #[inline(always)]
+                |grad, normal| {
+                    let x = simd.mul_add_e_f32s(normal, weight, bias);
+                    simd.mul_f32s(grad, silu_slope(simd, x))
+                },
+            );
+        }
+        let [[product]] = dots::<S, 1, 1, 4>(simd, [self.grad], [self.x]);
+        Sums {
+            grad: sum(simd, self.grad),
+            product,
+        }
+    }
+}
+
+/// Replaces a block of the normalised input n by the gradient of the input. With
+/// `h = grad · weight` that is `(h - mean(h) - n mean(h n)) / √(variance + ε)`.
+pub(super) struct InputGradient<'a> {
+    pub x: &'a mut [f32],
+    pub grad: &'a [f32],
+    pub channel: Channel,
+    pub mean: Sums,
+}
+
+impl WithSimd for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let weight = simd.splat_f32s(self.channel.weight);
+        let inverse = simd.splat_f32s(self.channel.inverse);
+        let shift = simd.splat_f32s(-self.mean.grad);
+        let slope = simd.splat_f32s(-self.mean.product);
+        zip(
+            simd,
+            self.x,
+            self.grad,
+            #[inline(always)]
+            |normal, grad| {
+                let inner = simd.mul_add_e_f32s(grad, weight, shift);
+                simd.mul_f32s(simd.mul_add_e_f32s(normal, slope, inner), inverse)
+            },
+        );
+    }
+}

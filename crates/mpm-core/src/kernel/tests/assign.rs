@@ -1,0 +1,28 @@
+//! Writing into a window.
+
+use burn::{backend::Flex, tensor::Tensor};
+
+use super::{random, unwrap, views};
+use crate::kernel::assign;
+
+#[test]
+fn assign_writes_the_window_only_and_in_place() {
+    let zeros = || Tensor::<Flex, 4>::zeros([2, 3, 6, 5], &Default::default());
+    let window = [1..2, 0..3, 2..4, 1..5];
+    let new = random::<Flex, 4>([1, 3, 2, 4]);
+    let expected = zeros().slice_assign(window.clone(), new.clone());
+    for new in views(new) {
+        let buffer = zeros();
+        let place = |x: &Tensor<Flex, 4>| unwrap(x).storage::<f32>().as_ptr();
+        let before = place(&buffer);
+        let assigned = assign(buffer, window.clone(), new.clone());
+        assert_eq!(place(&assigned), before);
+        assert_eq!(assigned.into_data(), expected.to_data());
+        let held = zeros();
+        assert_eq!(
+            assign(held.clone(), window.clone(), new).into_data(),
+            expected.to_data()
+        );
+        assert_eq!(held.into_data(), zeros().into_data());
+    }
+}

@@ -1,0 +1,10 @@
+//! Layers that MPM's models share and Burn does not have.
+//!
+//! Their parameters are named and lie as PyTorch has them, and they run on the fused
+//! operations of [`kernel`](crate::kernel).
+
+mod group_norm;
+mod linear;
+
+pub use group_norm::GroupNorm;
+pub use linear::TorchLinear;
