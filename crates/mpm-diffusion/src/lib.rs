@@ -1,5 +1,17 @@
 //! Latent diffusion conditioned on the hidden states of a multilingual language
-//! model: the decoder half of VisCPM-Paint.
+//! model: the decoder half of VisCPM-Paint (paper, section 3.4).
 //!
-//! This crate is where the UNet, the VAE, the schedulers, guidance and the
-//! linear trans block will live (paper, section 3.4). It holds no code yet.
+//! Hidden states pass the [`TransBlock`] and become the text that the
+//! [`unet::UNet2DConditionModel`] reads while it removes noise from latents, which the
+//! [`vae::AutoencoderKl`] turns into a picture. None of them knows which language model the
+//! states come from.
+
+mod block;
+mod error;
+mod trans_block;
+pub mod unet;
+pub mod vae;
+
+pub use block::{Downsample2D, ResnetBlock2D, Upsample2D};
+pub use error::DiffusionError;
+pub use trans_block::TransBlock;

@@ -34,6 +34,19 @@ impl<B: Backend> TorchLinear<B> {
         }
     }
 
+    /// The same without a bias.
+    pub fn without_bias(d_in: usize, d_out: usize, device: &B::Device) -> Self {
+        Self {
+            bias: None,
+            ..Self::new(d_in, d_out, device)
+        }
+    }
+
+    /// Width of the input.
+    pub fn d_in(&self) -> usize {
+        self.weight.shape()[1]
+    }
+
     /// Width of the output.
     pub fn d_out(&self) -> usize {
         self.weight.shape()[0]

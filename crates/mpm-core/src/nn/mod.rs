@@ -3,8 +3,10 @@
 //! Their parameters are named and lie as PyTorch has them, and they run on the fused
 //! operations of [`kernel`](crate::kernel).
 
+mod conv;
 mod group_norm;
 mod linear;
 
+pub use conv::TorchConv2d;
 pub use group_norm::GroupNorm;
 pub use linear::TorchLinear;

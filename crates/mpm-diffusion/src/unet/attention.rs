@@ -1,0 +1,88 @@
+//! Attention to the picture itself and to the text.
+//!
+//! Source: diffusers' `models/attention_processor.py`, `Attention`.
+
+use burn::{
+    module::Module,
+    nn::{Dropout, DropoutConfig},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
+
+/// Keys and values, ready to be attended to.
+///
+/// # Shapes
+/// - both: `[batch, heads, seq, dim_head]`
+#[derive(Clone, Debug)]
+pub struct KeyValue<B: Backend> {
+    /// The keys.
+    pub key: Tensor<B, 4>,
+    /// The values.
+    pub value: Tensor<B, 4>,
+}
+
+/// Multi-head attention without biases but for the last projection.
+///
+/// Scores and their softmax are computed in f32 whatever the dtype, so there is no
+/// `upcast_attention` to set.
+#[derive(Module, Debug)]
+pub struct Attention<B: Backend> {
+    /// Projection to the queries.
+    pub to_q: TorchLinear<B>,
+    /// Projection to the keys.
+    pub to_k: TorchLinear<B>,
+    /// Projection to the values.
+    pub to_v: TorchLinear<B>,
+    /// Projection of the heads' joined outputs; beside the dropout, which never drops, it is
+    /// `to_out.0`.
+    pub to_out: (TorchLinear<B>, Dropout),
+    heads: usize,
+}
+
+impl<B: Backend> Attention<B> {
+    /// Lets pixels of width `channels` attend to tokens of width `context`.
+    pub(super) fn new(channels: usize, context: usize, heads: usize, device: &B::Device) -> Self {
+        Self {
+            to_q: TorchLinear::without_bias(channels, channels, device),
+            to_k: TorchLinear::without_bias(context, channels, device),
+            to_v: TorchLinear::without_bias(context, channels, device),
+            to_out: (
+                TorchLinear::new(channels, channels, device),
+                DropoutConfig::new(0.0).init(),
+            ),
+            heads,
+        }
+    }
+}
+
+impl<B: MpmBackend> Attention<B> {
+    /// Keys and values of what is attended to.
+    ///
+    /// # Shapes
+    /// - context: `[batch, seq, context_width]`
+    pub fn keys_values(&self, context: Tensor<B, 3>) -> KeyValue<B> {
+        KeyValue {
+            key: self.split_heads(self.to_k.forward(context.clone())),
+            value: self.split_heads(self.to_v.forward(context)),
+        }
+    }
+
+    /// # Shapes
+    /// - x, output: `[batch, pixels, channels]`
+    pub fn forward(&self, x: Tensor<B, 3>, context: KeyValue<B>) -> Tensor<B, 3> {
+        let dims = x.dims();
+        let query = self.split_heads(self.to_q.forward(x));
+        let scale = (query.dims()[3] as f64).powf(-0.5);
+        let attended = attention(query, context.key, context.value, None, None, scale)
+            .swap_dims(1, 2)
+            .reshape(dims);
+        self.to_out.0.forward(attended)
+    }
+
+    /// `[batch, len, channels]` to `[batch, heads, len, dim_head]`.
+    fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
+        let [batch, len, channels] = x.dims();
+        x.reshape([batch, len, self.heads, channels / self.heads])
+            .swap_dims(1, 2)
+    }
+}

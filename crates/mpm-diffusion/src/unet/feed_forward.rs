@@ -1,0 +1,56 @@
+//! The feed-forward network of a transformer block.
+//!
+//! Source: diffusers' `models/attention.py`, `FeedForward` with `GEGLU`; "GLU Variants Improve
+//! Transformer", <https://arxiv.org/abs/2002.05202>.
+
+use burn::{
+    module::Module,
+    nn::{Dropout, DropoutConfig},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::gated_gelu, nn::TorchLinear};
+
+/// Inner width in multiples of the outer one.
+const EXPANSION: usize = 4;
+
+/// A linear layer whose second half gates its first by GELU.
+#[derive(Module, Debug)]
+pub struct GeGlu<B: Backend> {
+    /// To values and gates.
+    pub proj: TorchLinear<B>,
+}
+
+/// GEGLU and a linear layer back.
+#[derive(Module, Debug)]
+pub struct FeedForward<B: Backend> {
+    /// The dropout, which never drops, holds the place that makes the last layer `net.2`.
+    pub net: (GeGlu<B>, Dropout, TorchLinear<B>),
+}
+
+impl<B: Backend> FeedForward<B> {
+    pub(super) fn new(width: usize, device: &B::Device) -> Self {
+        let inner = EXPANSION * width;
+        let gated = GeGlu {
+            proj: TorchLinear::new(width, 2 * inner, device),
+        };
+        let output = TorchLinear::new(inner, width, device);
+        Self {
+            net: (gated, DropoutConfig::new(0.0).init(), output),
+        }
+    }
+}
+
+impl<B: MpmBackend> FeedForward<B> {
+    /// # Shapes
+    /// - x, output: `[batch, pixels, width]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let (gated, _, output) = &self.net;
+        let [value, gate] = halves(gated.proj.forward(x));
+        output.forward(gated_gelu(gate, value))
+    }
+}
+
+fn halves<B: Backend>(x: Tensor<B, 3>) -> [Tensor<B, 3>; 2] {
+    let half = x.dims()[2] / 2;
+    [x.clone().narrow(2, 0, half), x.narrow(2, half, half)]
+}

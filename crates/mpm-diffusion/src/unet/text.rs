@@ -1,0 +1,68 @@
+//! What the UNet knows of the text, computed once per picture.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::attention::KeyValue;
+
+/// The keys and values that each transformer block makes of the text's states; from
+/// [`UNet2DConditionModel::read_text`](super::UNet2DConditionModel::read_text).
+///
+/// They do not depend on picture or time, so all steps of a picture share them.
+#[derive(Clone, Debug)]
+pub struct TextStates<B: Backend> {
+    /// In the order in which the UNet comes to them.
+    pub(super) layers: Vec<KeyValue<B>>,
+}
+
+impl<B: Backend> TextStates<B> {
+    /// Number of texts.
+    pub fn batch(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.key.dims()[0])
+    }
+
+    /// Each text `count` times in a row, for as many pictures of it.
+    #[must_use]
+    pub fn repeat(self, count: usize) -> Self {
+        self.map(|x| {
+            let [batch, heads, len, width] = x.dims();
+            x.unsqueeze_dim::<5>(1)
+                .expand([batch, count, heads, len, width])
+                .reshape([batch * count, heads, len, width])
+        })
+    }
+
+    /// Only some of the texts.
+    #[must_use]
+    pub fn narrow(self, start: usize, count: usize) -> Self {
+        self.map(|x| x.narrow(0, start, count))
+    }
+
+    fn map(self, f: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>) -> Self {
+        let layers = self.layers.into_iter().map(|layer| KeyValue {
+            key: f(layer.key),
+            value: f(layer.value),
+        });
+        Self {
+            layers: layers.collect(),
+        }
+    }
+
+    pub(super) fn reader(&self) -> TextReader<'_, B> {
+        TextReader(&self.layers)
+    }
+}
+
+/// Hands each transformer what is its own.
+pub(super) struct TextReader<'a, B: Backend>(&'a [KeyValue<B>]);
+
+impl<'a, B: Backend> TextReader<'a, B> {
+    /// What the next `count` transformer blocks read.
+    ///
+    /// # Panics
+    /// When there are not so many left: the states are of another model.
+    pub fn take(&mut self, count: usize) -> &'a [KeyValue<B>] {
+        let (next, rest) = self.0.split_at(count);
+        self.0 = rest;
+        next
+    }
+}
