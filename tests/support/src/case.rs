@@ -10,6 +10,8 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use mpm_core::weights::{StoredTensor, WeightFile};
 use serde_json::Value;
 
+use crate::python_json;
+
 /// What the original implementation was given, and what came out.
 ///
 /// Tensors are named `in.*`, `out.*` and `grad.*`; all others are weights under the names that
@@ -19,7 +21,7 @@ use serde_json::Value;
 pub struct Case {
     /// The name of its files, without the extension.
     pub name: String,
-    /// Configuration, texts and notes.
+    /// Configuration, texts and notes. Floats that JSON has no way to write are `null`.
     pub json: Value,
     path: PathBuf,
     file: OnceCell<WeightFile>,
@@ -27,10 +29,10 @@ pub struct Case {
 
 impl Case {
     pub(crate) fn open(json: PathBuf) -> Self {
-        let text = fs::read(&json)
+        let text = fs::read_to_string(&json)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", json.display()));
-        let value = serde_json::from_slice(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", json.display()));
+        let value =
+            python_json::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", json.display()));
         Self {
             name: stem(&json),
             json: value,

@@ -23,6 +23,7 @@ mod case;
 mod closeness;
 mod folder;
 mod gradients;
+mod python_json;
 pub mod vocabulary;
 mod weights;
 

@@ -1,0 +1,56 @@
+//! JSON as Python's `json` module writes it.
+
+use serde_json::Value;
+
+/// What Python writes for floats that JSON has no way to write.
+const NON_FINITE: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+/// Reads JSON in which a float may be infinite or not a number; such a value becomes `null`.
+pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
+    let mut standard = String::with_capacity(text.len());
+    for (part, in_string) in parts(text) {
+        if in_string {
+            standard.push_str(part);
+        } else {
+            let replace = |part: String, word: &&str| part.replace(word, "null");
+            standard.push_str(&NON_FINITE.iter().fold(part.to_owned(), replace));
+        }
+    }
+    serde_json::from_str(&standard)
+}
+
+/// Cuts a text at its quotation marks, which stay with the part before them, and says of each part
+/// whether it is within a string.
+fn parts(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut in_string = false;
+    let mut escaped = false;
+    let ends_part = move |character: char| {
+        let quote = character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+        in_string ^= quote;
+        quote
+    };
+    text.split_inclusive(ends_part)
+        .enumerate()
+        .map(|(index, part)| (part, index % 2 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_bare_words_become_null() {
+        let text = r#"{"a": [-Infinity, Infinity,NaN, -1.5], "NaN": "\"NaN\\", "b": NaN}"#;
+        let expected = json!({"a": [null, null, null, -1.5], "NaN": "\"NaN\\", "b": null});
+        assert_eq!(parse(text).ok(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_json_is_an_error() {
+        assert!(parse("{\"a\": Inf}").is_err());
+        assert!(parse("\"open").is_err());
+    }
+}
