@@ -8,6 +8,7 @@
 
 mod block;
 mod error;
+pub mod noise;
 mod trans_block;
 pub mod unet;
 pub mod vae;
