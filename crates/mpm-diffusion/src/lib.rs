@@ -9,6 +9,7 @@
 mod block;
 mod error;
 pub mod noise;
+pub mod schedule;
 mod trans_block;
 pub mod unet;
 pub mod vae;

@@ -8,5 +8,7 @@
 mod autoencoder;
 #[path = "parity/conditioning.rs"]
 mod conditioning;
+#[path = "parity/schedulers.rs"]
+mod schedulers;
 #[path = "parity/unet.rs"]
 mod unet;
