@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::schedule::ScheduleError;
+
 /// What can go wrong between a configuration, a text and a picture.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -24,6 +26,28 @@ pub enum DiffusionError {
         expected: String,
         /// The sizes that came.
         found: Vec<usize>,
+    },
+
+    /// A guidance scale that is no number.
+    #[error("the guidance scale is {scale}, but must be a finite number; 7.5 is usual, 1 is none")]
+    Guidance {
+        /// The scale.
+        scale: f64,
+    },
+
+    /// A noise schedule or sampler, or how it is used.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+
+    /// The sample ceased to be numbers.
+    #[error(
+        "the sample is no longer finite after step {step} of {steps}; compute in f32 or bf16          instead of f16, or lower the guidance scale"
+    )]
+    NonFinite {
+        /// The step, counted from 1.
+        step: usize,
+        /// The number of steps.
+        steps: usize,
     },
 }
 

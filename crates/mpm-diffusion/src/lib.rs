@@ -8,7 +8,9 @@
 
 mod block;
 mod error;
+mod latent_diffusion;
 pub mod noise;
+pub mod pipeline;
 pub mod schedule;
 mod trans_block;
 pub mod unet;
@@ -16,4 +18,5 @@ pub mod vae;
 
 pub use block::{Downsample2D, ResnetBlock2D, Upsample2D};
 pub use error::DiffusionError;
+pub use latent_diffusion::LatentDiffusion;
 pub use trans_block::TransBlock;

@@ -111,6 +111,15 @@ impl<B: Backend> DenoisingState<B> {
         self.denoised.as_ref()
     }
 
+    /// Changes the sample between two steps: inpainting puts back what stays.
+    #[must_use]
+    pub fn map_sample(self, change: impl FnOnce(Tensor<B, 4>) -> Tensor<B, 4>) -> Self {
+        Self {
+            sample: change(self.sample),
+            denoised: self.denoised,
+        }
+    }
+
     /// The sample, without a copy.
     pub fn into_sample(self) -> Tensor<B, 4> {
         self.sample

@@ -1,0 +1,7 @@
+//! From a text's hidden states to latents.
+
+mod denoise;
+mod guidance;
+
+pub use denoise::{Denoising, DenoisingProgress, Start};
+pub use guidance::GuidedText;
