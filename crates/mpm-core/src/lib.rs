@@ -1,7 +1,7 @@
 //! What the MPM model crates share and Burn does not have: operations that a
 //! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), strict loading
-//! of weight files ([`weights`]), the choice of a backend at run time ([`backend`]) and atomic
-//! writing of files ([`atomic`]).
+//! of weight files ([`weights`]), model folders ([`model_folder`]), the choice of a backend at
+//! run time ([`backend`]) and atomic writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.
@@ -9,6 +9,7 @@
 pub mod atomic;
 pub mod backend;
 pub mod kernel;
+pub mod model_folder;
 pub mod nn;
 pub mod weights;
 
