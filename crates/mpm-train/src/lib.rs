@@ -17,6 +17,7 @@ mod average;
 pub mod checkpoint;
 mod clock;
 pub mod data;
+pub mod diffusion;
 pub mod error;
 pub mod evaluate;
 pub mod freeze;

@@ -1,5 +1,7 @@
 //! Colours that have a name.
 
+use super::{Language, templates::templates};
+
 /// A colour that grounds have and concepts are named by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -61,6 +63,13 @@ impl Colour {
             Self::Black => [22, 22, 22],
             Self::White => [235, 235, 235],
         }
+    }
+
+    /// The word for the colour; `None` where `language` is not of
+    /// [`TASK_LANGUAGES`](super::TASK_LANGUAGES).
+    #[must_use]
+    pub fn word(self, language: Language) -> Option<&'static str> {
+        Some((templates(language)?.colour_word)(self))
     }
 
     /// The colour that an English name begins with: `green apple`.

@@ -1,0 +1,102 @@
+//! Trains the small VisCPM-Paint that ships with MPM, on a laptop's CPU.
+//!
+//! The language model is that of the small VisCPM-Chat, and frozen: prompts are English in
+//! training, and pictures for Chinese prompts come from what it knows of both languages.
+//! `docs/small-paint-model.md` explains the recipe and gives the figures.
+
+mod autoencoder;
+mod judge;
+mod latents;
+mod painter;
+mod recipe;
+mod shapes;
+mod stages;
+mod things;
+
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use emoji_training::{BoxError, exit_code};
+use mpm_core::backend::BackendKind;
+use mpm_data::emoji::EmojiSet;
+
+use crate::{
+    recipe::Recipe,
+    stages::{RunStage, StageName},
+};
+
+/// The CPU backend allocates each tensor anew, and the system's allocator hands
+/// large ones back to the kernel every time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Train and evaluate the small VisCPM-Paint on the emoji picture-text set.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The packed set, see docs/emoji-set.md.
+    #[arg(
+        long,
+        global = true,
+        default_value = "examples/build-emoji-set/emoji.tar.zst"
+    )]
+    emoji: PathBuf,
+
+    /// A recipe (JSON); without it the one of the shipped model.
+    #[arg(long, global = true)]
+    recipe: Option<PathBuf>,
+
+    /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
+    #[arg(long, global = true, default_value = "flex")]
+    backend: BackendKind,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train one stage; interrupted, it goes on from its newest checkpoint.
+    Train {
+        /// The stage.
+        stage: StageName,
+
+        /// The folder of the run; each stage has a folder in it.
+        #[arg(long, default_value = "runs/emoji-paint")]
+        run: PathBuf,
+
+        /// The chat model whose language model reads the prompts.
+        #[arg(long, default_value = "models/viscpm-chat-emoji")]
+        chat_model: PathBuf,
+
+        /// Steps between two checkpoints.
+        #[arg(long, default_value = "200")]
+        checkpoint_every: NonZeroUsize,
+    },
+}
+
+fn main() -> ExitCode {
+    exit_code(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<(), BoxError> {
+    let recipe = Recipe::read(args.recipe.as_deref())?;
+    // Samples borrow from the set, on the thread that prepares batches, too: it
+    // lives as long as the program.
+    let set: &'static EmojiSet = Box::leak(Box::new(EmojiSet::open(&args.emoji)?));
+    match args.command {
+        Command::Train {
+            stage,
+            run,
+            chat_model,
+            checkpoint_every,
+        } => args.backend.run(RunStage {
+            name: stage,
+            recipe,
+            run,
+            set,
+            chat_model,
+            checkpoint_every,
+        })?,
+    }
+}

@@ -1,0 +1,91 @@
+//! What is trained, how long and on what.
+
+use std::{num::NonZeroUsize, path::Path};
+
+use emoji_training::{BoxError, Stage, read_recipe};
+use mpm_data::emoji::EmojiSet;
+use mpm_diffusion::{schedule::NoiseScheduleConfig, unet::UNetConfig, vae::VaeConfig};
+use mpm_train::diffusion::{
+    AutoencoderLossConfig, DiffusionLossConfig, DiffusionParts, ResolutionSchedule,
+};
+use serde::{Deserialize, Serialize};
+use viscpm_paint::PaintDefaults;
+
+use crate::things::Things;
+
+/// The recipe of the model that ships with the repository.
+const SHIPPED: &str = include_str!("../recipe.json");
+
+/// All settings of the stages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Decides weights, pictures, prompts and noise.
+    pub seed: u64,
+    /// How many things of the emoji set are painted, beside the shapes.
+    pub emoji: usize,
+    /// How many training pictures a thing needs.
+    pub pictures_per_thing: NonZeroUsize,
+    /// The sizes of the autoencoder; `scaling_factor` is measured when it is trained.
+    pub vae: VaeConfig,
+    /// The sizes of the UNet.
+    pub unet: UNetConfig,
+    /// The noise.
+    pub scheduler: NoiseScheduleConfig,
+    /// Pictures to latents and back. Its steps are those of `autoencoder_resolutions`.
+    pub autoencoder: Stage,
+    /// The sizes of the autoencoder's pictures; smaller ones are parts of whole ones.
+    pub autoencoder_resolutions: ResolutionSchedule,
+    /// Its loss.
+    pub autoencoder_loss: AutoencoderLossConfig,
+    /// English prompts to latents; the language model is frozen. Its steps are those of
+    /// `painter_resolutions`.
+    pub painter: Stage,
+    /// The sizes of the painter's pictures; smaller ones are whole ones shrunk.
+    pub painter_resolutions: ResolutionSchedule,
+    /// Its loss.
+    pub painter_loss: DiffusionLossConfig,
+    /// What trains.
+    pub painter_parts: DiffusionParts,
+    /// The share of prompts that are left empty, for guidance.
+    pub condition_dropout: f64,
+    /// Versions of each picture that the painter sees, differing in place and size.
+    pub versions: NonZeroUsize,
+    /// Pictures to things: judges what is painted.
+    pub judge: Stage,
+    /// Settings that the model ships with.
+    pub defaults: PaintDefaults,
+}
+
+impl Recipe {
+    /// Reads a recipe; without a file it is the shipped one.
+    pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
+        let recipe: Self = read_recipe(file, SHIPPED)?;
+        recipe.autoencoder.validate("autoencoder")?;
+        recipe.painter.validate("painter")?;
+        recipe.judge.validate("judge")?;
+        for (name, stage, resolutions) in [
+            (
+                "autoencoder",
+                &recipe.autoencoder,
+                &recipe.autoencoder_resolutions,
+            ),
+            ("painter", &recipe.painter, &recipe.painter_resolutions),
+        ] {
+            let steps = resolutions.steps();
+            if stage.steps != steps {
+                return Err(format!(
+                    "recipe: `{name}.steps` is {}, but `{name}_resolutions` has {steps}",
+                    stage.steps
+                )
+                .into());
+            }
+        }
+        Ok(recipe)
+    }
+
+    /// What is painted.
+    pub fn things(&self, set: &'static EmojiSet) -> Result<Things, BoxError> {
+        Ok(Things::new(set, self.emoji, self.pictures_per_thing)?)
+    }
+}

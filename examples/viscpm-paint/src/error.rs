@@ -1,0 +1,115 @@
+//! What can go wrong between a model folder and a picture.
+
+use std::path::PathBuf;
+
+use mpm_core::{model_folder::FolderError, weights::WeightsError};
+use mpm_data::picture::PictureError;
+use mpm_diffusion::{DiffusionError, schedule::ScheduleError};
+use mpm_llm::LlmError;
+
+/// Why a model could not be loaded or a picture not be painted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PaintError {
+    /// The model folder or its configuration.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
+    /// The configuration contradicts itself or its files.
+    #[error("{reason}")]
+    Config {
+        /// What contradicts what, and how to mend it.
+        reason: String,
+    },
+
+    /// The vocabulary's file holds something else.
+    #[error("{}: {source}", path.display())]
+    Vocabulary {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LlmError,
+    },
+
+    /// The checkpoint belongs to VisCPM-Chat.
+    #[error(
+        "{}: this is a VisCPM-Chat checkpoint (it has `vpm.*`); VisCPM-Paint needs the paint \
+         checkpoint, with `llm.*`, `unet.*` and `trans_block.*`",
+        path.display()
+    )]
+    ChatCheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The weights could not be read, or they belong to another model.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+
+    /// There is nothing to paint.
+    #[error("the prompt is empty; say what is to be painted")]
+    EmptyPrompt,
+
+    /// The prompt is longer than the model reads.
+    #[error("{what} has {tokens} tokens, but at most {limit} are read; shorten it")]
+    PromptTooLong {
+        /// Which of the two.
+        what: &'static str,
+        /// Its length.
+        tokens: usize,
+        /// The limit, `max_prompt_tokens` of the model's configuration.
+        limit: usize,
+    },
+
+    /// A size that no picture can have.
+    #[error(
+        "the size {width}x{height} cannot be painted: both sides must be multiples of {multiple} \
+         from {multiple} to {limit}"
+    )]
+    Size {
+        /// In pixels.
+        width: usize,
+        /// In pixels.
+        height: usize,
+        /// Pixels of a latent pixel.
+        multiple: usize,
+        /// The longest side.
+        limit: usize,
+    },
+
+    /// A mask or a picture to begin with that has another size than what is to be painted.
+    #[error(
+        "{what} has {}x{} pixels, but the picture to paint {}x{}; resize it or ask for its size",
+        found[0], found[1], expected[0], expected[1]
+    )]
+    OtherSize {
+        /// Which of the two.
+        what: &'static str,
+        /// Width and height to be painted.
+        expected: [usize; 2],
+        /// Its width and height.
+        found: [usize; 2],
+    },
+
+    /// No picture was asked for.
+    #[error("the number of pictures is 0; ask for at least one")]
+    NoPictures,
+
+    /// What came out of the model is no picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+
+    /// The tokenizer or the language model failed.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+
+    /// The diffusion model failed.
+    #[error(transparent)]
+    Diffusion(#[from] DiffusionError),
+}
+
+impl From<ScheduleError> for PaintError {
+    fn from(error: ScheduleError) -> Self {
+        Self::Diffusion(error.into())
+    }
+}

@@ -1,0 +1,350 @@
+//! A model as a folder, and the official files.
+//!
+//! A folder holds
+//!
+//! - `config.json`: a [`ModelConfig`],
+//! - the weights of language model, UNet and trans block, as safetensors under the official
+//!   checkpoint's names,
+//! - the autoencoder's, under diffusers' names,
+//! - the vocabulary in CPM-Bee's published format, a token a line.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, backend::Backend};
+use mpm_core::{
+    model_folder::{CONFIG_FILE, FolderWriter, read_config},
+    weights::{KeyMap, LoadOptions, Precision, WeightFile, WeightsError, load, save},
+};
+use mpm_diffusion::{
+    LatentDiffusion,
+    schedule::{Convention, NoiseSchedule, NoiseScheduleConfig, SchedulerKind},
+    unet::UNetConfig,
+    vae::{self, VaeConfig},
+};
+use mpm_llm::{LlmError, cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
+use serde::{Deserialize, Serialize};
+
+use crate::{PaintError, Painter, TextEncoder};
+
+/// The version that this crate writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const WEIGHTS_FILE: &str = "model.safetensors";
+const VAE_FILE: &str = "vae.safetensors";
+const VOCABULARY_FILE: &str = "vocab.txt";
+
+/// The branches of the official checkpoint.
+const LLM: &str = "llm";
+const UNET: &str = "unet";
+const TRANS_BLOCK: &str = "trans_block";
+
+/// The longest prompt, its keys included: CPM-Bee tells no distances apart beyond it.
+const MAX_PROMPT_TOKENS: usize = 2048;
+
+/// What `config.json` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format_version: u32,
+    /// The sizes of the language model.
+    pub llm: CpmBeeConfig,
+    /// The sizes of the UNet.
+    pub unet: UNetConfig,
+    /// The sizes of the autoencoder.
+    pub vae: VaeConfig,
+    /// The noise that the UNet was trained with.
+    pub scheduler: NoiseScheduleConfig,
+    /// How samplers place their steps.
+    pub convention: Convention,
+    /// The file of language model, UNet and trans block, relative to the folder.
+    pub weights: PathBuf,
+    /// The file of the autoencoder, relative to the folder.
+    pub vae_weights: PathBuf,
+    /// The vocabulary's file, relative to the folder.
+    pub vocabulary: PathBuf,
+    /// The longest prompt in tokens, its keys included.
+    pub max_prompt_tokens: usize,
+    /// What is painted unless something else is asked for.
+    pub defaults: PaintDefaults,
+}
+
+/// Settings that suit a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaintDefaults {
+    /// Side in pixels.
+    pub size: usize,
+    /// The sampler.
+    pub scheduler: SchedulerKind,
+    /// The number of steps; `None` is the sampler's own.
+    pub steps: Option<usize>,
+    /// The guidance scale.
+    pub guidance: f64,
+}
+
+impl ModelConfig {
+    /// VisCPM-Paint: CPM-Bee 10B and Stable Diffusion 2.1 base at 512 × 512, painted by DDPM
+    /// in 50 steps with guidance 7.5.
+    pub fn viscpm_paint() -> Self {
+        let unet = UNetConfig::stable_diffusion_2_1();
+        let vae = VaeConfig::stable_diffusion();
+        Self {
+            defaults: PaintDefaults {
+                size: unet.sample_size * vae.downsampling(),
+                scheduler: SchedulerKind::Ddpm,
+                steps: None,
+                guidance: 7.5,
+            },
+            ..Self::new(CpmBeeConfig::cpm_bee_10b(), unet, vae)
+        }
+    }
+
+    /// A configuration with the reference's limits, for any sizes.
+    pub fn new(llm: CpmBeeConfig, unet: UNetConfig, vae: VaeConfig) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            defaults: PaintDefaults {
+                size: unet.sample_size * vae.downsampling(),
+                scheduler: SchedulerKind::DpmSolver,
+                steps: None,
+                guidance: 3.0,
+            },
+            llm,
+            unet,
+            vae,
+            scheduler: NoiseScheduleConfig::stable_diffusion(),
+            convention: Convention::default(),
+            weights: WEIGHTS_FILE.into(),
+            vae_weights: VAE_FILE.into(),
+            vocabulary: VOCABULARY_FILE.into(),
+            max_prompt_tokens: MAX_PROMPT_TOKENS,
+        }
+    }
+
+    /// Checks that the parts fit together.
+    ///
+    /// # Errors
+    /// [`PaintError::Config`] and [`PaintError::Diffusion`].
+    pub fn validate(&self) -> Result<(), PaintError> {
+        self.unet.validate()?;
+        self.vae.validate()?;
+        let (unet, vae) = (self.unet.in_channels, self.vae.latent_channels);
+        if unet != vae || self.unet.out_channels != vae {
+            return Err(PaintError::Config {
+                reason: format!(
+                    "the autoencoder has {vae} latent channels (`vae.latent_channels`), but the \
+                     UNet reads {unet} (`unet.in_channels`) and writes {} (`unet.out_channels`); \
+                     make them equal",
+                    self.unet.out_channels
+                ),
+            });
+        }
+        NoiseSchedule::new(self.scheduler.clone())?;
+        Ok(())
+    }
+}
+
+/// How the official checkpoint's names lead to the parameters of [`TextEncoder::llm`] and of
+/// [`Painter::diffusion`].
+///
+/// | in the file | language model | diffusion |
+/// |---|---|---|
+/// | `llm.*` | `*` | – |
+/// | `unet.*` | – | the same |
+/// | `trans_block.*` | – | the same |
+pub fn checkpoint_keys() -> (KeyMap, KeyMap) {
+    let llm = KeyMap::new()
+        .rename(LLM, "")
+        .unused(UNET)
+        .unused(TRANS_BLOCK);
+    (llm, KeyMap::new().unused(LLM))
+}
+
+/// The files of a model, none of which is read before it is needed: the language model can be
+/// dropped before the UNet is loaded.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the model is.
+    pub config: ModelConfig,
+    /// The file of language model, UNet and trans block.
+    pub weights: PathBuf,
+    /// The file of the autoencoder.
+    pub vae_weights: PathBuf,
+    /// The vocabulary.
+    pub vocabulary: PathBuf,
+}
+
+impl Source {
+    /// Finds a model folder's files.
+    ///
+    /// # Errors
+    /// [`PaintError`] names what is wrong with the folder's configuration.
+    pub fn folder(folder: &Path) -> Result<Self, PaintError> {
+        let config: ModelConfig = read_config(&folder.join(CONFIG_FILE), FORMAT_VERSION)?;
+        config.validate()?;
+        Ok(Self {
+            weights: folder.join(&config.weights),
+            vae_weights: folder.join(&config.vae_weights),
+            vocabulary: folder.join(&config.vocabulary),
+            config,
+        })
+    }
+
+    /// Loads the language model and its vocabulary.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn text_encoder<B: Backend>(
+        &self,
+        device: &B::Device,
+        options: &LoadOptions,
+    ) -> Result<TextEncoder<B>, PaintError> {
+        let tokenizer = read_vocabulary(&self.vocabulary)?;
+        if tokenizer.vocab_size() != self.config.llm.vocab_size {
+            return Err(PaintError::Config {
+                reason: format!(
+                    "the vocabulary {} has {} tokens, but the model was trained with {} \
+                     (`llm.vocab_size`); use the vocabulary that came with the weights",
+                    self.vocabulary.display(),
+                    tokenizer.vocab_size(),
+                    self.config.llm.vocab_size
+                ),
+            });
+        }
+        let (keys, _) = checkpoint_keys();
+        let file = WeightFile::open(&self.weights)?;
+        let options = LoadOptions {
+            keys,
+            ..options.clone()
+        };
+        let llm = load(self.config.llm.init(device)?, &file, &options);
+        Ok(TextEncoder {
+            llm: llm.map_err(|error| self.explain(error, &file))?,
+            tokenizer,
+            max_prompt_tokens: self.config.max_prompt_tokens,
+        })
+    }
+
+    /// Loads the UNet, the trans block and the autoencoder.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn painter<B: Backend>(
+        &self,
+        device: &B::Device,
+        options: &LoadOptions,
+    ) -> Result<Painter<B>, PaintError> {
+        let config = &self.config;
+        config.validate()?;
+        let (_, keys) = checkpoint_keys();
+        let file = WeightFile::open(&self.weights)?;
+        let diffusion_options = LoadOptions {
+            keys,
+            ..options.clone()
+        };
+        let diffusion = LatentDiffusion::new(&config.unet, config.llm.dim_model, device)?;
+        let diffusion = load(diffusion, &file, &diffusion_options)
+            .map_err(|error| self.explain(error, &file))?;
+        let file = WeightFile::open(&self.vae_weights)?;
+        let vae_options = LoadOptions {
+            keys: vae::checkpoint_keys(&file),
+            ..options.clone()
+        };
+        Ok(Painter {
+            diffusion,
+            vae: load(config.vae.init(device)?, &file, &vae_options)?,
+            schedule: NoiseSchedule::new(config.scheduler.clone())?,
+            convention: config.convention,
+        })
+    }
+
+    /// Names the most likely mistake.
+    fn explain(&self, error: WeightsError, file: &WeightFile) -> PaintError {
+        let is_chat = file.tensors().keys().any(|key| key.starts_with("vpm."));
+        match error {
+            WeightsError::Mismatch { .. } if is_chat => PaintError::ChatCheckpoint {
+                path: self.weights.clone(),
+            },
+            other => other.into(),
+        }
+    }
+}
+
+/// A whole model.
+#[derive(Clone, Debug)]
+pub struct PaintModel<B: Backend> {
+    /// From prompts to hidden states.
+    pub text_encoder: TextEncoder<B>,
+    /// From hidden states to pictures.
+    pub painter: Painter<B>,
+    /// All the rest.
+    pub config: ModelConfig,
+}
+
+impl<B: Backend> PaintModel<B> {
+    /// Loads a model folder.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn open(
+        folder: impl AsRef<Path>,
+        device: &B::Device,
+        options: &LoadOptions,
+    ) -> Result<Self, PaintError> {
+        let source = Source::folder(folder.as_ref())?;
+        Ok(Self {
+            text_encoder: source.text_encoder(device, options)?,
+            painter: source.painter(device, options)?,
+            config: source.config,
+        })
+    }
+
+    /// Writes a model folder, with floating-point weights in `dtype`.
+    ///
+    /// # Errors
+    /// [`PaintError::Folder`] and [`PaintError::Weights`] when the folder cannot be written; an
+    /// older model in it stays usable.
+    pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), PaintError> {
+        let mut writer = FolderWriter::create(folder.as_ref())?;
+        let vocabulary = self.text_encoder.tokenizer.vocabulary().to_file_content();
+        writer.write(VOCABULARY_FILE.as_ref(), vocabulary.as_bytes())?;
+        let precision = Precision::Cast(dtype);
+        // The module that has the official names for its branches.
+        let model = Checkpoint {
+            llm: self.text_encoder.llm.clone(),
+            unet: self.painter.diffusion.unet.clone(),
+            trans_block: self.painter.diffusion.trans_block.clone(),
+        };
+        let keys = KeyMap::new();
+        save(&model, writer.file(WEIGHTS_FILE.as_ref()), &keys, precision)?;
+        let vae = writer.file(VAE_FILE.as_ref());
+        save(&self.painter.vae, vae, &keys, precision)?;
+        writer.finish(&ModelConfig {
+            weights: WEIGHTS_FILE.into(),
+            vae_weights: VAE_FILE.into(),
+            vocabulary: VOCABULARY_FILE.into(),
+            ..self.config.clone()
+        })?;
+        Ok(())
+    }
+}
+
+/// The parameters of one official checkpoint.
+#[derive(burn::module::Module, Debug)]
+struct Checkpoint<B: Backend> {
+    llm: mpm_llm::cpm_bee::CpmBee<B>,
+    unet: mpm_diffusion::unet::UNet2DConditionModel<B>,
+    trans_block: mpm_diffusion::TransBlock<B>,
+}
+
+fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, PaintError> {
+    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
+        // It names the file already.
+        LlmError::VocabularyIo { .. } => error.into(),
+        source => PaintError::Vocabulary {
+            path: path.to_path_buf(),
+            source,
+        },
+    })
+}
