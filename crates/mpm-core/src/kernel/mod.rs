@@ -6,8 +6,10 @@
 //! it. Model code calls the functions of this module, which take [`Tensor`]s of
 //! any rank and never see a primitive.
 
+mod attention;
 mod autodiff;
 mod composed;
+mod conv2d;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu;
@@ -15,10 +17,12 @@ mod group_norm;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
+pub use attention::{AttentionGrads, attention};
+pub use conv2d::{Conv2dOptions, conv2d};
 pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
 
 use burn::tensor::{
-    Bool, Tensor, TensorPrimitive,
+    Tensor, TensorPrimitive,
     backend::Backend,
     ops::{BoolTensor, FloatTensor},
 };
@@ -118,6 +122,44 @@ pub trait MpmBackend: Backend {
         composed::linear::<Self>(x, weight, bias)
     }
 
+    /// Convolution of a `[batch, c_in, height, width]` tensor by a
+    /// `[c_out, c_in, kernel_height, kernel_width]` weight, plus `[c_out]`, see [`conv2d()`].
+    fn conv2d_4d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        composed::conv2d::<Self>(x, weight, bias, options)
+    }
+
+    /// The gradient of [`conv2d_4d`](Self::conv2d_4d)'s input of shape `x_dims`, from that of
+    /// its output.
+    fn conv2d_4d_x_backward(
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        x_dims: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        composed::conv2d_x_backward::<Self>(weight, grad, x_dims, options)
+    }
+
+    /// The gradient of [`conv2d_4d`](Self::conv2d_4d)'s weight of shape `weight_dims`, from
+    /// that of its output.
+    fn conv2d_4d_weight_backward(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        weight_dims: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        composed::conv2d_weight_backward::<Self>(x, grad, weight_dims, options)
+    }
+
+    /// The gradient of [`conv2d_4d`](Self::conv2d_4d)'s bias, from that of its output.
+    fn conv2d_4d_bias_backward(grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::conv2d_bias_backward::<Self>(grad)
+    }
+
     /// Writes `new` into a window of `buffer`, see [`assign`].
     fn assign_window(
         buffer: FloatTensor<Self>,
@@ -127,7 +169,7 @@ pub trait MpmBackend: Backend {
         composed::assign::<Self>(buffer, window, new)
     }
 
-    /// Attention with additive bias and mask, see [`attention`].
+    /// Attention with additive bias and mask, see [`attention()`].
     fn biased_attention(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
@@ -152,21 +194,6 @@ pub trait MpmBackend: Backend {
     ) -> AttentionGrads<FloatTensor<Self>> {
         composed::attention_backward::<Self>(query, key, value, bias, hidden, scale, grad)
     }
-}
-
-/// The gradients of the inputs of [`MpmBackend::biased_attention`], each of its
-/// input's shape.
-#[derive(Debug, Clone)]
-pub struct AttentionGrads<T> {
-    /// The gradient of the queries.
-    pub query: T,
-    /// The gradient of the keys.
-    pub key: T,
-    /// The gradient of the values.
-    pub value: T,
-    /// The gradient of the bias, summed over what it was broadcast to; `Some` if
-    /// there is a bias.
-    pub bias: Option<T>,
 }
 
 /// Exact GELU, `x · Φ(x)` with the error function.
@@ -266,36 +293,6 @@ pub fn assign<B: MpmBackend, const D: usize>(
         buffer.into_primitive().tensor(),
         &window,
         new.into_primitive().tensor(),
-    ))
-}
-
-/// Multi-head attention, `softmax(scale · Q Kᵀ + bias) V`.
-///
-/// A query that may see no key at all gets zeros, not NaN.
-///
-/// # Shapes
-/// - query: `[batch, heads, len_q, dim_head]`
-/// - key: `[batch, heads, len_k, dim_head]`
-/// - value: `[batch, heads, len_k, dim_value]`
-/// - bias: broadcastable to `[batch, heads, len_q, len_k]`
-/// - hidden: broadcastable to `[batch, heads, len_q, len_k]`, true where the
-///   query must not see the key
-/// - output: `[batch, heads, len_q, dim_value]`
-pub fn attention<B: MpmBackend>(
-    query: Tensor<B, 4>,
-    key: Tensor<B, 4>,
-    value: Tensor<B, 4>,
-    bias: Option<Tensor<B, 4>>,
-    hidden: Option<Tensor<B, 4, Bool>>,
-    scale: f64,
-) -> Tensor<B, 4> {
-    from_primitive(B::biased_attention(
-        query.into_primitive().tensor(),
-        key.into_primitive().tensor(),
-        value.into_primitive().tensor(),
-        bias.map(|bias| bias.into_primitive().tensor()),
-        hidden.map(|hidden| hidden.into_primitive()),
-        scale,
     ))
 }
 

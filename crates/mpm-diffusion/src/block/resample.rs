@@ -37,7 +37,7 @@ impl<B: MpmBackend> Downsample2D<B> {
     /// - output: `[batch, channels, ⌈height / 2⌉, ⌈width / 2⌉]`; without padding on all sides
     ///   `⌊ ⌋`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = match self.conv.padding() {
+        let x = match self.conv.padding {
             0 => x.pad((0, 1, 0, 1), 0.0),
             _ => x,
         };

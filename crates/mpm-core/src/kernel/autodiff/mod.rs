@@ -1,6 +1,7 @@
 //! Differentiation of the fused operations.
 
 mod attention;
+mod conv2d;
 mod elementwise;
 mod linear;
 mod norm;
@@ -24,7 +25,7 @@ use burn::{
 };
 use std::{fmt::Debug, marker::PhantomData};
 
-use super::{GroupNormOptions, MpmBackend};
+use super::{Conv2dOptions, GroupNormOptions, MpmBackend};
 
 impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
     fn gelu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -62,6 +63,15 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         bias: Option<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
         linear::linear::<B, C>(x, weight, bias)
+    }
+
+    fn conv2d_4d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: Conv2dOptions,
+    ) -> FloatTensor<Self> {
+        conv2d::conv2d::<B, C>(x, weight, bias, options)
     }
 
     fn biased_attention(

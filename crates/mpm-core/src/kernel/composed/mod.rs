@@ -1,7 +1,9 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
+mod conv2d;
 mod group_norm;
 
+pub(super) use conv2d::{conv2d, conv2d_bias_backward, conv2d_weight_backward, conv2d_x_backward};
 pub(super) use group_norm::{group_norm, group_norm_backward};
 
 use burn::tensor::{
