@@ -1,7 +1,8 @@
 //! What the MPM model crates share and Burn does not have: operations that a
 //! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), strict loading
-//! of weight files ([`weights`]), model folders ([`model_folder`]), the choice of a backend at
-//! run time ([`backend`]) and atomic writing of files ([`atomic`]).
+//! of weight files ([`weights`]), model folders as MPM ([`model_folder`]) and as Hugging Face's
+//! libraries ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and
+//! atomic writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.
@@ -11,6 +12,7 @@ pub mod backend;
 pub mod kernel;
 pub mod model_folder;
 pub mod nn;
+pub mod pretrained;
 pub mod weights;
 
 pub use kernel::MpmBackend;

@@ -267,3 +267,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn scalars_fill_vectors_of_one_element() {
+    #[derive(Module, Debug)]
+    struct Scale<B: Backend> {
+        logit_scale: Param<Tensor<B, 1>>,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scalar.safetensors");
+    let value = 2.5_f32.to_le_bytes();
+    let scalar = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![], &value);
+    safetensors::serialize_to_file([("logit_scale", scalar.unwrap())], None, &path).unwrap();
+    let file = WeightFile::open(&path).unwrap();
+
+    let device = Default::default();
+    let fresh = |size| Scale::<Flex> {
+        logit_scale: Param::from_tensor(Tensor::zeros([size], &device)),
+    };
+    let loaded = load(fresh(1), &file, &LoadOptions::default()).unwrap();
+    assert_eq!(loaded.logit_scale.val().into_data(), [2.5_f32].into());
+    // Not more than one element.
+    let error = load(fresh(2), &file, &LoadOptions::default()).unwrap_err();
+    assert!(matches!(error, WeightsError::Mismatch { .. }), "{error}");
+}

@@ -60,7 +60,8 @@ impl fmt::Debug for LoadOptions {
 ///
 /// Names and shapes are compared before anything is read; parameters that are
 /// not initialised yet are never initialised in vain. Linear weights are
-/// transposed and norms renamed from PyTorch's conventions to Burn's.
+/// transposed and norms renamed from PyTorch's conventions to Burn's; a scalar
+/// fills a vector of one element.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys;
@@ -85,9 +86,11 @@ pub fn load<B: Backend, M: Module<B>>(
             let dtype = options.precision.resolve(stored);
             let progress = options.progress.clone();
             let done = done.clone();
-            let shape = Shape::from(tensor.shape().to_vec());
+            let shape = Shape::from(burn_shape(tensor.shape()));
+            let data_shape = shape.clone();
             let read = move || {
-                let data = tensor.read();
+                let mut data = tensor.read();
+                data.shape = data_shape.clone();
                 done.set(done.get() + tensor.byte_len());
                 if let Some(progress) = &progress {
                     progress(done.get(), total);
@@ -140,7 +143,7 @@ fn plan<'a>(
         };
         match expected.get(&path) {
             None => report.unused.push(key.clone()),
-            Some(shape) if shape != tensor.shape() => {
+            Some(shape) if *shape != burn_shape(tensor.shape()) => {
                 report
                     .misshapen
                     .push((key.clone(), shape.clone(), tensor.shape().to_vec()));
@@ -164,6 +167,15 @@ fn plan<'a>(
         path: file.path().to_path_buf(),
         report: Box::new(report),
     })
+}
+
+/// The shape of the parameter that a stored tensor fills: Burn has no scalars, so those of a file
+/// become vectors of one element.
+fn burn_shape(stored: &[usize]) -> Vec<usize> {
+    match stored {
+        [] => vec![1],
+        shape => shape.to_vec(),
+    }
 }
 
 fn failed_path(error: &ApplyError) -> &str {
