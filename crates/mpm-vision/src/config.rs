@@ -185,7 +185,8 @@ impl MuffinConfig {
     }
 }
 
-fn require(
+/// Names the field when its value does not satisfy what it has to.
+pub(crate) fn require(
     satisfied: bool,
     field: &'static str,
     value: usize,

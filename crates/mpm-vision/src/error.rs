@@ -59,4 +59,26 @@ pub enum VisionError {
         /// Patches along a side of the grid.
         side: usize,
     },
+
+    /// Embeddings of pictures and texts that do not come from the same model.
+    #[error(
+        "cannot compare picture embeddings of width {pictures} with text embeddings of width \
+         {texts}; take both from the same model"
+    )]
+    EmbeddingWidth {
+        /// Width of the pictures' embeddings.
+        pictures: usize,
+        /// Width of the texts' embeddings.
+        texts: usize,
+    },
+
+    /// A model's scores hold NaN, so that nothing can be said about a picture.
+    #[error(
+        "the similarities of picture {picture} hold NaN; the weights are broken, or f16 \
+         overflowed: try f32 or bf16"
+    )]
+    NotANumber {
+        /// Which picture of the batch, from 0.
+        picture: usize,
+    },
 }

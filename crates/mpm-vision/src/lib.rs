@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod beit3;
+pub mod clip;
 pub mod config;
 pub mod embedding;
 pub mod encoder;

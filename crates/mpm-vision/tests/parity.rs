@@ -1,9 +1,12 @@
-//! The encoder and the visual module against outputs of the original Python
-//! implementation (torchscale and VisCPM on PyTorch, f32 on the CPU).
+//! The encoders and what is built on them against outputs of the original Python
+//! implementation (torchscale, VisCPM and `transformers` on PyTorch, f32 on the CPU).
 //!
 //! Cases are read from the folder `MPM_FIXTURES`, by default
 //! `tests/fixtures` of the workspace.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "parity/clip.rs"]
+mod clip;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,55 @@
+//! Self-attention.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
+
+use super::config::ClipVisionConfig;
+
+/// Multi-head self-attention in which every token sees every other.
+#[derive(Module, Debug)]
+pub struct ClipAttention<B: Backend> {
+    /// Projection to the keys.
+    pub k_proj: TorchLinear<B>,
+    /// Projection to the values.
+    pub v_proj: TorchLinear<B>,
+    /// Projection to the queries.
+    pub q_proj: TorchLinear<B>,
+    /// Projection of the heads' joined outputs.
+    pub out_proj: TorchLinear<B>,
+    num_heads: usize,
+}
+
+impl<B: Backend> ClipAttention<B> {
+    pub(super) fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+        let square = || TorchLinear::new(config.hidden_size, config.hidden_size, device);
+        Self {
+            k_proj: square(),
+            v_proj: square(),
+            q_proj: square(),
+            out_proj: square(),
+            num_heads: config.num_attention_heads,
+        }
+    }
+}
+
+impl<B: MpmBackend> ClipAttention<B> {
+    /// # Shapes
+    /// - x, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let dims @ [batch, tokens, width] = x.dims();
+        let dim_head = width / self.num_heads;
+        let project = |linear: &TorchLinear<B>| {
+            let heads = [batch, tokens, self.num_heads, dim_head];
+            linear.forward(x.clone()).reshape(heads).swap_dims(1, 2)
+        };
+        let (query, key) = (project(&self.q_proj), project(&self.k_proj));
+        let value = project(&self.v_proj);
+        let scale = (dim_head as f64).powf(-0.5);
+        let attended = attention(query, key, value, None, None, scale);
+        self.out_proj
+            .forward(attended.swap_dims(1, 2).reshape(dims))
+    }
+}

@@ -1,0 +1,284 @@
+//! Sizes of a CLIP vision transformer, as `config.json` of a model folder has them.
+
+use burn::tensor::{Tensor, activation::sigmoid};
+use mpm_core::{MpmBackend, kernel::gelu};
+use serde::{Deserialize, Serialize, de::Error};
+use serde_json::{Map, Value};
+
+use crate::{VisionError, config::require};
+
+/// The activation between the two layers of a feed-forward network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x · σ(1.702 x)`, which OpenAI's CLIP models were trained with.
+    #[default]
+    QuickGelu,
+    /// Exact GELU, with the error function.
+    Gelu,
+}
+
+impl Activation {
+    /// Applies it to each value.
+    pub fn forward<B: MpmBackend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
+            Self::Gelu => gelu(x),
+        }
+    }
+}
+
+/// Architecture of a CLIP vision transformer.
+///
+/// Names and defaults are those of `CLIPVisionConfig` in `transformers`, because published
+/// configurations leave out what equals its default; keys that are not listed here are ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipVisionConfig {
+    /// Width of a token; a multiple of `num_attention_heads`.
+    pub hidden_size: usize,
+    /// Width of the hidden layer of a feed-forward network.
+    pub intermediate_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads.
+    pub num_attention_heads: usize,
+    /// Colour channels of the picture.
+    pub num_channels: usize,
+    /// Side of the square input picture in pixels; a multiple of `patch_size`.
+    pub image_size: usize,
+    /// Side of a square patch in pixels.
+    pub patch_size: usize,
+    /// Activation of the feed-forward networks.
+    pub hidden_act: Activation,
+    /// Added to the variance in every layer norm.
+    pub layer_norm_eps: f64,
+}
+
+impl Default for ClipVisionConfig {
+    /// ViT-B/32, the default of `transformers`.
+    fn default() -> Self {
+        Self {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            num_channels: 3,
+            image_size: 224,
+            patch_size: 32,
+            hidden_act: Activation::QuickGelu,
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+impl ClipVisionConfig {
+    /// ViT-B/16 of Chinese-CLIP base, the reranker of VisCPM-Paint.
+    pub fn vit_b16() -> Self {
+        Self {
+            patch_size: 16,
+            ..Self::default()
+        }
+    }
+
+    /// ViT-L/14, the encoder of Stable Diffusion's safety checker.
+    pub fn vit_l14() -> Self {
+        Self {
+            hidden_size: 1024,
+            intermediate_size: 4096,
+            num_hidden_layers: 24,
+            num_attention_heads: 16,
+            patch_size: 14,
+            ..Self::default()
+        }
+    }
+
+    /// A toy of two layers for tests and examples: 32 px, patch 8, width 32.
+    pub fn tiny() -> Self {
+        Self {
+            hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            image_size: 32,
+            patch_size: 8,
+            ..Self::default()
+        }
+    }
+
+    /// Tokens of a picture: one class token and one per patch.
+    pub fn num_positions(&self) -> usize {
+        1 + (self.image_size / self.patch_size).pow(2)
+    }
+
+    /// Checks what [`init`](Self::init) relies on.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] with the first field that is zero or that does not divide as it
+    /// has to.
+    pub fn validate(&self) -> Result<(), VisionError> {
+        for (field, value) in [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_channels", self.num_channels),
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+        ] {
+            require(value > 0, field, value, || "it must be positive".to_owned())?;
+        }
+        let (image, patch) = (self.image_size, self.patch_size);
+        require(image.is_multiple_of(patch), "image_size", image, || {
+            format!("it must be a multiple of patch_size {patch}")
+        })?;
+        let (width, heads) = (self.hidden_size, self.num_attention_heads);
+        require(width.is_multiple_of(heads), "hidden_size", width, || {
+            format!("it must be a multiple of num_attention_heads {heads}")
+        })
+    }
+}
+
+/// What `config.json` of a whole CLIP model says about its picture side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ConfigFile")]
+pub struct ClipConfig {
+    /// The vision transformer.
+    pub vision_config: ClipVisionConfig,
+    /// Width of the embeddings in which pictures and texts are compared.
+    pub projection_dim: usize,
+}
+
+impl ClipConfig {
+    /// Checks the vision transformer's sizes and the width.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] with the first field that is out of range.
+    pub fn validate(&self) -> Result<(), VisionError> {
+        self.vision_config.validate()?;
+        let width = self.projection_dim;
+        require(width > 0, "projection_dim", width, || {
+            "it must be positive".to_owned()
+        })
+    }
+}
+
+/// The file as it is: `transformers` before 4.30 wrote the differences from the defaults into
+/// `vision_config_dict`, and what stands there wins over `vision_config`.
+#[derive(Deserialize)]
+struct ConfigFile {
+    vision_config: Option<Map<String, Value>>,
+    vision_config_dict: Option<Map<String, Value>>,
+    #[serde(default = "default_projection")]
+    projection_dim: usize,
+}
+
+fn default_projection() -> usize {
+    512
+}
+
+impl TryFrom<ConfigFile> for ClipConfig {
+    type Error = serde_json::Error;
+
+    fn try_from(file: ConfigFile) -> Result<Self, Self::Error> {
+        if file.vision_config.is_none() && file.vision_config_dict.is_none() {
+            return Err(serde_json::Error::custom(
+                "there is no `vision_config`; is this the folder of a CLIP model?",
+            ));
+        }
+        let mut merged = file.vision_config.unwrap_or_default();
+        merged.extend(file.vision_config_dict.unwrap_or_default());
+        // Older files spell out what has no value.
+        merged.retain(|_, value| !value.is_null());
+        Ok(Self {
+            vision_config: serde_json::from_value(Value::Object(merged))?,
+            projection_dim: file.projection_dim,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(json: Value) -> Result<ClipConfig, String> {
+        serde_json::from_value(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_folder_of_a_safety_checker_is_understood() {
+        let config = parse(json!({
+            "architectures": ["StableDiffusionSafetyChecker"],
+            "model_type": "clip",
+            "projection_dim": 768,
+            "text_config": {"hidden_size": 768},
+            "vision_config": {
+                "hidden_size": 768, "hidden_act": "quick_gelu", "patch_size": 14,
+                "layer_norm_eps": 1e-5, "prefix": null, "dropout": 0.0
+            },
+            "vision_config_dict": {
+                "hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16,
+                "num_hidden_layers": 24, "patch_size": 14
+            }
+        }))
+        .unwrap();
+        assert_eq!(config.vision_config, ClipVisionConfig::vit_l14());
+        assert_eq!(config.projection_dim, 768);
+        assert_eq!(config.validate(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_default() {
+        let config = parse(json!({"vision_config": {"patch_size": 16}})).unwrap();
+        assert_eq!(config.vision_config, ClipVisionConfig::vit_b16());
+        assert_eq!(config.projection_dim, 512);
+        assert_eq!(config.vision_config.num_positions(), 197);
+        let exact = parse(json!({"vision_config": {"hidden_act": "gelu"}})).unwrap();
+        assert_eq!(exact.vision_config.hidden_act, Activation::Gelu);
+    }
+
+    #[test]
+    fn what_is_no_clip_model_is_refused() {
+        let error = parse(json!({"model_type": "bert"})).unwrap_err();
+        assert!(error.contains("no `vision_config`"), "{error}");
+        let error = parse(json!({"vision_config": {"hidden_act": "relu"}})).unwrap_err();
+        assert!(
+            error.contains("relu") && error.contains("quick_gelu"),
+            "{error}"
+        );
+        let error = parse(json!({"vision_config": {"hidden_size": -1}})).unwrap_err();
+        assert!(error.contains("-1"), "{error}");
+    }
+
+    #[test]
+    fn invalid_fields_are_named() {
+        let field_of = |config: ClipVisionConfig| match config.validate() {
+            Err(VisionError::Config { field, .. }) => field,
+            other => panic!("expected a configuration error, got {other:?}"),
+        };
+        let tiny = ClipVisionConfig::tiny;
+        assert_eq!(tiny().validate(), Ok(()));
+        let wide = ClipVisionConfig {
+            hidden_size: 30,
+            ..tiny()
+        };
+        assert_eq!(field_of(wide), "hidden_size");
+        let patch = ClipVisionConfig {
+            patch_size: 0,
+            ..tiny()
+        };
+        assert_eq!(field_of(patch), "patch_size");
+        let image = ClipVisionConfig {
+            image_size: 33,
+            ..tiny()
+        };
+        assert_eq!(field_of(image), "image_size");
+        let narrow = ClipConfig {
+            vision_config: tiny(),
+            projection_dim: 0,
+        };
+        assert!(narrow.validate().is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! The layers of the transformer.
+
+use burn::{
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig},
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{MpmBackend, nn::TorchLinear};
+
+use super::{
+    attention::ClipAttention,
+    config::{Activation, ClipVisionConfig},
+};
+
+/// The feed-forward network of a layer.
+#[derive(Module, Debug)]
+pub struct ClipMlp<B: Backend> {
+    /// Projection from `hidden_size` to `intermediate_size`.
+    pub fc1: TorchLinear<B>,
+    /// Projection from `intermediate_size` to `hidden_size`.
+    pub fc2: TorchLinear<B>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl<B: MpmBackend> ClipMlp<B> {
+    /// # Shapes
+    /// - x, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.fc2
+            .forward(self.activation.forward(self.fc1.forward(x)))
+    }
+}
+
+/// A pre-norm layer: attention and feed-forward, each with a residual connection.
+#[derive(Module, Debug)]
+pub struct ClipEncoderLayer<B: Backend> {
+    /// Self-attention.
+    pub self_attn: ClipAttention<B>,
+    /// Norm before the attention.
+    pub layer_norm1: LayerNorm<B>,
+    /// Feed-forward network.
+    pub mlp: ClipMlp<B>,
+    /// Norm before the feed-forward network.
+    pub layer_norm2: LayerNorm<B>,
+}
+
+impl<B: Backend> ClipEncoderLayer<B> {
+    fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = LayerNormConfig::new(width).with_epsilon(config.layer_norm_eps);
+        Self {
+            self_attn: ClipAttention::new(config, device),
+            layer_norm1: norm.init(device),
+            mlp: ClipMlp {
+                fc1: TorchLinear::new(width, inner, device),
+                fc2: TorchLinear::new(inner, width, device),
+                activation: config.hidden_act,
+            },
+            layer_norm2: norm.init(device),
+        }
+    }
+}
+
+impl<B: MpmBackend> ClipEncoderLayer<B> {
+    /// # Shapes
+    /// - x, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+        x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
+    }
+}
+
+/// All layers.
+#[derive(Module, Debug)]
+pub struct ClipEncoder<B: Backend> {
+    /// The layers, first to last.
+    pub layers: Vec<ClipEncoderLayer<B>>,
+}
+
+impl<B: Backend> ClipEncoder<B> {
+    pub(super) fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+        Self {
+            layers: (0..config.num_hidden_layers)
+                .map(|_| ClipEncoderLayer::new(config, device))
+                .collect(),
+        }
+    }
+}
+
+impl<B: MpmBackend> ClipEncoder<B> {
+    /// # Shapes
+    /// - x, output: `[batch, tokens, hidden_size]`
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.layers.iter().fold(x, |x, layer| layer.forward(x))
+    }
+}
