@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde_json::{Map, Value};
 
 use crate::weights::{WeightFile, WeightsError};
 
@@ -166,10 +167,37 @@ impl PretrainedFolder {
     }
 }
 
+/// The configuration of one part of a model, such as `vision_config` of a CLIP model.
+///
+/// `transformers` before 4.30 wrote the part's differences from the defaults into another map,
+/// `vision_config_dict`, whose values win. Keys whose value is null count as absent.
+///
+/// # Errors
+/// When the model has no such part, or the part is not of the form that is expected.
+pub fn part_of_config<T: DeserializeOwned>(
+    config: &Map<String, Value>,
+    part: &str,
+) -> Result<T, serde_json::Error> {
+    let found =
+        [part, &format!("{part}_dict")].map(|key| config.get(key).and_then(Value::as_object));
+    if found == [None, None] {
+        return Err(serde_json::Error::custom(format!(
+            "there is no `{part}`; is this the configuration of another model?"
+        )));
+    }
+    let entries = found.into_iter().flatten().flatten();
+    let given = entries.filter(|(_, value)| !value.is_null());
+    let merged: Map<String, Value> = given
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    serde_json::from_value(Value::Object(merged))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_is_missing_or_broken_is_named() {
@@ -204,6 +232,20 @@ mod tests {
             text.contains("pytorch_model.bin: not a weight file"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_part_is_merged_from_both_its_maps() {
+        let config = json!({
+            "a_config": {"x": 1, "y": 2, "z": null},
+            "a_config_dict": {"y": 3, "x": null},
+            "b_config_dict": {"x": 4},
+        });
+        let part = |name| part_of_config::<Value>(config.as_object().unwrap(), name);
+        assert_eq!(part("a_config").unwrap(), json!({"x": 1, "y": 3}));
+        assert_eq!(part("b_config").unwrap(), json!({"x": 4}));
+        let text = part("c_config").unwrap_err().to_string();
+        assert!(text.contains("no `c_config`"), "{text}");
     }
 
     #[test]

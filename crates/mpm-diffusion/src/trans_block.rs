@@ -26,7 +26,7 @@ impl<B: Backend> TransBlock<B> {
     /// A block of random weights from width `d_llm` to `cross_attention_dim`.
     pub fn new(d_llm: usize, cross_attention_dim: usize, device: &B::Device) -> Self {
         Self {
-            w_out_res: TorchLinear::without_bias(d_llm, cross_attention_dim, device),
+            w_out_res: TorchLinear::new(d_llm, cross_attention_dim, device).without_bias(),
             layernorm: LayerNormConfig::new(cross_attention_dim)
                 .with_epsilon(EPSILON)
                 .init(device),

@@ -34,12 +34,10 @@ impl<B: Backend> TorchLinear<B> {
         }
     }
 
-    /// The same without a bias.
-    pub fn without_bias(d_in: usize, d_out: usize, device: &B::Device) -> Self {
-        Self {
-            bias: None,
-            ..Self::new(d_in, d_out, device)
-        }
+    /// The same layer without a bias.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
     }
 
     /// Width of the input.

@@ -43,9 +43,9 @@ impl<B: Backend> Attention<B> {
     /// Lets pixels of width `channels` attend to tokens of width `context`.
     pub(super) fn new(channels: usize, context: usize, heads: usize, device: &B::Device) -> Self {
         Self {
-            to_q: TorchLinear::without_bias(channels, channels, device),
-            to_k: TorchLinear::without_bias(context, channels, device),
-            to_v: TorchLinear::without_bias(context, channels, device),
+            to_q: TorchLinear::new(channels, channels, device).without_bias(),
+            to_k: TorchLinear::new(context, channels, device).without_bias(),
+            to_v: TorchLinear::new(context, channels, device).without_bias(),
             to_out: (
                 TorchLinear::new(channels, channels, device),
                 DropoutConfig::new(0.0).init(),

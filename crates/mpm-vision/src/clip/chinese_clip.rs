@@ -8,16 +8,12 @@ use burn::{
 };
 use mpm_core::{
     MpmBackend,
-    nn::TorchLinear,
+    nn::{TorchLinear, normalize_rows},
     pretrained::{CONFIG_FILE, PretrainedError, PretrainedFolder},
     weights::{KeyMap, LoadOptions, load},
 };
 
-use super::{
-    config::ClipConfig,
-    similarity::{cosine_similarity, normalize},
-    vision_model::ClipVision,
-};
+use super::{config::ClipConfig, similarity::cosine_similarity, vision_model::ClipVision};
 use crate::VisionError;
 
 /// The logarithm of the temperature's inverse before training, ln(1 / 0.07), as CLIP has it.
@@ -50,10 +46,8 @@ impl<B: Backend> ChineseClipVision<B> {
         };
         Ok(Self {
             vision_model: config.vision_config.init(device)?,
-            visual_projection: TorchLinear {
-                bias: None,
-                ..TorchLinear::new(width, config.projection_dim, device)
-            },
+            visual_projection: TorchLinear::new(width, config.projection_dim, device)
+                .without_bias(),
             logit_scale: scale.init([1], device),
         })
     }
@@ -106,7 +100,7 @@ impl<B: MpmBackend> ChineseClipVision<B> {
     /// [`VisionError::PictureShape`] for pictures of another shape.
     pub fn image_embeds(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 2>, VisionError> {
         let pooled = self.vision_model.forward(pixel_values)?.pooled;
-        Ok(normalize(self.visual_projection.forward(pooled)))
+        Ok(normalize_rows(self.visual_projection.forward(pooled)))
     }
 
     /// How well each picture fits each text: `exp(logit_scale) · cosine`, in f32. Higher is better.

@@ -1,8 +1,8 @@
 //! Sizes of a CLIP vision transformer, as `config.json` of a model folder has them.
 
 use burn::tensor::{Tensor, activation::sigmoid};
-use mpm_core::{MpmBackend, kernel::gelu};
-use serde::{Deserialize, Serialize, de::Error};
+use mpm_core::{MpmBackend, kernel::gelu, pretrained::part_of_config};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{VisionError, config::require};
@@ -141,7 +141,7 @@ impl ClipVisionConfig {
 
 /// What `config.json` of a whole CLIP model says about its picture side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "ConfigFile")]
+#[serde(try_from = "Map<String, Value>")]
 pub struct ClipConfig {
     /// The vision transformer.
     pub vision_config: ClipVisionConfig,
@@ -163,36 +163,19 @@ impl ClipConfig {
     }
 }
 
-/// The file as it is: `transformers` before 4.30 wrote the differences from the defaults into
-/// `vision_config_dict`, and what stands there wins over `vision_config`.
-#[derive(Deserialize)]
-struct ConfigFile {
-    vision_config: Option<Map<String, Value>>,
-    vision_config_dict: Option<Map<String, Value>>,
-    #[serde(default = "default_projection")]
-    projection_dim: usize,
-}
+/// [`ClipConfig::projection_dim`] where a file leaves it out.
+const DEFAULT_PROJECTION_DIM: usize = 512;
 
-fn default_projection() -> usize {
-    512
-}
-
-impl TryFrom<ConfigFile> for ClipConfig {
+impl TryFrom<Map<String, Value>> for ClipConfig {
     type Error = serde_json::Error;
 
-    fn try_from(file: ConfigFile) -> Result<Self, Self::Error> {
-        if file.vision_config.is_none() && file.vision_config_dict.is_none() {
-            return Err(serde_json::Error::custom(
-                "there is no `vision_config`; is this the folder of a CLIP model?",
-            ));
-        }
-        let mut merged = file.vision_config.unwrap_or_default();
-        merged.extend(file.vision_config_dict.unwrap_or_default());
-        // Older files spell out what has no value.
-        merged.retain(|_, value| !value.is_null());
+    fn try_from(file: Map<String, Value>) -> Result<Self, Self::Error> {
         Ok(Self {
-            vision_config: serde_json::from_value(Value::Object(merged))?,
-            projection_dim: file.projection_dim,
+            vision_config: part_of_config(&file, "vision_config")?,
+            projection_dim: match file.get("projection_dim") {
+                Some(width) => serde_json::from_value(width.clone())?,
+                None => DEFAULT_PROJECTION_DIM,
+            },
         })
     }
 }

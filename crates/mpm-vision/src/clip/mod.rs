@@ -25,5 +25,5 @@ pub use config::{Activation, ClipConfig, ClipVisionConfig};
 pub use embedding::ClipVisionEmbeddings;
 pub use encoder::{ClipEncoder, ClipEncoderLayer, ClipMlp};
 pub use safety_checker::{NUM_CONCEPTS, NUM_SPECIAL_CARE, SafetyChecker};
-pub use similarity::{cosine_similarity, normalize};
+pub use similarity::cosine_similarity;
 pub use vision_model::{ClipVision, ClipVisionOutput};

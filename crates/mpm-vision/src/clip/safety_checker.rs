@@ -62,10 +62,8 @@ impl<B: Backend> SafetyChecker<B> {
         let thresholds = |count| Initializer::Ones.init([count], device);
         Ok(Self {
             vision_model: config.vision_config.init(device)?,
-            visual_projection: TorchLinear {
-                bias: None,
-                ..TorchLinear::new(config.vision_config.hidden_size, width, device)
-            },
+            visual_projection: TorchLinear::new(config.vision_config.hidden_size, width, device)
+                .without_bias(),
             concept_embeds: normal.init([NUM_CONCEPTS, width], device),
             special_care_embeds: normal.init([NUM_SPECIAL_CARE, width], device),
             concept_embeds_weights: thresholds(NUM_CONCEPTS),
