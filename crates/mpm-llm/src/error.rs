@@ -303,4 +303,65 @@ pub enum LlmError {
         /// The token of the answer, from 0.
         step: usize,
     },
+
+    /// A tokenizer's file is not BERT's, or damaged.
+    #[error("this is no tokenizer for BERT: {reason}")]
+    BertTokenizer {
+        /// Why.
+        reason: String,
+    },
+
+    /// The vocabulary of a BERT model has more tokens than the model.
+    #[error(
+        "the vocabulary has tokens up to id {largest}, but the model has {vocab_size} \
+         (`vocab_size`); use the vocabulary that came with the weights"
+    )]
+    BertVocabularySize {
+        /// The largest id of the vocabulary.
+        largest: u32,
+        /// Tokens of the model.
+        vocab_size: usize,
+    },
+
+    /// The `tokenizers` crate could not cut a text.
+    #[error("the text cannot be cut into tokens")]
+    Tokenization {
+        /// What it said.
+        source: tokenizers::Error,
+    },
+
+    /// A text with more tokens than its model has positions.
+    #[error("the text has {tokens} tokens and the model reads {limit} at most; cut it first")]
+    TextTooLong {
+        /// Tokens of the text.
+        tokens: usize,
+        /// The most that the model reads.
+        limit: usize,
+    },
+
+    /// A rule that refuses what has a label that the model never gives: it would let all pass.
+    #[error(
+        "the rule refuses texts with the label `{label}`, but the model has the labels {labels:?}; \
+         name one of these"
+    )]
+    UnknownLabel {
+        /// The rule's label.
+        label: String,
+        /// The model's.
+        labels: Vec<String>,
+    },
+
+    /// A rule whose threshold is no probability.
+    #[error("the rule's threshold is {threshold}; allowed: 0 to 1")]
+    Threshold {
+        /// The threshold.
+        threshold: f32,
+    },
+
+    /// A classifier's logits hold NaN, which would pass for harmless.
+    #[error(
+        "the logits of the classifier hold NaN; the weights are broken, or f16 overflowed: try \
+         f32 or bf16"
+    )]
+    BrokenLogits,
 }

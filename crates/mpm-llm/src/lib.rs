@@ -1,6 +1,8 @@
 //! Language models that accept embeddings: CPM-Bee, its tokenizer, prompts, cache and decoding, on Burn
 
+pub mod bert;
 pub mod cache;
+mod check;
 pub mod cpm_bee;
 pub mod decoding;
 pub mod error;

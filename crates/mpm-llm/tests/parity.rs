@@ -7,6 +7,8 @@
 mod arrays;
 #[path = "parity/beam.rs"]
 mod beam;
+#[path = "parity/bert.rs"]
+mod bert;
 #[path = "parity/blocks.rs"]
 mod blocks;
 #[path = "parity/inputs.rs"]

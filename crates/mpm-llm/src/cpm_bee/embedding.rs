@@ -7,11 +7,11 @@ use burn::{
 };
 use mpm_core::{MpmBackend, kernel::linear};
 
-use super::{
-    config::CpmBeeConfig,
-    input::{check_length, check_range},
+use super::config::CpmBeeConfig;
+use crate::{
+    check::{check_length, check_range},
+    error::LlmError,
 };
-use crate::error::LlmError;
 
 /// Embedding of ids, rotated by their sub ids, and the output projection that
 /// shares its weight.

@@ -6,12 +6,13 @@ use mpm_core::MpmBackend;
 
 use super::{
     attention_bias::AttentionBias,
-    input::{CpmBeeStep, Token, check_length},
+    input::{CpmBeeStep, Token},
     model::CpmBee,
     relation::Relations,
 };
 use crate::{
     cache::{CacheShape, KvCache},
+    check::check_length,
     error::LlmError,
 };
 

@@ -1,6 +1,6 @@
 //! What CPM-Bee reads beside the embeddings, on the host.
 
-use crate::error::LlmError;
+use crate::{check::check_length, error::LlmError};
 
 /// A batch as CPM-Bee is trained on it: ids and the structure of the prompts.
 ///
@@ -140,36 +140,5 @@ impl CpmBeeStep {
             tokens.collect()
         });
         Ok(rows.collect())
-    }
-}
-
-pub(super) fn check_length(
-    field: &'static str,
-    actual: usize,
-    expected: usize,
-) -> Result<(), LlmError> {
-    if actual == expected {
-        Ok(())
-    } else {
-        Err(LlmError::InputLength {
-            field,
-            expected,
-            actual,
-        })
-    }
-}
-
-pub(super) fn check_range(field: &'static str, values: &[i32], max: usize) -> Result<(), LlmError> {
-    match values
-        .iter()
-        .position(|&value| usize::try_from(value).map_or(true, |value| value > max))
-    {
-        None => Ok(()),
-        Some(index) => Err(LlmError::InputRange {
-            field,
-            index,
-            value: i64::from(values[index]),
-            max,
-        }),
     }
 }

@@ -11,11 +11,11 @@ use super::{
     block::Encoder,
     config::CpmBeeConfig,
     embedding::ExtEmbedding,
-    input::{CpmBeeInput, check_length},
+    input::CpmBeeInput,
     position_bias::{PositionBias, PositionBuckets},
     relation::Relations,
 };
-use crate::error::LlmError;
+use crate::{check::check_length, error::LlmError};
 
 /// CPM-Bee, a bilingual language model of 10 billion parameters at full size.
 ///

@@ -6,13 +6,9 @@ use std::ops::Range;
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
-use super::{
-    inference::InferenceState,
-    input::{CpmBeeStep, check_length},
-    model::CpmBee,
-    splice::splice_features,
-};
+use super::{inference::InferenceState, input::CpmBeeStep, model::CpmBee, splice::splice_features};
 use crate::{
+    check::check_length,
     decoding::{DecodingSession, Logits},
     error::LlmError,
 };

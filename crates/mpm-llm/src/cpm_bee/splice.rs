@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-use crate::error::LlmError;
+use crate::{check::check_length, error::LlmError};
 
 /// Replaces the embeddings at each picture's slots by its features.
 ///
@@ -29,8 +29,8 @@ pub fn splice_features<B: Backend>(
 ) -> Result<Tensor<B, 3>, LlmError> {
     let [batch, seq_len, width] = embeddings.dims();
     let [pictures, count, feature_width] = features.dims();
-    super::input::check_length("picture bounds", bounds.len(), batch)?;
-    super::input::check_length("picture features", feature_width, width)?;
+    check_length("picture bounds", bounds.len(), batch)?;
+    check_length("picture features", feature_width, width)?;
     let slots = bounds.iter().map(Vec::len).sum();
     if slots != pictures {
         return Err(LlmError::FeatureCount {

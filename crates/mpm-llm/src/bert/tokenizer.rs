@@ -1,0 +1,152 @@
+//! WordPiece as BERT's tokenizers in `transformers` apply it.
+
+use mpm_core::pretrained::{PretrainedError, PretrainedFolder};
+use tokenizers::{AddedToken, Tokenizer, models::ModelWrapper, normalizers::NormalizerWrapper};
+
+use super::{
+    config::BertConfig,
+    input::BertInput,
+    tokenizer_files::{SpecialTokens, TokenizerSettings, from_json, from_vocabulary},
+};
+use crate::LlmError;
+
+const VOCABULARY_FILE: &str = "vocab.txt";
+const TOKENIZER_FILE: &str = "tokenizer.json";
+const SETTINGS_FILE: &str = "tokenizer_config.json";
+
+/// Tokens that stand around every text.
+const FRAME: usize = 2;
+
+/// From texts to ids.
+///
+/// Text is cleaned of control characters, spaces are put around Chinese characters, letters lose
+/// their case and accents where the model was trained so, words are split at spaces and
+/// punctuation and then cut into the longest pieces that the vocabulary has. The names of special
+/// tokens in a text count as these tokens, as they do in `transformers`.
+///
+/// A text that is longer than its model can read loses its end; what is left has `[CLS]` before
+/// and `[SEP]` after it all the same. VisCPM's pipelines do not cut and fail on such texts.
+#[derive(Clone, Debug)]
+pub struct BertTokenizer {
+    tokenizer: Tokenizer,
+    /// `[CLS]`, before every text.
+    cls: i32,
+    /// `[SEP]`, after every text.
+    sep: i32,
+    /// `[PAD]`, which fills up shorter texts.
+    pad: i32,
+    /// The most tokens, those around the text included.
+    max_tokens: usize,
+}
+
+/// Texts as a model reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BertEncoding {
+    /// The batch.
+    pub input: BertInput,
+    /// How many tokens at the end of each text are not in it.
+    pub tokens_cut: Vec<usize>,
+}
+
+impl BertTokenizer {
+    /// Reads the tokenizer of a model folder: `vocab.txt`, which has a token a line, or
+    /// `tokenizer.json`. What `tokenizer_config.json` says about case, accents, Chinese characters
+    /// and the names of special tokens wins.
+    ///
+    /// # Errors
+    /// [`PretrainedError`] names the file and what is missing or wrong.
+    pub fn open(folder: &PretrainedFolder, config: &BertConfig) -> Result<Self, PretrainedError> {
+        let settings: TokenizerSettings = folder.json(SETTINGS_FILE)?.unwrap_or_default();
+        let (file, tokenizer) = if let Some(bytes) = folder.bytes(VOCABULARY_FILE)? {
+            (VOCABULARY_FILE, from_vocabulary(&bytes, &settings))
+        } else if let Some(bytes) = folder.bytes(TOKENIZER_FILE)? {
+            (TOKENIZER_FILE, from_json(&bytes))
+        } else {
+            return Err(folder.missing(&[VOCABULARY_FILE, TOKENIZER_FILE]));
+        };
+        tokenizer
+            .and_then(|tokenizer| Self::new(tokenizer, &settings, config))
+            .map_err(|error| folder.unusable(file, error))
+    }
+
+    fn new(
+        mut tokenizer: Tokenizer,
+        settings: &TokenizerSettings,
+        config: &BertConfig,
+    ) -> Result<Self, LlmError> {
+        let no_bert = |reason: String| LlmError::BertTokenizer { reason };
+        if !matches!(tokenizer.get_model(), ModelWrapper::WordPiece(_)) {
+            return Err(no_bert("its model is not `WordPiece`".to_owned()));
+        }
+        let normalizer = match tokenizer.get_normalizer() {
+            Some(NormalizerWrapper::BertNormalizer(normalizer)) => settings.apply(*normalizer)?,
+            _ => return Err(no_bert("its normalizer is not `BertNormalizer`".to_owned())),
+        };
+        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
+        if largest as usize >= config.vocab_size {
+            let vocab_size = config.vocab_size;
+            return Err(LlmError::BertVocabularySize {
+                largest,
+                vocab_size,
+            });
+        }
+        let SpecialTokens {
+            unk,
+            cls,
+            sep,
+            pad,
+            mask,
+        } = settings.special_tokens();
+        let id = |name: &str| {
+            let id = tokenizer.token_to_id(name);
+            id.ok_or_else(|| no_bert(format!("the vocabulary lacks the special token `{name}`")))
+        };
+        id(&unk)?;
+        let (cls_id, sep_id, pad_id) = (id(&cls)?, id(&sep)?, id(&pad)?);
+        // Not every vocabulary has `[MASK]`, which is for training; what is absent would get a new
+        // id, beyond the model's.
+        let special: Vec<AddedToken> = [unk, cls, sep, pad, mask]
+            .into_iter()
+            .filter(|name| tokenizer.token_to_id(name).is_some())
+            .map(|name| AddedToken::from(name, true))
+            .collect();
+        let failed = |error: tokenizers::Error| no_bert(error.to_string());
+        tokenizer
+            .with_normalizer(Some(normalizer))
+            .map_err(failed)?;
+        tokenizer.add_special_tokens(special).map_err(failed)?;
+        Ok(Self {
+            tokenizer,
+            cls: cls_id as i32,
+            sep: sep_id as i32,
+            pad: pad_id as i32,
+            max_tokens: config.max_position_embeddings,
+        })
+    }
+
+    /// Encodes texts as one batch.
+    ///
+    /// # Errors
+    /// [`LlmError::Tokenization`] when the `tokenizers` crate fails.
+    pub fn encode(&self, texts: &[&str]) -> Result<BertEncoding, LlmError> {
+        let room = self.max_tokens - FRAME;
+        let mut tokens_cut = Vec::with_capacity(texts.len());
+        let mut rows = Vec::with_capacity(texts.len());
+        for &text in texts {
+            let encoding = self
+                .tokenizer
+                .encode_fast(text, false)
+                .map_err(|source| LlmError::Tokenization { source })?;
+            let ids = encoding.get_ids();
+            tokens_cut.push(ids.len().saturating_sub(room));
+            let mut row = vec![self.cls];
+            row.extend(ids.iter().take(room).map(|&id| id as i32));
+            row.push(self.sep);
+            rows.push(row);
+        }
+        Ok(BertEncoding {
+            input: BertInput::pad(&rows, self.pad),
+            tokens_cut,
+        })
+    }
+}
