@@ -1,6 +1,6 @@
 //! Parity with the pixels and tensors of the reference implementation.
 //!
-//! Runs every case `f_*` of the folder named by `MPM_FIXTURES`, by default `tests/fixtures` of
+//! Runs every case `f_*` and `h_clip_processor_*` of the folder named by `MPM_FIXTURES`, by default `tests/fixtures` of
 //! the workspace.
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,8 @@
 
 #[path = "parity/augment.rs"]
 mod augment;
+#[path = "parity/clip.rs"]
+mod clip;
 #[path = "parity/preprocess.rs"]
 mod preprocess;
 
@@ -28,4 +30,11 @@ fn pictures() {
         }
     }
     report(cases.len(), "pictures");
+}
+
+#[test]
+fn pictures_for_clip() {
+    let cases = cases("h_clip_processor_");
+    cases.iter().for_each(clip::check);
+    report(cases.len(), "h_clip_processor");
 }

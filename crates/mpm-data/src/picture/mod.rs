@@ -1,11 +1,12 @@
 //! Pictures: decoding, resizing, normalising and augmenting.
 //!
 //! Files and bytes become a [`Picture`] (RGB, 8 bits per channel), and pictures become
-//! [`PixelValues`] (`[3, height, width]`, normalised): by a [`PicturePreprocessor`] for
-//! inference, by a [`TrainAugmentation`](augment::TrainAugmentation) for training. Each step
+//! [`PixelValues`] (`[3, height, width]`, normalised): by a [`PicturePreprocessor`] or, for CLIP,
+//! a [`ClipImageProcessor`] for inference, by a [`TrainAugmentation`](augment::TrainAugmentation) for training. Each step
 //! gives the pixels that Pillow, torchvision and OpenCV give in the reference implementation.
 
 pub mod augment;
+mod clip;
 mod convert;
 mod crop;
 mod decode;
@@ -17,6 +18,7 @@ mod preprocess;
 mod resize;
 mod rgb;
 
+pub use clip::ClipImageProcessor;
 pub use error::PictureError;
 pub use limits::{DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, PictureLimits};
 pub use preprocess::{PicturePreprocessor, PixelValues};

@@ -9,7 +9,7 @@
 //! keeps 16-bit weights, which changes many pixels, by tens of levels where a picture is
 //! enlarged.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, ops::Range};
 
 use super::rgb::CHANNELS;
 use super::{Picture, crop::Region};
@@ -49,61 +49,118 @@ pub(super) fn resize_region(
     height: NonZeroU32,
 ) -> Picture {
     let (width, height) = (width.get(), height.get());
-    let left = region.left as usize * CHANNELS;
-    let row_len = region.width as usize * CHANNELS;
+    resize_window(
+        picture,
+        region,
+        Axis::whole(region.width, width),
+        Axis::whole(region.height, height),
+    )
+}
+
+/// How one axis is resized, and the part of the result that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axis {
+    /// Pixels before.
+    pub source: u32,
+    /// Pixels after.
+    pub target: u64,
+    /// The first of these that is computed.
+    pub first: u64,
+    /// How many of them are computed.
+    pub len: u32,
+}
+
+impl Axis {
+    fn whole(source: u32, target: u32) -> Self {
+        Self {
+            source,
+            target: u64::from(target),
+            first: 0,
+            len: target,
+        }
+    }
+
+    /// The source pixels that are read, and their weights, counted from the first of these; `None`
+    /// where pixels are only copied.
+    fn plan(self) -> (Range<usize>, Option<Weights>) {
+        if u64::from(self.source) == self.target {
+            // As large as a picture, which fits.
+            let first = self.first as usize;
+            return (first..first + self.len as usize, None);
+        }
+        let (read, weights) = Weights::new(self);
+        (read, Some(weights))
+    }
+}
+
+/// Resizes one part of a picture and cuts out of the result, whose other pixels are never
+/// computed.
+pub(super) fn resize_window(
+    picture: &Picture,
+    region: Region,
+    across: Axis,
+    down: Axis,
+) -> Picture {
+    let (width, height) = (across.len, down.len);
+    let columns_first = columns_first(across, down);
+    let (columns, across) = across.plan();
+    let (lines, down) = down.plan();
+    let left = (region.left as usize + columns.start) * CHANNELS;
+    let row_len = columns.len() * CHANNELS;
     let rows: Vec<&[u8]> = picture
         .pixels()
         .chunks_exact(picture.width() as usize * CHANNELS)
-        .skip(region.top as usize)
-        .take(region.height as usize)
+        .skip(region.top as usize + lines.start)
+        .take(lines.len())
         .map(|row| &row[left..left + row_len])
         .collect();
     let row_out = width as usize * CHANNELS;
 
-    let pixels = if columns_first(region, width, height) {
-        let reduced = resize_columns(&rows, height);
+    let pixels = if columns_first {
+        let reduced = resize_columns(&rows, down.as_ref());
         let rows: Vec<&[u8]> = reduced.chunks_exact(row_len).collect();
-        resize_rows(&rows, width)
+        resize_rows(&rows, across.as_ref())
     } else {
-        let reduced = resize_rows(&rows, width);
+        let reduced = resize_rows(&rows, across.as_ref());
         let rows: Vec<&[u8]> = reduced.chunks_exact(row_out).collect();
-        resize_columns(&rows, height)
+        resize_columns(&rows, down.as_ref())
     };
     Picture::from_own_buffer(width, height, pixels)
 }
 
 /// Whether the pass along columns comes first, as since Pillow 13: when it removes more than
 /// twice as many rows as the other pass would remove columns.
-fn columns_first(region: Region, width: u32, height: u32) -> bool {
-    let removed_rows = i64::from(region.height) - i64::from(height);
-    let removed_columns = i64::from(region.width) - i64::from(width);
-    removed_rows > 0 && removed_rows > 2 * removed_columns
+fn columns_first(across: Axis, down: Axis) -> bool {
+    let removed = |axis: Axis| i128::from(axis.source) - i128::from(axis.target);
+    removed(down) > 0 && removed(down) > 2 * removed(across)
 }
 
-/// The filter weights of all output pixels along one axis.
+/// The filter weights of the output pixels along one axis.
 struct Weights {
     /// For each output pixel, the first source pixel and the range of its weights in `values`.
-    windows: Vec<(usize, std::ops::Range<usize>)>,
+    windows: Vec<(usize, Range<usize>)>,
     /// Fixed-point weights with [`PRECISION_BITS`] fractional bits.
     values: Vec<i32>,
 }
 
 impl Weights {
-    fn new(source: u32, target: u32) -> Self {
-        let scale = f64::from(source) / f64::from(target);
+    /// The range of source pixels that have a weight, and the weights of these.
+    fn new(axis: Axis) -> (Range<usize>, Self) {
+        let scale = f64::from(axis.source) / axis.target as f64;
         // Only reducing widens the filter; enlarging interpolates between neighbours.
         let filter_scale = scale.max(1.0);
         let support = SUPPORT * filter_scale;
         let inverse = 1.0 / filter_scale;
 
-        let mut windows = Vec::with_capacity(target as usize);
+        let mut windows = Vec::with_capacity(axis.len as usize);
         let mut values = Vec::new();
         let mut window = Vec::new();
-        for index in 0..target {
-            let center = (f64::from(index) + 0.5) * scale;
+        let mut read = axis.source as usize..0;
+        for index in axis.first..axis.first + u64::from(axis.len) {
+            let center = (index as f64 + 0.5) * scale;
             // Float to integer casts saturate: below zero becomes zero.
             let first = (center - support + 0.5) as usize;
-            let last = ((center + support + 0.5) as usize).min(source as usize);
+            let last = ((center + support + 0.5) as usize).min(axis.source as usize);
             window.clear();
             window.extend((first..last).map(|x| bicubic((x as f64 - center + 0.5) * inverse)));
             let sum: f64 = window.iter().sum();
@@ -113,8 +170,17 @@ impl Weights {
                 (normalised * f64::from(1 << PRECISION_BITS)).round() as i32
             }));
             windows.push((first, start..values.len()));
+            read = read.start.min(first)..read.end.max(last);
         }
-        Self { windows, values }
+        for (first, _) in &mut windows {
+            *first -= read.start;
+        }
+        (read, Self { windows, values })
+    }
+
+    /// How many output pixels there are.
+    fn len(&self) -> usize {
+        self.windows.len()
     }
 
     /// The first source pixel and the weights of each output pixel.
@@ -138,31 +204,29 @@ fn bicubic(x: f64) -> f64 {
     }
 }
 
-/// The pass along columns: `rows` become `height` rows.
-fn resize_columns(rows: &[&[u8]], height: u32) -> Vec<u8> {
-    if rows.len() == height as usize {
+/// The pass along columns: one row for each output pixel of `weights`.
+fn resize_columns(rows: &[&[u8]], weights: Option<&Weights>) -> Vec<u8> {
+    let Some(weights) = weights else {
         return rows.concat();
-    }
-    let mut out = vec![0; height as usize * rows[0].len()];
-    convolve(rows, &Weights::new(rows.len() as u32, height), &mut out);
+    };
+    let mut out = vec![0; weights.len() * rows[0].len()];
+    convolve(rows, weights, &mut out);
     out
 }
 
-/// The pass along rows: all rows become `width` pixels long.
+/// The pass along rows: all rows become as long as `weights` has output pixels.
 ///
 /// Blocks of rows are transposed, so that the convolution reads neighbouring samples with the
 /// same weight, which is what vector instructions are good at.
-fn resize_rows(rows: &[&[u8]], width: u32) -> Vec<u8> {
+fn resize_rows(rows: &[&[u8]], weights: Option<&Weights>) -> Vec<u8> {
     /// Rows in a block: its transposed rows are full vectors.
     const BLOCK: usize = 32;
     /// Pixels transposed at a time, few enough for the fastest cache.
     const TILE: usize = 64;
-    let source = rows[0].len() / CHANNELS;
-    let target = width as usize;
-    if source == target {
+    let Some(weights) = weights else {
         return rows.concat();
-    }
-    let weights = Weights::new(source as u32, width);
+    };
+    let (source, target) = (rows[0].len() / CHANNELS, weights.len());
     let mut out = vec![0; rows.len() * target * CHANNELS];
     let mut transposed = vec![0; source * BLOCK * CHANNELS];
     let mut convolved = vec![0; target * BLOCK * CHANNELS];
@@ -182,7 +246,7 @@ fn resize_rows(rows: &[&[u8]], width: u32) -> Vec<u8> {
             }
         }
         let columns: Vec<&[u8]> = transposed.chunks_exact(column_len).collect();
-        convolve(&columns, &weights, convolved);
+        convolve(&columns, weights, convolved);
         for (y, out) in out.chunks_exact_mut(target * CHANNELS).enumerate() {
             let out = out.as_chunks_mut::<CHANNELS>().0;
             for (pixel, column) in out.iter_mut().zip(convolved.chunks_exact(column_len)) {
