@@ -208,7 +208,7 @@ mod tests {
 
         fs::create_dir(&path).unwrap();
         let folder = PretrainedFolder::open(&path).unwrap();
-        let config = || folder.config::<serde_json::Value>();
+        let config = || folder.config::<Value>();
         let text = config().unwrap_err().to_string();
         assert!(
             text.contains("model: the folder has no config.json"),
