@@ -198,11 +198,16 @@ fn thresholds_decide() {
 
 #[test]
 fn nan_does_not_pass_for_harmless() {
-    let mut checker = checker();
-    let norm = &mut checker.vision_model.post_layernorm.gamma;
+    let refused = |checker: SafetyChecker<B>| checker.check(pictures(2)).unwrap_err();
+    let mut encoder = checker();
+    let norm = &mut encoder.vision_model.post_layernorm.gamma;
     *norm = norm.clone().map(|gamma| gamma.full_like(f32::NAN));
-    let error = checker.check(pictures(2)).unwrap_err();
-    assert_eq!(error, VisionError::NotANumber { picture: 0 });
+    assert_eq!(refused(encoder), VisionError::NotANumber { picture: 0 });
+
+    let mut thresholds = checker();
+    let weights = &mut thresholds.concept_embeds_weights;
+    *weights = weights.clone().map(|weights| weights.full_like(f32::NAN));
+    assert_eq!(refused(thresholds), VisionError::NotANumber { picture: 0 });
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl SafetyReport {
     pub fn is_flagged(&self) -> bool {
         !self.concepts.is_empty()
     }
+
+    /// Whether all scores are numbers; NaN is above no threshold.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut scores = self.concept_scores.iter().chain(&self.special_care_scores);
+        !scores.any(|score| score.is_nan())
+    }
 }
 
 /// The reason for people, without the scores of what was not hit.

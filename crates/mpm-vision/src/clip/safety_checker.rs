@@ -138,10 +138,11 @@ impl<B: MpmBackend> SafetyChecker<B> {
             .zip(concepts)
             .enumerate()
             .map(|(picture, (special_care, concepts))| {
-                if special_care.iter().chain(concepts).any(|x| x.is_nan()) {
-                    return Err(VisionError::NotANumber { picture });
+                let report = rules.judge(special_care, concepts);
+                match report.is_sound() {
+                    true => Ok(report),
+                    false => Err(VisionError::NotANumber { picture }),
                 }
-                Ok(rules.judge(special_care, concepts))
             })
             .collect()
     }
