@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use mpm_core::weights::WeightsError;
+use mpm_core::{pretrained::PretrainedError, weights::WeightsError};
 use mpm_data::DataError;
 use mpm_llm::LlmError;
-use mpm_vision::VisionError;
+use mpm_vision::{VisionError, clip::SafetyReport};
 
 /// Why a model could not be loaded or a question not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,17 @@ pub enum ChatError {
     /// A picture could not be read.
     #[error(transparent)]
     Picture(#[from] DataError),
+
+    /// The safety checker flagged a picture, which is not shown to the model.
+    #[error("the picture is refused: {report}; show another one")]
+    PictureRefused {
+        /// What was found.
+        report: SafetyReport,
+    },
+
+    /// The folder of the safety checker could not be read.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
 
     /// The picture encoder refused its input.
     #[error(transparent)]

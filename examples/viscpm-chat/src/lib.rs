@@ -27,11 +27,13 @@
 mod error;
 mod folder;
 mod model;
+mod picture_check;
 mod session;
 
 pub use error::ChatError;
 pub use folder::{CONFIG_FILE, ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};
+pub use picture_check::PictureCheck;
 pub use session::{Answer, ChatSession};
 
 /// The example in the workspace's README, so that it stays true.

@@ -11,9 +11,10 @@ use mpm_llm::{
     prompt::{Conversation, InferenceBatch, PromptEncoder, PromptLimits},
     tokenizer::escape,
 };
+use mpm_vision::clip::SafetyReport;
 use serde::Serialize;
 
-use crate::{ChatError, ChatModel};
+use crate::{ChatError, ChatModel, PictureCheck};
 
 /// Turns of questions and answers about one picture.
 ///
@@ -22,6 +23,7 @@ use crate::{ChatError, ChatModel};
 /// question reads the whole prompt anew, as the reference does.
 pub struct ChatSession<'m, B: Backend> {
     model: &'m ChatModel<B>,
+    picture_check: Option<&'m PictureCheck<B>>,
     features: Option<Tensor<B, 3>>,
     conversation: Conversation,
 }
@@ -46,23 +48,41 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
     pub fn new(model: &'m ChatModel<B>) -> Self {
         Self {
             model,
+            picture_check: None,
             features: None,
             conversation: Conversation::new(),
+        }
+    }
+
+    /// The same conversation, in which pictures are checked before they are shown.
+    #[must_use]
+    pub fn with_picture_check(self, check: &'m PictureCheck<B>) -> Self {
+        Self {
+            picture_check: Some(check),
+            ..self
         }
     }
 
     /// Shows another picture and forgets the turns about the one before.
     ///
     /// # Errors
-    /// [`ChatError::Vision`] when the encoder refuses it.
+    /// [`ChatError::PictureRefused`] when the check flags it, [`ChatError::Vision`] when the
+    /// encoder refuses it. The picture and the turns are then as before.
     pub fn show(&mut self, picture: &Picture) -> Result<(), ChatError> {
+        if let Some(check) = self.picture_check {
+            let reports = check.check(std::slice::from_ref(picture))?;
+            if let Some(report) = reports.into_iter().find(SafetyReport::is_flagged) {
+                return Err(ChatError::PictureRefused { report });
+            }
+        }
         let pixels = self.model.config.preprocessing.apply(picture);
         self.show_features(self.model.model.encode_pictures(&[pixels])?);
         Ok(())
     }
 
     /// Shows a picture whose features `[1, slots, d_llm]` come from elsewhere: an
-    /// earlier [`encode_pictures`](crate::VisCpmChat::encode_pictures), another encoder.
+    /// earlier [`encode_pictures`](crate::VisCpmChat::encode_pictures), another encoder. What they
+    /// were made of is not checked.
     pub fn show_features(&mut self, features: Tensor<B, 3>) {
         self.features = Some(features);
         self.conversation.clear();

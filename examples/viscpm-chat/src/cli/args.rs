@@ -71,6 +71,12 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub config: Option<PathBuf>,
 
+    /// Refuse unsafe pictures: a safety checker's folder, such as a copy of
+    /// CompVis/stable-diffusion-safety-checker. A refused picture is an error; with --json and
+    /// --batch the object says what was found under "refused". Default: no check.
+    #[arg(long, value_name = "DIR")]
+    pub safety_checker: Option<PathBuf>,
+
     /// The dtype of the weights on the device.
     #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
     pub dtype: DtypeArg,

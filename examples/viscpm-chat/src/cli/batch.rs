@@ -12,11 +12,11 @@ use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde::Deserialize;
 use serde_json::json;
-use viscpm_chat::{Answer, ChatModel, ChatSession};
+use viscpm_chat::{Answer, ChatSession};
 
 use super::{
     BoxError,
-    failure::{INTERRUPTED, reasons},
+    failure::{INTERRUPTED, object},
     interrupt::Interrupt,
     show,
 };
@@ -43,10 +43,10 @@ pub fn open(file: &Path) -> Result<Requests, BoxError> {
     Ok(BufReader::new(file))
 }
 
-/// Answers line by line. A bad line gives an object with `error`, and the run
-/// goes on; Ctrl-C ends it.
-pub fn run<B: MpmBackend>(
-    model: &ChatModel<B>,
+/// Answers line by line, each picture in a conversation that `begin` begins. A bad line gives an
+/// object with `error`, and the run goes on; Ctrl-C ends it.
+pub fn run<'m, B: MpmBackend>(
+    begin: impl Fn() -> ChatSession<'m, B>,
     mut requests: Requests,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
@@ -61,7 +61,7 @@ pub fn run<B: MpmBackend>(
         let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
         let text = text.trim_ascii_end();
         if !text.is_empty() {
-            let answer = answer(model, text, params, &interrupt, &mut shown);
+            let answer = answer(&begin, text, params, &interrupt, &mut shown);
             if interrupt.pressed() {
                 return Ok(ExitCode::from(INTERRUPTED));
             }
@@ -69,7 +69,9 @@ pub fn run<B: MpmBackend>(
                 Ok(answer) => serde_json::to_value(answer)?,
                 Err(error) => {
                     code = ExitCode::FAILURE;
-                    json!({ "error": reasons(error.as_ref()).join(": "), "line": number })
+                    let mut object = object(error.as_ref());
+                    object["line"] = json!(number);
+                    object
                 }
             };
             show(&format!("{object}\n"))?;
@@ -82,7 +84,7 @@ pub fn run<B: MpmBackend>(
 /// Answers one line. Lines about one picture often come together: `shown` keeps the
 /// last one, so that it is read and encoded once.
 fn answer<'m, B: MpmBackend>(
-    model: &'m ChatModel<B>,
+    begin: &impl Fn() -> ChatSession<'m, B>,
     line: &[u8],
     params: &DecodingParams,
     interrupt: &Interrupt,
@@ -95,7 +97,7 @@ fn answer<'m, B: MpmBackend>(
             (image, session)
         }
         _ => {
-            let mut session = ChatSession::new(model);
+            let mut session = begin();
             session.show(&Picture::open(&request.image)?)?;
             (request.image, session)
         }

@@ -5,7 +5,7 @@ use std::{io, ops::ControlFlow, process::ExitCode};
 use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
-use viscpm_chat::{ChatModel, ChatSession};
+use viscpm_chat::ChatSession;
 
 use super::{
     BoxError,
@@ -26,11 +26,10 @@ Ctrl-C stops an answer, Ctrl-D ends. Ctrl-C 停止回答，Ctrl-D 退出。
 /// Answers until the input ends. Answers go to standard output, all else goes
 /// to standard error.
 pub fn run<B: MpmBackend>(
-    model: &ChatModel<B>,
+    mut session: ChatSession<'_, B>,
     picture: Option<Picture>,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
-    let mut session = ChatSession::new(model);
     if let Some(picture) = picture {
         session.show(&picture)?;
     }

@@ -6,6 +6,10 @@ use std::{
     process::ExitCode,
 };
 
+use mpm_vision::clip::SafetyReport;
+use serde_json::{Value, json};
+use viscpm_chat::ChatError;
+
 use super::BoxError;
 
 /// What shells report for a program that Ctrl-C ended.
@@ -62,6 +66,24 @@ pub fn reasons(error: &(dyn Error + 'static)) -> Vec<String> {
         cause = inner.source();
     }
     reasons
+}
+
+/// What was found in a picture that is refused.
+pub fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a SafetyReport> {
+    match error.downcast_ref() {
+        Some(ChatError::PictureRefused { report }) => Some(report),
+        _ => None,
+    }
+}
+
+/// An error as a JSON object: its text under `error`, and under `refused` what was found in a
+/// picture that is refused.
+pub fn object(error: &(dyn Error + 'static)) -> Value {
+    let mut object = json!({ "error": reasons(error).join(": ") });
+    if let Some(report) = refusal(error) {
+        object["refused"] = json!(report);
+    }
+    object
 }
 
 /// Whether nobody reads the answers any more.

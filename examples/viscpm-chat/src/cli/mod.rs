@@ -15,9 +15,9 @@ use std::{
 };
 
 use clap::{CommandFactory, error::ErrorKind};
-use mpm_core::{MpmBackend, backend::BackendTask};
+use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_data::picture::Picture;
-use viscpm_chat::ChatModel;
+use viscpm_chat::{ChatModel, ChatSession, PictureCheck};
 
 pub use args::Args;
 pub use failure::fail;
@@ -47,18 +47,30 @@ impl BackendTask for Chat {
         let picture = args.image.as_ref().map(Picture::open).transpose()?;
         let requests = args.batch.as_deref().map(batch::open).transpose()?;
 
+        // The smaller one first, for the same reason; its thresholds stay as they are stored.
+        let checker = args.model.safety_checker.as_ref();
+        let check = checker
+            .map(|folder| PictureCheck::open(folder, &device, &LoadOptions::default()))
+            .transpose()?;
         let model: ChatModel<B> = source.load(&device)?;
+        let begin = || {
+            let session = ChatSession::new(&model);
+            match &check {
+                Some(check) => session.with_picture_check(check),
+                None => session,
+            }
+        };
         match (requests, &args.question) {
-            (Some(requests), _) => batch::run(&model, requests, &params),
+            (Some(requests), _) => batch::run(begin, requests, &params),
             (None, Some(question)) => {
                 let question = single::Question {
                     text: question,
                     picture,
                     json: args.json,
                 };
-                single::run(&model, question, &params)
+                single::run(begin(), question, &params)
             }
-            (None, None) => conversation::run(&model, picture, &params),
+            (None, None) => conversation::run(begin(), picture, &params),
         }
     }
 }

@@ -6,9 +6,14 @@ use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde_json::json;
-use viscpm_chat::{ChatModel, ChatSession};
+use viscpm_chat::ChatSession;
 
-use super::{BoxError, failure::INTERRUPTED, interrupt::Interrupt, show};
+use super::{
+    BoxError,
+    failure::{INTERRUPTED, object, refusal},
+    interrupt::Interrupt,
+    show,
+};
 
 /// What is asked, and how the answer is to look.
 pub struct Question<'a> {
@@ -21,14 +26,19 @@ pub struct Question<'a> {
 }
 
 pub fn run<B: MpmBackend>(
-    model: &ChatModel<B>,
+    mut session: ChatSession<'_, B>,
     question: Question<'_>,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
     let interrupt = Interrupt::install()?;
-    let mut session = ChatSession::new(model);
-    if let Some(picture) = &question.picture {
-        session.show(picture)?;
+    if let Some(picture) = &question.picture
+        && let Err(error) = session.show(picture)
+    {
+        if question.json && refusal(&error).is_some() {
+            show(&format!("{}\n", object(&error)))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        return Err(error.into());
     }
     let started = Instant::now();
     let mut first_text = None;

@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
 };
 
 use burn::{
@@ -42,6 +42,13 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+/// To be held while random numbers are drawn.
+pub fn alone() -> MutexGuard<'static, ()> {
+    WEIGHTS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// A model that never ends an answer by itself, so that tests decide about it.
 pub fn model() -> ChatModel<Flex> {
     let vocabulary = VocabularyBuilder::new(140).build(TEXTS).unwrap();
@@ -68,9 +75,7 @@ pub fn model() -> ChatModel<Flex> {
         ..DecodingParams::default()
     };
 
-    let _alone = WEIGHTS
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _alone = alone();
     let device = Default::default();
     Flex::seed(&device, 7);
     let fresh = || config.model.init::<Flex>(&device).unwrap();
