@@ -7,16 +7,19 @@ mod assign;
 mod attention;
 mod attention_backward;
 mod blocks;
+mod conv2d;
 mod gelu;
 mod gemm;
 mod group_norm;
 mod half_dot;
 mod heads;
 mod linear;
+mod lines;
 mod math;
 mod norm;
 mod number;
 mod output;
+mod planes;
 mod silu;
 
 use burn::{
@@ -25,7 +28,9 @@ use burn::{
 };
 use std::ops::Range;
 
-use super::{AttentionGrads, GroupNormGrads, GroupNormOptions, MpmBackend, composed};
+use super::{
+    AttentionGrads, Conv2dOptions, GroupNormGrads, GroupNormOptions, MpmBackend, composed,
+};
 
 /// Calls `fused::<T>(arguments)` for the element type `T` that all of the tensors
 /// in brackets have, or else `composed(arguments)`.
@@ -147,6 +152,57 @@ impl MpmBackend for Flex {
             linear::linear,
             composed::linear,
             (x, weight, bias)
+        )
+    }
+
+    fn conv2d_4d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: Option<FlexTensor>,
+        options: Conv2dOptions,
+    ) -> FlexTensor {
+        dispatch!(
+            [x, weight, bias.as_ref().unwrap_or(&x)],
+            conv2d::conv2d,
+            composed::conv2d,
+            (x, weight, bias, options)
+        )
+    }
+
+    fn conv2d_4d_x_backward(
+        weight: FlexTensor,
+        grad: FlexTensor,
+        x_dims: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FlexTensor {
+        dispatch!(
+            [weight, grad],
+            conv2d::conv2d_x_backward,
+            composed::conv2d_x_backward,
+            (weight, grad, x_dims, options)
+        )
+    }
+
+    fn conv2d_4d_weight_backward(
+        x: FlexTensor,
+        grad: FlexTensor,
+        weight_dims: [usize; 4],
+        options: Conv2dOptions,
+    ) -> FlexTensor {
+        dispatch!(
+            [x, grad],
+            conv2d::conv2d_weight_backward,
+            composed::conv2d_weight_backward,
+            (x, grad, weight_dims, options)
+        )
+    }
+
+    fn conv2d_4d_bias_backward(grad: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [grad],
+            conv2d::conv2d_bias_backward,
+            composed::conv2d_bias_backward,
+            (grad)
         )
     }
 

@@ -61,7 +61,7 @@ pub(super) fn fill_one<T: Zeroable + Send>(
     output
 }
 
-fn zeroed<T: Zeroable>(memory: &mut [MaybeUninit<T>]) -> &mut [T] {
+pub(super) fn zeroed<T: Zeroable>(memory: &mut [MaybeUninit<T>]) -> &mut [T] {
     // SAFETY: all elements are written, and zeros are a valid `T`.
     unsafe {
         memory.as_mut_ptr().write_bytes(0, memory.len());

@@ -4,6 +4,7 @@
 
 mod assign;
 mod attention;
+mod conv2d;
 mod elementwise;
 mod gradients;
 mod group_norm;

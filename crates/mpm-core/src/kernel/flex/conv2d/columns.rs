@@ -1,0 +1,100 @@
+//! What the kernel sees at each pixel of the output, as columns of a matrix.
+
+use std::ops::Range;
+
+use super::{
+    super::number::{Number, Rows},
+    geometry::Geometry,
+};
+
+/// The pixels of whole rows of the output, in some pictures.
+pub(super) struct Pixels<'a> {
+    pub geometry: &'a Geometry,
+    pub pictures: Range<usize>,
+    pub rows: Range<usize>,
+}
+
+/// Buffers of [`Pixels::columns`].
+#[derive(Default)]
+pub(super) struct Buffers {
+    columns: Vec<f32>,
+    rows: Vec<f32>,
+}
+
+impl Pixels<'_> {
+    pub fn len(&self) -> usize {
+        self.pictures.len() * self.rows.len() * self.geometry.output[1]
+    }
+
+    /// A row for each tap of the kernel on each of the channels, a column for each pixel.
+    pub fn columns<'a, T: Number>(
+        &self,
+        x: &'a [T],
+        channels: Range<usize>,
+        buffers: &'a mut Buffers,
+    ) -> Rows<'a> {
+        let geometry = self.geometry;
+        let area = geometry.area_in();
+        let width = geometry.output[1];
+        let len = self.len();
+        let untouched = geometry.kernel == [1, 1] && geometry.stride == 1 && geometry.padding == 0;
+        if untouched && self.pictures.len() == 1 {
+            let first = self.pictures.start * geometry.c_in + channels.start;
+            let source = &x[first * area + self.rows.start * width..];
+            return T::rows(source, area, channels.len(), len, &mut buffers.columns);
+        }
+        let taps = geometry.taps();
+        buffers.columns.resize(channels.len() * taps * len, 0.0);
+        let per_picture = self.rows.len() * width;
+        let mut rows = buffers.columns.chunks_exact_mut(len);
+        for channel in channels {
+            let mut rows: Vec<_> = rows.by_ref().take(taps).collect();
+            for (i, picture) in self.pictures.clone().enumerate() {
+                let plane = &x[(picture * geometry.c_in + channel) * area..][..area];
+                let plane = T::rows(plane, area, 1, area, &mut buffers.rows).data;
+                for (tap, row) in rows.iter_mut().enumerate() {
+                    self.tap(plane, tap, &mut row[i * per_picture..][..per_picture]);
+                }
+            }
+        }
+        Rows {
+            data: &buffers.columns,
+            stride: len,
+        }
+    }
+
+    /// What one tap of the kernel sees of a channel of a picture.
+    fn tap(&self, plane: &[f32], tap: usize, output: &mut [f32]) {
+        let Geometry {
+            input: [height, width],
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *self.geometry;
+        let (down, right) = (tap / kernel[1], tap % kernel[1]);
+        // columns of the output for which the tap lies within the picture
+        let start = padding.saturating_sub(right).div_ceil(stride);
+        let end = (width + padding).saturating_sub(right).div_ceil(stride);
+        let rows = output.chunks_exact_mut(self.geometry.output[1]);
+        for (y, output) in self.rows.clone().zip(rows) {
+            let end = end.min(output.len());
+            let row = (y * stride + down).checked_sub(padding);
+            let Some(row) = row.filter(|&row| row < height && start < end) else {
+                output.fill(0.0);
+                continue;
+            };
+            let source = &plane[row * width + start * stride + right - padding..];
+            output[..start].fill(0.0);
+            output[end..].fill(0.0);
+            let output = &mut output[start..end];
+            if stride == 1 {
+                output.copy_from_slice(&source[..output.len()]);
+            } else {
+                for (x, &value) in output.iter_mut().zip(source.iter().step_by(stride)) {
+                    *x = value;
+                }
+            }
+        }
+    }
+}
