@@ -61,6 +61,11 @@ impl Stage {
         .into())
     }
 
+    /// Samples of one part: rounded up, where the parts cannot be of one size.
+    pub fn part(&self) -> usize {
+        self.batch.div_ceil(self.parts.get())
+    }
+
     /// The trainer's settings: AdamW as in VisCPM's fine-tuning script (betas 0.9 and 0.98),
     /// warm-up, then a cosine.
     pub fn trainer(&self, seed: u64) -> TrainerConfig {

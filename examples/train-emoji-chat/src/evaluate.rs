@@ -9,6 +9,7 @@ use std::{
 };
 
 use burn::tensor::{Tensor, backend::Backend};
+use emoji_training::{BoxError, full_precision};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
@@ -22,10 +23,8 @@ use mpm_train::evaluate::ExactMatch;
 use viscpm_chat::{ChatModel, ChatSession};
 
 use crate::{
-    BoxError,
     names::{NameEmbeddings, Names},
     recipe::Recipe,
-    stages::full_precision,
 };
 
 /// Questions of the other kinds, in each language.

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use burn::tensor::DType;
+use emoji_training::{BoxError, full_precision};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use viscpm_chat::ChatModel;
-
-use crate::{BoxError, stages::full_precision};
 
 /// Which model is written where.
 #[derive(clap::Args)]

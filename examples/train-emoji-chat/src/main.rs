@@ -19,6 +19,7 @@ mod stages;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use emoji_training::{BoxError, exit_code};
 use mpm_core::backend::BackendKind;
 use mpm_data::emoji::EmojiSet;
 
@@ -33,8 +34,6 @@ use crate::{
 /// large ones back to the kernel every time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Train and evaluate the small VisCPM-Chat on the emoji picture-text set.
 #[derive(Parser)]
@@ -84,13 +83,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(error.as_ref());
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<(), BoxError> {
@@ -112,15 +105,5 @@ fn run(args: Args) -> Result<(), BoxError> {
         })?,
         Command::Export(export) => args.backend.run(export)?,
         Command::Evaluate(evaluate) => args.backend.run(evaluate.task(recipe, set))?,
-    }
-}
-
-#[allow(clippy::print_stderr, reason = "this is a program's last word")]
-fn report(error: &dyn std::error::Error) {
-    eprintln!("error: {error}");
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        eprintln!("  because: {inner}");
-        cause = inner.source();
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use emoji_training::sample_rng;
 use mpm_data::{
     emoji::{EmojiSet, Tasks},
     picture::{PixelValues, augment::TrainAugmentation},
 };
 use mpm_train::{BoxError, DataSource};
-
-use crate::source::sample_rng;
 
 /// Pictures and their classes.
 pub struct NamedPictures {

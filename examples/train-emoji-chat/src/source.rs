@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
+use emoji_training::sample_rng;
 use mpm_data::{
     emoji::{EmojiSet, Language, Sample, TASK_LANGUAGES, TaskKind, Tasks},
     picture::{PicturePreprocessor, PixelValues, augment::TrainAugmentation},
@@ -12,7 +13,7 @@ use mpm_llm::{
     tokenizer::{CpmBeeTokenizer, escape},
 };
 use mpm_train::{BoxError, DataSource, objective::IGNORED_TARGET};
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
@@ -350,16 +351,4 @@ impl DataSource for SampleSource {
         self.ready.clear();
         Ok(())
     }
-}
-
-/// Keeps the numbers of the augmentation apart from those of the tasks, which
-/// are drawn from the bare seed.
-const SOURCE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The random numbers of one sample. Each has a stream of its own, so resuming needs no
-/// state.
-pub fn sample_rng(seed: u64, index: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SOURCE_SALT);
-    rng.set_stream(index);
-    rng
 }

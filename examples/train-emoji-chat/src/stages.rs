@@ -2,10 +2,8 @@
 
 use std::{
     num::NonZeroUsize,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use burn::{
@@ -13,12 +11,8 @@ use burn::{
     module::AutodiffModule,
     tensor::{DType, backend::Backend},
 };
-use indicatif::{ProgressBar, ProgressStyle};
-use mpm_core::{
-    MpmBackend,
-    backend::BackendTask,
-    weights::{LoadOptions, Precision},
-};
+use emoji_training::{BoxError, Stage, StageRun, full_precision, train};
+use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
     emoji::{EmojiSet, Tasks},
     picture::{PicturePreprocessor, augment::TrainAugmentation},
@@ -27,22 +21,16 @@ use mpm_llm::{
     decoding::{DecodingParams, Strategy},
     tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
 };
-use mpm_train::{
-    CheckpointStore, DataSource, Objective, Prefetch, StepReport, Trainer,
-    freeze::{ParameterTable, train_only},
-    metrics::MetricsWriter,
-    pattern::PathPattern,
-};
+use mpm_train::{DataSource, Objective, freeze::train_only, pattern::PathPattern};
 use mpm_vision::Muffin;
 use viscpm_chat::{ChatModel, ModelConfig, stack_pictures};
 
 use crate::{
-    BoxError,
     alignment::{AlignedMuffin, AlignmentObjective},
     names::Names,
     objective::ChatObjective,
     pictures::PictureSource,
-    recipe::{Recipe, Stage},
+    recipe::Recipe,
     source::{PictureSlots, SampleSource, StepBatches, Stream},
 };
 
@@ -52,14 +40,8 @@ const VOCABULARY_SAMPLES: u64 = 30_000;
 /// A few turns; the model saw none longer in training.
 const MAX_PROMPT_TOKENS: usize = 256;
 
-/// Checkpoints kept of each stage.
-const KEPT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
-
 /// Batches over which the stem's statistics are measured.
 const FOLDED_BATCHES: usize = 16;
-
-/// Batches prepared while the model computes.
-const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// A stage of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -203,7 +185,7 @@ impl RunStage {
             tasks: tasks.clone(),
             augmentation: TrainAugmentation::new(preprocessor),
             seed: self.recipe.seed,
-            batch: self.stage().batch.div_ceil(self.stage().parts.get()),
+            batch: self.stage().part(),
             next: 0,
         }
     }
@@ -216,22 +198,13 @@ impl RunStage {
         S: DataSource<Batch = O::Batch> + Send + 'static,
         S::Position: Send,
     {
-        let folder = self.name.folder(&self.run);
-        let stage = self.stage();
-        let table = ParameterTable::new::<Autodiff<B>, _>(&model).to_string();
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("parameters.txt"), table)?;
-
-        let mut config = self.recipe.trainer(stage);
-        config.checkpoint_every = Some(self.checkpoint_every);
-        let checkpoints = CheckpointStore::open(folder.join("checkpoints"), KEPT)?;
-        let mut source = Prefetch::new(source, PREFETCHED);
-        let mut trainer = Trainer::<Autodiff<B>, O>::new(config, objective, model)?
-            .with_checkpoints(checkpoints)
-            .with_callback(MetricsWriter::json_lines(folder.join("metrics.jsonl")))
-            .with_callback(progress(stage.steps));
-        trainer.resume(&mut source)?;
-        Ok(trainer.run(&mut source)?.model)
+        let run = StageRun {
+            stage: self.stage(),
+            folder: self.name.folder(&self.run),
+            seed: self.recipe.seed,
+            checkpoint_every: self.checkpoint_every,
+        };
+        Ok(train::<B, _, _>(&run, objective, model, source)?.model)
     }
 
     /// Writes the finished model for the next stage.
@@ -285,30 +258,5 @@ fn short_answers() -> DecodingParams {
         repetition_penalty: 1.0,
         max_new_tokens: 48,
         ..DecodingParams::default()
-    }
-}
-
-/// Weights of any dtype, to train or evaluate in f32.
-pub fn full_precision() -> LoadOptions {
-    LoadOptions {
-        precision: Precision::Cast(DType::F32),
-        ..LoadOptions::default()
-    }
-}
-
-fn progress(steps: usize) -> impl FnMut(&StepReport) -> ControlFlow<()> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(steps as u64).with_style(style);
-    bar.enable_steady_tick(Duration::from_secs(1));
-    move |report| {
-        bar.set_position(report.step as u64);
-        bar.set_message(format!(
-            "loss {:.3}, {:.1} % of tokens right, {:.0} samples/s",
-            report.loss,
-            100.0 * report.accuracy.unwrap_or(0.0),
-            report.samples_per_second
-        ));
-        ControlFlow::Continue(())
     }
 }

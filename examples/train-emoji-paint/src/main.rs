@@ -5,11 +5,14 @@
 //! `docs/small-paint-model.md` explains the recipe and gives the figures.
 
 mod autoencoder;
+mod evaluate;
+mod export;
 mod judge;
 mod latents;
 mod painter;
 mod recipe;
 mod shapes;
+mod sheet;
 mod stages;
 mod things;
 
@@ -21,6 +24,8 @@ use mpm_core::backend::BackendKind;
 use mpm_data::emoji::EmojiSet;
 
 use crate::{
+    evaluate::{Evaluate, EvaluateTask},
+    export::{Export, ExportTask},
     recipe::Recipe,
     stages::{RunStage, StageName},
 };
@@ -73,6 +78,13 @@ enum Command {
         #[arg(long, default_value = "200")]
         checkpoint_every: NonZeroUsize,
     },
+
+    /// Paint all things from English and Chinese prompts, and print how often the judge sees
+    /// them.
+    Evaluate(Evaluate),
+
+    /// Write a trained model as it ships, with weights in f16.
+    Export(Export),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +109,16 @@ fn run(args: Args) -> Result<(), BoxError> {
             set,
             chat_model,
             checkpoint_every,
+        })?,
+        Command::Evaluate(options) => args.backend.run(EvaluateTask {
+            options,
+            recipe,
+            set,
+        })?,
+        Command::Export(options) => args.backend.run(ExportTask {
+            options,
+            recipe,
+            set,
         })?,
     }
 }

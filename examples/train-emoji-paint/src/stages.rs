@@ -114,7 +114,7 @@ impl RunStage {
             things: things.clone(),
             seed: recipe.seed,
             resolutions: recipe.autoencoder_resolutions.clone(),
-            batch: stage.batch / stage.parts,
+            batch: stage.part(),
             parts: stage.parts.get(),
             latent_channels: recipe.vae.latent_channels,
             downsampling: recipe.vae.downsampling(),
@@ -187,7 +187,7 @@ impl RunStage {
             seed: recipe.seed,
             timesteps: schedule.num_train_timesteps(),
             condition_dropout: recipe.condition_dropout,
-            batch: stage.batch / stage.parts,
+            batch: stage.part(),
             parts: stage.parts.get(),
             next: 0,
         };
@@ -243,7 +243,7 @@ impl RunStage {
         let source = JudgeSource {
             things: things.clone(),
             seed: self.recipe.seed,
-            batch: stage.batch / stage.parts,
+            batch: stage.part(),
             next: 0,
         };
         let model = Judge::<Autodiff<B>>::new(things.len(), device);
