@@ -1,9 +1,10 @@
 //! Pictures: decoding, resizing, normalising and augmenting.
 //!
 //! Files and bytes become a [`Picture`] (RGB, 8 bits per channel), and pictures become
-//! [`PixelValues`] (`[3, height, width]`, normalised): by a [`PicturePreprocessor`] or, for CLIP,
-//! a [`ClipImageProcessor`] for inference, by a [`TrainAugmentation`](augment::TrainAugmentation) for training. Each step
-//! gives the pixels that Pillow, torchvision and OpenCV give in the reference implementation.
+//! [`PixelValues`] (`[3, height, width]`, normalised): for inference by a [`PicturePreprocessor`]
+//! or, for CLIP, a [`ClipImageProcessor`], for training by a
+//! [`TrainAugmentation`](augment::TrainAugmentation). Each step gives the pixels that Pillow,
+//! torchvision and OpenCV give in the reference implementation.
 
 pub mod augment;
 mod clip;

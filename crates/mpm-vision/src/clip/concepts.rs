@@ -103,7 +103,7 @@ impl fmt::Display for SafetyReport {
             0 => Ok(()),
             count => write!(
                 f,
-                " ({count} special-care concepts made the check stricter)"
+                " ({count} of the special-care concepts made the check stricter)"
             ),
         }
     }
@@ -162,8 +162,8 @@ mod tests {
         let text = rules().judge(&[0.625, 0.0], &[0.5, 0.0]).to_string();
         assert_eq!(
             text,
-            "the picture resembles unwanted concepts: number 0 by 0.260 (1 special-care concepts \
-             made the check stricter)"
+            "the picture resembles unwanted concepts: number 0 by 0.260 (1 of the special-care \
+             concepts made the check stricter)"
         );
         let text = rules().judge(&[0.0, 0.0], &[0.0, 0.0]).to_string();
         assert_eq!(text, "the picture resembles no unwanted concept");

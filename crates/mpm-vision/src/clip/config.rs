@@ -28,6 +28,10 @@ impl Activation {
     }
 }
 
+/// Largest side of an input picture in pixels: many times that of any published model, and small
+/// enough for its patches to be counted.
+pub const MAX_IMAGE_SIZE: usize = 16_384;
+
 /// Architecture of a CLIP vision transformer.
 ///
 /// Names and defaults are those of `CLIPVisionConfig` in `transformers`, because published
@@ -45,7 +49,8 @@ pub struct ClipVisionConfig {
     pub num_attention_heads: usize,
     /// Colour channels of the picture.
     pub num_channels: usize,
-    /// Side of the square input picture in pixels; a multiple of `patch_size`.
+    /// Side of the square input picture in pixels; a multiple of `patch_size`, at most
+    /// [`MAX_IMAGE_SIZE`].
     pub image_size: usize,
     /// Side of a square patch in pixels.
     pub patch_size: usize,
@@ -129,6 +134,9 @@ impl ClipVisionConfig {
             require(value > 0, field, value, || "it must be positive".to_owned())?;
         }
         let (image, patch) = (self.image_size, self.patch_size);
+        require(image <= MAX_IMAGE_SIZE, "image_size", image, || {
+            format!("it must be at most {MAX_IMAGE_SIZE}")
+        })?;
         require(image.is_multiple_of(patch), "image_size", image, || {
             format!("it must be a multiple of patch_size {patch}")
         })?;
@@ -258,6 +266,11 @@ mod tests {
             ..tiny()
         };
         assert_eq!(field_of(image), "image_size");
+        let huge = ClipVisionConfig {
+            image_size: usize::MAX - 7,
+            ..tiny()
+        };
+        assert_eq!(field_of(huge), "image_size");
         let narrow = ClipConfig {
             vision_config: tiny(),
             projection_dim: 0,

@@ -21,7 +21,7 @@ mod vision_model;
 pub use attention::ClipAttention;
 pub use chinese_clip::{ChineseClipVision, rank};
 pub use concepts::{ConceptHit, SafetyReport};
-pub use config::{Activation, ClipConfig, ClipVisionConfig};
+pub use config::{Activation, ClipConfig, ClipVisionConfig, MAX_IMAGE_SIZE};
 pub use embedding::ClipVisionEmbeddings;
 pub use encoder::{ClipEncoder, ClipEncoderLayer, ClipMlp};
 pub use safety_checker::{NUM_CONCEPTS, NUM_SPECIAL_CARE, SafetyChecker};

@@ -10,7 +10,7 @@ use self::file::PreprocessorFile;
 use super::{
     Picture, PixelValues,
     crop::Region,
-    resize::{Axis, resize_window},
+    resize::{Axis, FirstPass, resize_window},
     rgb::CHANNELS,
 };
 
@@ -30,8 +30,8 @@ const SIDE: NonZeroU32 = NonZeroU32::new(224).expect("224 is not zero");
 ///
 /// It deserialises from `preprocessor_config.json` of a model folder, in the forms of `transformers`
 /// before and after sizes had names; what such a file leaves out is as OpenAI's CLIP has it.
-/// Resizing equals Pillow's, as in the version 4.28 of `transformers` that VisCPM pins. Version 5
-/// resizes with torchvision, whose pixels differ by up to 2 levels here and there.
+/// Values equal those of `transformers` 4.28 and Pillow 9.5, which VisCPM pins. From version 5 on,
+/// `transformers` resizes with torchvision, whose pixels differ by up to 2 levels here and there.
 ///
 /// ```
 /// use mpm_data::picture::{ClipImageProcessor, Picture};
@@ -113,6 +113,7 @@ impl ClipImageProcessor {
             Region::whole(picture),
             axis(1),
             axis(0),
+            FirstPass::Rows,
         ))
     }
 
@@ -178,6 +179,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_pass_along_rows_comes_first_as_with_the_pinned_pillow() {
+        let pixels = (0..24 * 200 * 3).map(|i| (i * i % 253) as u8).collect();
+        let tall = Picture::from_rgb(24, 200, pixels).unwrap();
+        let json = r#"{"size": {"height": 40, "width": 20}, "do_center_crop": false,
+                       "do_rescale": false, "do_normalize": false}"#;
+        let values = parse(json).apply(&tall).data;
+        let channels_first = |picture: &Picture| -> Vec<f32> {
+            let pixels = picture.pixels().as_chunks::<CHANNELS>().0;
+            (0..CHANNELS)
+                .flat_map(|channel| pixels.iter().map(move |pixel| f32::from(pixel[channel])))
+                .collect()
+        };
+        let in_two_steps = tall.resize(side(20), side(200)).resize(side(20), side(40));
+        assert_eq!(values, channels_first(&in_two_steps));
+        // Pillow 13 does otherwise here, which shows.
+        assert_ne!(values, channels_first(&tall.resize(side(20), side(40))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The models were trained on Pillow's pixels, so the algorithm is fixed: a separable
 //! convolution whose filter grows with the reduction factor, rounded to 8 bits between its two
 //! passes, in fixed-point arithmetic with 22 fractional bits. Rounding makes the order of the
-//! passes visible, see [`columns_first`].
+//! passes visible, see [`FirstPass`].
 //!
 //! The crate `fast_image_resize` uses the same filter, but always runs along columns first and
 //! keeps 16-bit weights, which changes many pixels, by tens of levels where a picture is
@@ -15,15 +15,13 @@ use std::num::NonZeroU32;
 
 pub(super) use self::weights::Axis;
 use self::weights::{PRECISION_BITS, Weights};
-
-use super::rgb::CHANNELS;
-use super::{Picture, crop::Region};
+use super::{Picture, crop::Region, rgb::CHANNELS};
 
 impl Picture {
     /// Resizes to `width` x `height` pixels with antialiased bicubic interpolation. The aspect
     /// ratio is not kept.
     ///
-    /// The result equals that of Pillow's `resize((width, height), Resampling.BICUBIC)`.
+    /// The result equals that of `resize((width, height), Resampling.BICUBIC)` in Pillow 13.
     ///
     /// ```
     /// use std::num::NonZeroU32;
@@ -46,13 +44,31 @@ pub(super) fn resize_region(
     width: NonZeroU32,
     height: NonZeroU32,
 ) -> Picture {
-    let (width, height) = (width.get(), height.get());
-    resize_window(
-        picture,
-        region,
-        Axis::whole(region.width, width),
-        Axis::whole(region.height, height),
-    )
+    let across = Axis::whole(region.width, width.get());
+    let down = Axis::whole(region.height, height.get());
+    let first = FirstPass::of_pillow_13(across, down);
+    resize_window(picture, region, across, down, first)
+}
+
+/// Which pass comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstPass {
+    /// The one along rows: always, before Pillow 13.
+    Rows,
+    /// The one along columns.
+    Columns,
+}
+
+impl FirstPass {
+    /// As since Pillow 13: the pass along columns, when it removes more than twice as many rows as
+    /// the other pass would remove columns.
+    fn of_pillow_13(across: Axis, down: Axis) -> Self {
+        let removed = |axis: Axis| i128::from(axis.source) - i128::from(axis.target);
+        match removed(down) > 0 && removed(down) > 2 * removed(across) {
+            true => Self::Columns,
+            false => Self::Rows,
+        }
+    }
 }
 
 /// Resizes one part of a picture and cuts out of the result, whose other pixels are never
@@ -62,9 +78,9 @@ pub(super) fn resize_window(
     region: Region,
     across: Axis,
     down: Axis,
+    first: FirstPass,
 ) -> Picture {
     let (width, height) = (across.len, down.len);
-    let columns_first = columns_first(across, down);
     let (columns, across) = across.plan();
     let (lines, down) = down.plan();
     let left = (region.left as usize + columns.start) * CHANNELS;
@@ -76,25 +92,20 @@ pub(super) fn resize_window(
         .take(lines.len())
         .map(|row| &row[left..left + row_len])
         .collect();
-    let row_out = width as usize * CHANNELS;
 
-    let pixels = if columns_first {
-        let reduced = resize_columns(&rows, down.as_ref());
-        let rows: Vec<&[u8]> = reduced.chunks_exact(row_len).collect();
-        resize_rows(&rows, across.as_ref())
-    } else {
-        let reduced = resize_rows(&rows, across.as_ref());
-        let rows: Vec<&[u8]> = reduced.chunks_exact(row_out).collect();
-        resize_columns(&rows, down.as_ref())
+    let pixels = match first {
+        FirstPass::Columns => {
+            let reduced = resize_columns(&rows, down.as_ref());
+            let rows: Vec<&[u8]> = reduced.chunks_exact(row_len).collect();
+            resize_rows(&rows, across.as_ref())
+        }
+        FirstPass::Rows => {
+            let reduced = resize_rows(&rows, across.as_ref());
+            let rows: Vec<&[u8]> = reduced.chunks_exact(width as usize * CHANNELS).collect();
+            resize_columns(&rows, down.as_ref())
+        }
     };
     Picture::from_own_buffer(width, height, pixels)
-}
-
-/// Whether the pass along columns comes first, as since Pillow 13: when it removes more than
-/// twice as many rows as the other pass would remove columns.
-fn columns_first(across: Axis, down: Axis) -> bool {
-    let removed = |axis: Axis| i128::from(axis.source) - i128::from(axis.target);
-    removed(down) > 0 && removed(down) > 2 * removed(across)
 }
 
 /// The pass along columns: one row for each output pixel of `weights`.
