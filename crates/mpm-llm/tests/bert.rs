@@ -205,6 +205,22 @@ fn long_texts_lose_their_ends_and_say_so() {
     assert!(inner.iter().all(|&id| id == 19));
 }
 
+#[test]
+fn a_configuration_without_room_for_a_text_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    file(&folder, "vocab.txt", VOCABULARY);
+    let opened = PretrainedFolder::open(folder.path()).unwrap();
+    let config = BertConfig {
+        max_position_embeddings: 1,
+        ..BertConfig::tiny()
+    };
+    let error = BertTokenizer::open(&opened, &config).unwrap_err();
+    assert!(
+        error.to_string().contains("max_position_embeddings"),
+        "{error}"
+    );
+}
+
 fn save_classifier(folder: &Path, config: &BertConfig, precision: Precision) -> BertClassifier<B> {
     let fresh = BertClassifier::<B>::new(config, &Default::default()).unwrap();
     let model = fresh.clone().load_record(fresh.into_record());

@@ -1,6 +1,6 @@
 //! WordPiece as BERT's tokenizers in `transformers` apply it.
 
-use mpm_core::pretrained::{PretrainedError, PretrainedFolder};
+use mpm_core::pretrained::{CONFIG_FILE, PretrainedError, PretrainedFolder};
 use tokenizers::{AddedToken, Tokenizer, models::ModelWrapper, normalizers::NormalizerWrapper};
 
 use super::{
@@ -56,6 +56,9 @@ impl BertTokenizer {
     /// # Errors
     /// [`PretrainedError`] names the file and what is missing or wrong.
     pub fn open(folder: &PretrainedFolder, config: &BertConfig) -> Result<Self, PretrainedError> {
+        config
+            .validate()
+            .map_err(|error| folder.unusable(CONFIG_FILE, error))?;
         let settings: TokenizerSettings = folder.json(SETTINGS_FILE)?.unwrap_or_default();
         let (file, tokenizer) = if let Some(bytes) = folder.bytes(VOCABULARY_FILE)? {
             (VOCABULARY_FILE, from_vocabulary(&bytes, &settings))
