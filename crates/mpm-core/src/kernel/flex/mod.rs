@@ -20,6 +20,7 @@ mod norm;
 mod number;
 mod output;
 mod planes;
+mod scratch;
 mod silu;
 
 use burn::{

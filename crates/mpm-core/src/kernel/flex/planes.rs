@@ -85,17 +85,29 @@ fn even_part(len: usize, most: usize) -> usize {
     len.div_ceil(parts).max(1)
 }
 
-/// Makes pictures that tasks fill in parallel, `per_round` parts at a time: `prepare` is called
-/// before each round, with its parts, and makes what its tasks share.
+/// Makes pictures that tasks fill in parallel.
 ///
-/// A task gets the numbers of its part of the pictures and of its part of the channels, its
-/// bands as zeros (channel by channel, picture by picture), and buffers that are kept from
-/// task to task.
-pub(super) fn fill_blocks<T: Zeroable + Send, P: Sync, S: Default>(
+/// A task gets the numbers of its part of the pictures and of its part of the channels, and
+/// its bands as zeros: channel by channel, picture by picture.
+pub(super) fn fill_blocks<T: Zeroable + Send>(
+    cut: Cut,
+    task: impl Fn([usize; 2], &mut [&mut [T]]) + Sync,
+) -> Vec<T> {
+    fill_in_rounds(
+        cut,
+        cut.parts(),
+        |_| (),
+        |(), block, bands| task(block, bands),
+    )
+}
+
+/// The same, `per_round` parts at a time: `prepare` is called before each round, with its
+/// parts, and makes what its tasks share.
+pub(super) fn fill_in_rounds<T: Zeroable + Send, P: Sync>(
     cut: Cut,
     per_round: usize,
-    mut prepare: impl FnMut(Range<usize>) -> P,
-    task: impl Fn(&P, [usize; 2], &mut [&mut [T]], &mut S) + Sync,
+    prepare: impl Fn(Range<usize>) -> P,
+    task: impl Fn(&P, [usize; 2], &mut [&mut [T]]) + Sync,
 ) -> Vec<T> {
     let plane = cut.height * cut.width;
     let len = cut.pictures * cut.channels * plane;
@@ -120,11 +132,10 @@ pub(super) fn fill_blocks<T: Zeroable + Send, P: Sync, S: Default>(
     for (round, blocks) in blocks.chunks_mut(per_round * channel_parts).enumerate() {
         let first = round * per_round;
         let shared = prepare(first..first + blocks.len() / channel_parts);
-        let blocks = blocks.par_iter_mut().enumerate();
-        blocks.for_each_init(S::default, |scratch, (i, block)| {
+        blocks.par_iter_mut().enumerate().for_each(|(i, block)| {
             let mut bands: Vec<&mut [T]> = take(block).into_iter().map(zeroed).collect();
             let place = [first + i / channel_parts, i % channel_parts];
-            task(&shared, place, &mut bands, scratch);
+            task(&shared, place, &mut bands);
         });
     }
     // SAFETY: each of the `len` elements was in one block, and each block's task, none of
@@ -152,11 +163,11 @@ mod tests {
                 channels_per_part,
             };
             for per_round in [1, 2, 100] {
-                let output = fill_blocks(
+                let output = fill_in_rounds(
                     cut,
                     per_round,
                     |parts| parts,
-                    |parts, [part, channel_part], bands, ()| {
+                    |parts, [part, channel_part], bands| {
                         assert!(parts.contains(&part));
                         let (pictures, channels) = (cut.pictures(part), cut.channels(channel_part));
                         assert_eq!(bands.len(), pictures.len() * channels.len());

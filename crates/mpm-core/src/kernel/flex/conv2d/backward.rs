@@ -10,8 +10,9 @@ use super::{
         number::{Number, Rows},
         output::fill_one,
         planes::{Cut, fill_blocks},
+        scratch::Scratch,
     },
-    columns::{Buffers, Pixels},
+    columns::Pixels,
     geometry::Geometry,
 };
 
@@ -23,14 +24,6 @@ const PIXELS: usize = 1024;
 
 /// Elements per parallel task: enough to outweigh the cost of handing it over.
 const TASK: usize = 16 * 1024;
-
-/// Buffers of a task, kept from block to block.
-#[derive(Default)]
-struct Scratch {
-    columns: Buffers,
-    grad: Vec<f32>,
-    products: Vec<f32>,
-}
 
 /// The gradient of the kernels.
 pub(super) fn weights<T: Number>(x: &[T], grad: &[T], geometry: &Geometry) -> Vec<T> {
@@ -48,46 +41,42 @@ pub(super) fn weights<T: Number>(x: &[T], grad: &[T], geometry: &Geometry) -> Ve
         rows_per_part: CHANNELS,
         channels_per_part: c_out,
     };
-    fill_blocks(
-        cut,
-        cut.parts(),
-        |_| (),
-        |(), [part, _], bands, scratch: &mut Scratch| {
-            let channels = cut.rows(part);
-            let rows = channels.len() * taps;
-            scratch.products.clear();
-            scratch.products.resize(c_out * rows, 0.0);
-            for part in 0..pixels.parts() {
-                let pixels = Pixels {
-                    geometry,
-                    pictures: pixels.pictures(part),
-                    rows: pixels.rows(part),
+    fill_blocks(cut, |[part, _], bands| {
+        let channels = cut.rows(part);
+        let rows = channels.len() * taps;
+        let mut products = vec![0.0; c_out * rows];
+        let mut buffer = Vec::new();
+        for part in 0..pixels.parts() {
+            let pixels = Pixels {
+                geometry,
+                pictures: pixels.pictures(part),
+                rows: pixels.rows(part),
+            };
+            let mut values = Scratch::new(rows * pixels.len());
+            let columns = pixels.columns(x, channels.clone(), &mut values);
+            let per_picture = pixels.len() / pixels.pictures.len();
+            for (i, picture) in pixels.pictures.clone().enumerate() {
+                let first = picture * c_out * area + pixels.rows.start * width;
+                let grad = &grad[first..];
+                let grad = T::rows(grad, area, c_out, per_picture, &mut buffer);
+                let target = Target {
+                    data: &mut products,
+                    stride: rows,
+                    accumulate: true,
                 };
-                let columns = pixels.columns(x, channels.clone(), &mut scratch.columns);
-                let per_picture = pixels.len() / pixels.pictures.len();
-                for (i, picture) in pixels.pictures.clone().enumerate() {
-                    let first = picture * c_out * area + pixels.rows.start * width;
-                    let grad = &grad[first..];
-                    let grad = T::rows(grad, area, c_out, per_picture, &mut scratch.grad);
-                    let target = Target {
-                        data: &mut scratch.products,
-                        stride: rows,
-                        accumulate: true,
-                    };
-                    let grad = Matrix::new(grad, c_out, per_picture);
-                    let columns = Rows {
-                        data: &columns.data[i * per_picture..],
-                        ..columns
-                    };
-                    let columns = Matrix::new(columns, rows, per_picture);
-                    multiply(target, grad, columns.transposed(), 1.0);
-                }
+                let grad = Matrix::new(grad, c_out, per_picture);
+                let columns = Rows {
+                    data: &columns.data[i * per_picture..],
+                    ..columns
+                };
+                let columns = Matrix::new(columns, rows, per_picture);
+                multiply(target, grad, columns.transposed(), 1.0);
             }
-            for (band, products) in bands.iter_mut().zip(scratch.products.chunks_exact(rows)) {
-                T::narrow(products, band);
-            }
-        },
-    )
+        }
+        for (band, products) in bands.iter_mut().zip(products.chunks_exact(rows)) {
+            T::narrow(products, band);
+        }
+    })
 }
 
 /// The gradient of the biases.

@@ -14,51 +14,47 @@ pub(super) struct Pixels<'a> {
     pub rows: Range<usize>,
 }
 
-/// Buffers of [`Pixels::columns`].
-#[derive(Default)]
-pub(super) struct Buffers {
-    columns: Vec<f32>,
-    rows: Vec<f32>,
-}
-
 impl Pixels<'_> {
     pub fn len(&self) -> usize {
         self.pictures.len() * self.rows.len() * self.geometry.output[1]
     }
 
-    /// A row for each tap of the kernel on each of the channels, a column for each pixel.
+    /// A row for each tap of the kernel on each of the channels, a column for each pixel: in
+    /// `values`, or where they lie in `x`.
     pub fn columns<'a, T: Number>(
         &self,
         x: &'a [T],
         channels: Range<usize>,
-        buffers: &'a mut Buffers,
+        values: &'a mut [f32],
     ) -> Rows<'a> {
         let geometry = self.geometry;
         let area = geometry.area_in();
         let width = geometry.output[1];
         let len = self.len();
         let untouched = geometry.kernel == [1, 1] && geometry.stride == 1 && geometry.padding == 0;
-        if untouched && self.pictures.len() == 1 {
+        if let Some(x) = T::as_f32(x).filter(|_| untouched && self.pictures.len() == 1) {
             let first = self.pictures.start * geometry.c_in + channels.start;
-            let source = &x[first * area + self.rows.start * width..];
-            return T::rows(source, area, channels.len(), len, &mut buffers.columns);
+            return Rows {
+                data: &x[first * area + self.rows.start * width..],
+                stride: area,
+            };
         }
         let taps = geometry.taps();
-        buffers.columns.resize(channels.len() * taps * len, 0.0);
+        let mut buffer = Vec::new();
         let per_picture = self.rows.len() * width;
-        let mut rows = buffers.columns.chunks_exact_mut(len);
+        let mut rows = values.chunks_exact_mut(len);
         for channel in channels {
             let mut rows: Vec<_> = rows.by_ref().take(taps).collect();
             for (i, picture) in self.pictures.clone().enumerate() {
                 let plane = &x[(picture * geometry.c_in + channel) * area..][..area];
-                let plane = T::rows(plane, area, 1, area, &mut buffers.rows).data;
+                let plane = T::rows(plane, area, 1, area, &mut buffer).data;
                 for (tap, row) in rows.iter_mut().enumerate() {
                     self.tap(plane, tap, &mut row[i * per_picture..][..per_picture]);
                 }
             }
         }
         Rows {
-            data: &buffers.columns,
+            data: values,
             stride: len,
         }
     }
@@ -88,13 +84,26 @@ impl Pixels<'_> {
             output[..start].fill(0.0);
             output[end..].fill(0.0);
             let output = &mut output[start..end];
-            if stride == 1 {
-                output.copy_from_slice(&source[..output.len()]);
-            } else {
-                for (x, &value) in output.iter_mut().zip(source.iter().step_by(stride)) {
-                    *x = value;
+            match stride {
+                1 => output.copy_from_slice(&source[..output.len()]),
+                2 => every_second(source, output),
+                _ => {
+                    for (x, &value) in output.iter_mut().zip(source.iter().step_by(stride)) {
+                        *x = value;
+                    }
                 }
             }
         }
+    }
+}
+
+/// Written so that it is compiled to vector instructions.
+fn every_second(source: &[f32], output: &mut [f32]) {
+    let (pairs, last) = source.as_chunks::<2>();
+    for (x, pair) in output.iter_mut().zip(pairs) {
+        *x = pair[0];
+    }
+    if let Some(x) = output.get_mut(pairs.len()) {
+        *x = last[0];
     }
 }

@@ -5,8 +5,9 @@ use super::{
         gemm::{Matrix, Target, multiply},
         number::Number,
         planes::{Cut, fill_blocks},
+        scratch::Scratch,
     },
-    columns::{Buffers, Pixels},
+    columns::Pixels,
     geometry::Geometry,
 };
 
@@ -19,14 +20,6 @@ const HELD: usize = 128 * 1024;
 /// Blocks per thread: channels of the output are split where there are fewer.
 const BLOCKS: usize = 2;
 
-/// Buffers of a task, kept from block to block.
-#[derive(Default)]
-struct Scratch {
-    columns: Buffers,
-    weights: Vec<f32>,
-    products: Vec<f32>,
-}
-
 pub(super) fn conv2d<T: Number>(
     x: &[T],
     weights: &[T],
@@ -36,45 +29,42 @@ pub(super) fn conv2d<T: Number>(
     let cut = cut(geometry);
     let taps = geometry.taps();
     let depth = geometry.c_in * taps;
-    fill_blocks(
-        cut,
-        cut.parts(),
-        |_| (),
-        |(), [part, channel_part], bands, scratch: &mut Scratch| {
-            let outputs = cut.channels(channel_part);
-            let pixels = Pixels {
-                geometry,
-                pictures: cut.pictures(part),
-                rows: cut.rows(part),
+    fill_blocks(cut, |[part, channel_part], bands| {
+        let outputs = cut.channels(channel_part);
+        let pixels = Pixels {
+            geometry,
+            pictures: cut.pictures(part),
+            rows: cut.rows(part),
+        };
+        let count = pixels.len();
+        let per_chunk = (HELD / (count * taps)).clamp(1, geometry.c_in);
+        let mut column_values = Scratch::new(per_chunk * taps * count);
+        let mut products = Scratch::new(outputs.len() * count);
+        let mut buffer = Vec::new();
+        for start in (0..geometry.c_in).step_by(per_chunk) {
+            let channels = start..geometry.c_in.min(start + per_chunk);
+            let rows = channels.len() * taps;
+            let columns = pixels.columns(x, channels, &mut column_values);
+            let source = &weights[outputs.start * depth + start * taps..];
+            let weights = T::rows(source, depth, outputs.len(), rows, &mut buffer);
+            let target = Target {
+                data: &mut products,
+                stride: count,
+                accumulate: start > 0,
             };
-            let count = pixels.len();
-            scratch.products.resize(outputs.len() * count, 0.0);
-            let per_chunk = (HELD / (count * taps)).max(1);
-            for start in (0..geometry.c_in).step_by(per_chunk) {
-                let channels = start..geometry.c_in.min(start + per_chunk);
-                let rows = channels.len() * taps;
-                let columns = pixels.columns(x, channels, &mut scratch.columns);
-                let source = &weights[outputs.start * depth + start * taps..];
-                let weights = T::rows(source, depth, outputs.len(), rows, &mut scratch.weights);
-                let target = Target {
-                    data: &mut scratch.products,
-                    stride: count,
-                    accumulate: start > 0,
-                };
-                let weights = Matrix::new(weights, outputs.len(), rows);
-                multiply(target, weights, Matrix::new(columns, rows, count), 1.0);
+            let weights = Matrix::new(weights, outputs.len(), rows);
+            multiply(target, weights, Matrix::new(columns, rows, count), 1.0);
+        }
+        let per_picture = count / pixels.pictures.len();
+        let products = products.chunks_exact_mut(count);
+        for (i, (products, bias)) in products.zip(&bias[outputs.clone()]).enumerate() {
+            products.iter_mut().for_each(|x| *x += bias);
+            let bands = bands[i..].iter_mut().step_by(outputs.len());
+            for (band, products) in bands.zip(products.chunks(per_picture)) {
+                T::narrow(products, band);
             }
-            let per_picture = count / pixels.pictures.len();
-            let products = scratch.products.chunks_exact_mut(count);
-            for (i, (products, bias)) in products.zip(&bias[outputs.clone()]).enumerate() {
-                products.iter_mut().for_each(|x| *x += bias);
-                let bands = bands[i..].iter_mut().step_by(outputs.len());
-                for (band, products) in bands.zip(products.chunks(per_picture)) {
-                    T::narrow(products, band);
-                }
-            }
-        },
-    )
+        }
+    })
 }
 
 fn cut(geometry: &Geometry) -> Cut {

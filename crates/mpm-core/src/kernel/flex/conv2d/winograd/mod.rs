@@ -8,16 +8,17 @@
 mod tiles;
 mod transform;
 
+use rayon::prelude::*;
 use std::ops::Range;
 
 use super::{
     super::{
         gemm::{Target, multiply},
-        lines::{Deinterleave, Interleave, LINE, Line},
+        lines::{Deinterleave, Interleave, LINE},
         math::dispatch,
         number::Number,
-        output::fill_one,
-        planes::{Cut, fill_blocks},
+        planes::{Cut, fill_in_rounds},
+        scratch::Scratch,
     },
     geometry::Geometry,
 };
@@ -27,6 +28,9 @@ use transform::{IN, KERNEL, OUT};
 /// Products per tile: the values at these points determine its outputs.
 const POINTS: usize = IN * IN;
 
+/// Below so many tiles, transforming the kernels takes longer than it saves.
+const TILES_MIN: usize = 16;
+
 /// Tiles of the input per block.
 const TILES: usize = 128;
 
@@ -34,14 +38,18 @@ const TILES: usize = 128;
 /// kernels take 0.6 MB and the products of a block 1.2 MB, within the second-level cache.
 const CHANNELS: usize = 64;
 
-/// Values of transformed inputs that are held at a time (32 MiB).
-const HELD: usize = 8 * 1024 * 1024;
+/// Values of transformed inputs that are held at a time for each thread (6 MiB), or somewhat
+/// more: enough for each to have several blocks of the output.
+const HELD: usize = 3 * 512 * 1024;
 
 /// Whether [`conv2d`] can compute this convolution, and faster than a plain matrix product.
 pub(super) fn suits(geometry: &Geometry) -> bool {
     let [height, width] = geometry.output;
     let tiles = geometry.batch * height.div_ceil(OUT) * width.div_ceil(OUT);
-    geometry.kernel == [KERNEL; 2] && geometry.stride == 1 && tiles >= 16
+    geometry.kernel == [KERNEL; 2]
+        && geometry.stride == 1
+        && tiles >= TILES_MIN
+        && geometry.c_in >= LINE
 }
 
 pub(super) fn conv2d<T: Number>(
@@ -53,32 +61,26 @@ pub(super) fn conv2d<T: Number>(
     let winograd = Winograd::new(geometry);
     let slab = winograd.input.len();
     let chunks = geometry.c_in.div_ceil(CHANNELS);
-    let per_round = (HELD / (slab * chunks)).max(1);
-    fill_blocks(
+    let per_round = (HELD * rayon::current_num_threads()).div_ceil(slab * chunks);
+    fill_in_rounds(
         winograd.cut,
         per_round,
         |parts| {
-            fill_one(parts.len() * chunks * slab, slab, |task, slab| {
-                let part = parts.start + task / chunks;
-                winograd.transform_input(x, part, task % chunks, slab);
-            })
+            let mut inputs = Scratch::new(parts.len() * chunks * slab);
+            let slabs = inputs.par_chunks_exact_mut(slab).enumerate();
+            slabs.for_each(|(i, slab)| {
+                let (part, chunk) = (parts.start + i / chunks, i % chunks);
+                winograd.transform_input(x, part, chunk, slab);
+            });
+            inputs
         },
-        |inputs: &Vec<f32>, block, bands, scratch: &mut Scratch| {
+        |inputs, block, bands| {
             let first = block[0] % per_round * chunks * slab;
             let inputs = &inputs[first..][..chunks * slab];
-            winograd.products(inputs, weights, block, scratch);
-            winograd.transform_output(bias, block, scratch, bands);
+            let products = winograd.products(inputs, weights, block);
+            winograd.transform_output(&products, bias, block, bands);
         },
     )
-}
-
-/// Buffers of a task, kept from block to block.
-#[derive(Default)]
-struct Scratch {
-    rows: Vec<f32>,
-    lines: Vec<Line>,
-    kernels: Vec<f32>,
-    products: Vec<f32>,
 }
 
 struct Winograd<'a> {
@@ -133,8 +135,11 @@ impl<'a> Winograd<'a> {
         } = *self.geometry;
         let rows = self.rows(part);
         let line_width = self.across * OUT + IN - OUT;
+        let lines = (rows.len() * OUT + IN - OUT) * line_width;
+        let mut pixels = Scratch::new(lines * LINE);
         // what is around the picture stays zero
-        let mut pixels = vec![[0.0; LINE]; (rows.len() * OUT + IN - OUT) * line_width];
+        pixels.fill(0.0);
+        let pixels = pixels.as_chunks_mut().0;
         let mut buffer = Vec::new();
         let channels = chunk * CHANNELS..c_in.min((chunk + 1) * CHANNELS);
         for channel in channels.clone().step_by(LINE) {
@@ -175,17 +180,17 @@ impl<'a> Winograd<'a> {
         weights: &[T],
         inputs: Range<usize>,
         outputs: Range<usize>,
-        scratch: &mut Scratch,
+        kernels: &mut [f32],
     ) {
         const TAPS: usize = KERNEL * KERNEL;
         let c_in = self.geometry.c_in;
-        scratch.kernels.resize(self.kernels.len(), 0.0);
-        scratch.lines.resize(inputs.len() * TAPS, [0.0; LINE]);
-        let lines = &mut scratch.lines[..inputs.len() * TAPS];
+        let mut lines = Scratch::new(inputs.len() * TAPS * LINE);
+        let lines = lines.as_chunks_mut().0;
+        let mut buffer = Vec::new();
         for output in outputs.clone().step_by(LINE) {
             let count = LINE.min(outputs.end - output);
             let source = &weights[(output * c_in + inputs.start) * TAPS..];
-            let rows = T::rows(source, c_in * TAPS, count, lines.len(), &mut scratch.rows);
+            let rows = T::rows(source, c_in * TAPS, count, lines.len(), &mut buffer);
             dispatch(Interleave {
                 rows: rows.data,
                 stride: rows.stride,
@@ -196,7 +201,7 @@ impl<'a> Winograd<'a> {
                 kernels: lines.as_chunks().0,
                 stack: self.kernels,
                 place: output - outputs.start,
-                output: &mut scratch.kernels,
+                output: &mut *kernels,
             });
         }
     }
@@ -207,46 +212,45 @@ impl<'a> Winograd<'a> {
         inputs: &[f32],
         weights: &[T],
         [part, channel_part]: [usize; 2],
-        scratch: &mut Scratch,
-    ) {
+    ) -> Scratch {
         let tiles = self.cut.pictures(part).len() * self.rows(part).len() * self.across;
         let outputs = self.cut.channels(channel_part);
-        scratch.products.resize(self.products.len(), 0.0);
+        let mut products = Scratch::new(self.products.len());
+        let mut kernels = Scratch::new(self.kernels.len());
         for (chunk, input) in inputs.chunks(self.input.len()).enumerate() {
             let first = chunk * CHANNELS;
             let channels = first..self.geometry.c_in.min(first + CHANNELS);
             let count = channels.len();
-            self.transform_kernels(weights, channels, outputs.clone(), scratch);
+            self.transform_kernels(weights, channels, outputs.clone(), &mut kernels);
             for point in 0..POINTS {
-                let input = self.input.matrix(input, point, tiles, count);
-                let kernels = self
-                    .kernels
-                    .matrix(&scratch.kernels, point, count, outputs.len());
+                let left = self.input.matrix(input, point, tiles, count);
+                let right = self.kernels.matrix(&kernels, point, count, outputs.len());
                 let target = Target {
-                    data: &mut scratch.products[point * self.products.stride()..],
+                    data: &mut products[point * self.products.stride()..],
                     stride: self.products.columns,
                     accumulate: chunk > 0,
                 };
-                multiply(target, input, kernels, 1.0);
+                multiply(target, left, right, 1.0);
             }
         }
+        products
     }
 
     /// Writes the bands of a block.
     fn transform_output<T: Number>(
         &self,
+        products: &[f32],
         bias: &[f32],
         [part, channel_part]: [usize; 2],
-        scratch: &mut Scratch,
         bands: &mut [&mut [T]],
     ) {
         let width = self.geometry.output[1];
         let outputs = self.cut.channels(channel_part);
         let rows = self.rows(part).len();
         let line_width = self.across * OUT;
-        scratch.lines.resize(OUT * line_width, [0.0; LINE]);
-        let lines = &mut scratch.lines[..OUT * line_width];
-        scratch.rows.resize(LINE * width, 0.0);
+        let mut lines = Scratch::new(OUT * line_width * LINE);
+        let lines = lines.as_chunks_mut().0;
+        let mut values = Scratch::new(LINE * width);
         for first in (0..outputs.len()).step_by(LINE) {
             let count = LINE.min(outputs.len() - first);
             let mut bias_line = [0.0; LINE];
@@ -254,7 +258,7 @@ impl<'a> Winograd<'a> {
             for (i, bands) in bands.chunks_mut(outputs.len()).enumerate() {
                 for row in 0..rows {
                     dispatch(Output {
-                        products: &scratch.products,
+                        products,
                         stack: self.products,
                         place: (i * rows + row) * self.across * self.products.columns + first,
                         bias: &bias_line,
@@ -265,7 +269,7 @@ impl<'a> Winograd<'a> {
                         if row * width >= bands[0].len() {
                             break;
                         }
-                        let values = &mut scratch.rows[..count * width];
+                        let values = &mut values[..count * width];
                         dispatch(Deinterleave {
                             lines,
                             rows: &mut *values,

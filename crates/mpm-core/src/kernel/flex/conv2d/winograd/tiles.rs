@@ -1,7 +1,6 @@
 //! Vectorised transforms of tiles, which lie as lines of channels.
 
 use pulp::{Simd, WithSimd};
-use std::array;
 
 use super::{
     super::super::{
@@ -73,16 +72,16 @@ impl WithSimd for Input<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let (stride, columns) = (self.stack.stride(), self.stack.columns);
         for tile in 0..(self.width - (IN - OUT)) / OUT {
-            let rows: [&[Line; IN]; IN] = array::from_fn(|row| {
-                let row = &self.pixels[row * self.width + tile * OUT..];
-                row.first_chunk().expect("a row ends with a whole tile")
-            });
+            let pixels = &self.pixels[tile * OUT..][..(IN - 1) * self.width + IN];
             let place = self.place + tile * columns;
             for part in 0..LINE / S::F32_LANES {
                 let mut x = [[simd.splat_f32s(0.0); IN]; IN];
                 for column in 0..IN {
-                    let pixels = rows.map(|row| S::as_simd_f32s(&row[column]).0[part]);
-                    let changed = transform::input(simd, pixels);
+                    let mut old = [simd.splat_f32s(0.0); IN];
+                    for row in 0..IN {
+                        old[row] = S::as_simd_f32s(&pixels[row * self.width + column]).0[part];
+                    }
+                    let changed = transform::input(simd, old);
                     for row in 0..IN {
                         x[row][column] = changed[row];
                     }
@@ -120,10 +119,11 @@ impl WithSimd for Kernels<'_> {
             for part in 0..LINE / S::F32_LANES {
                 let mut x = [[simd.splat_f32s(0.0); KERNEL]; IN];
                 for column in 0..KERNEL {
-                    let taps = array::from_fn(|row| {
-                        S::as_simd_f32s(&kernel[row * KERNEL + column]).0[part]
-                    });
-                    let changed = transform::kernel(simd, taps);
+                    let mut old = [simd.splat_f32s(0.0); KERNEL];
+                    for row in 0..KERNEL {
+                        old[row] = S::as_simd_f32s(&kernel[row * KERNEL + column]).0[part];
+                    }
+                    let changed = transform::kernel(simd, old);
                     for row in 0..IN {
                         x[row][column] = changed[row];
                     }
@@ -163,11 +163,12 @@ impl WithSimd for Output<'_> {
             for part in 0..LINE / S::F32_LANES {
                 let mut x = [[simd.splat_f32s(0.0); IN]; OUT];
                 for column in 0..IN {
-                    let products = array::from_fn(|row| {
+                    let mut old = [simd.splat_f32s(0.0); IN];
+                    for row in 0..IN {
                         let start = (row * IN + column) * stride + place;
-                        S::as_simd_f32s(&self.products[start..][..LINE]).0[part]
-                    });
-                    let changed = transform::output(simd, products);
+                        old[row] = S::as_simd_f32s(&self.products[start..][..LINE]).0[part];
+                    }
+                    let changed = transform::output(simd, old);
                     for row in 0..OUT {
                         x[row][column] = changed[row];
                     }
