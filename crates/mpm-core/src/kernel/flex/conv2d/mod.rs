@@ -82,7 +82,11 @@ pub(super) fn conv2d_weight_backward<T: Number>(
         return composed::conv2d_weight_backward::<Flex>(x, grad, weight_dims, options);
     }
     let (x, grad) = (dense(x), dense(grad));
-    let weight_grad = backward::weights::<T>(elements(&x), elements(&grad), &geometry);
+    let (x, grad) = (elements::<T>(&x), elements::<T>(&grad));
+    let weight_grad = winograd::suits(&geometry)
+        .then(|| winograd::weights(x, grad, &geometry))
+        .flatten()
+        .unwrap_or_else(|| backward::weights(x, grad, &geometry));
     tensor(weight_grad, Shape::new(weight_dims))
 }
 
