@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Times this workspace and PyTorch on the same shapes, and prints the ratios.
 
-    pip install torch
+    pip install torch diffusers
     python benches/compare_torch.py            # runs the criterion suites first
     python benches/compare_torch.py --no-run   # takes their last results
 
 Both run in f32 on the CPU with the same number of threads. The models are written in
 plain PyTorch with its own operations (`layer_norm`, `gelu`, `scaled_dot_product_attention`),
 run eagerly, and skip what ours skip: in the last layer of BEiT-3 only the queries are
-computed. Weights are random; nothing is downloaded.
+computed. Stable Diffusion's are those of diffusers. Weights are random; nothing is
+downloaded.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -254,8 +256,51 @@ def cpm_bee_read(batch: int, length: int, start: int) -> Callable[[], Tensor]:
     return lambda: layer.forward(x, cache_, start)
 
 
+# Stable Diffusion 2.1
+
+
+def diffusers_model(name: str, **config: object) -> nn.Module:
+    """A model of random weights; diffusers is only needed for its cases."""
+    try:
+        import diffusers
+    except ModuleNotFoundError:
+        sys.exit("the cases of Stable Diffusion need diffusers: pip install diffusers")
+    return getattr(diffusers, name)(**config).eval()
+
+
+def sd21_unet() -> Callable[[], Tensor]:
+    unet = diffusers_model(
+        "UNet2DConditionModel",
+        sample_size=64,
+        block_out_channels=(320, 640, 1280, 1280),
+        cross_attention_dim=1024,
+        attention_head_dim=(5, 10, 20, 20),
+        use_linear_projection=True,
+    )
+    sample, states = torch.randn(2, 4, 64, 64), torch.randn(2, 77, 1024)
+    return lambda: unet(sample, 500, states).sample
+
+
+def sd_vae_decode() -> Callable[[], Tensor]:
+    vae = diffusers_model(
+        "AutoencoderKL",
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=4,
+    )
+    latents = torch.randn(1, 4, 64, 64)
+    return lambda: vae.decode(latents).sample
+
+
 def cases() -> list[Case]:
     rows = [
+        Case("SD 2.1 UNet, 64 x 64, batch 2", "paint", "sd21-unet-64x64-b2/flex", sd21_unet),
+        Case("SD autoencoder, decode to 512 x 512", "paint", "sd-vae-decode-512/flex",
+             sd_vae_decode),
+    ]
+    rows += [
         Case("BEiT-3 large, 224 px, 64 queries", "beit3", "beit3-large-224-q64/flex", beit3_large)
     ]
     for batch in (1, 3):
@@ -351,10 +396,27 @@ def torch_median(case: Case, threads: int, seconds: float) -> float:
     """In milliseconds, after a warm-up."""
     work = case.prepare()
     with torch.inference_mode():
+        start = time.monotonic()
         for _ in range(3):
             work()
+            if time.monotonic() - start > seconds:
+                break
         timer = benchmark.Timer("work()", globals={"work": work}, num_threads=threads)
-        return timer.blocked_autorange(min_run_time=seconds).median * 1e3
+        median = timer.blocked_autorange(min_run_time=seconds).median * 1e3
+    report_peak_memory(case)
+    return median
+
+
+def report_peak_memory(case: Case) -> None:
+    """Prints the most memory that was held since the last call, as our suite `paint` does."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+    if peak and case.suite == "paint":
+        print(f"{case.name}: peak memory {int(peak[1]) // 1000} MB", file=sys.stderr)
 
 
 # Reporting

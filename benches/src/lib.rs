@@ -1,6 +1,11 @@
 //! What the suites in `benches/` share: the choice of a backend, and timing that
 //! waits for the device.
 
+#![allow(
+    clippy::print_stderr,
+    reason = "figures that criterion does not take are for who runs the suite"
+)]
+
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use criterion::Criterion;
 use mpm_core::{
@@ -73,4 +78,17 @@ pub fn finish<B: Backend, T>(device: &B::Device, work: impl FnOnce() -> T) -> T 
 /// Numbers drawn from N(0, 1).
 pub fn random<B: Backend, const D: usize>(shape: [usize; D], device: &B::Device) -> Tensor<B, D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Prints the most memory that the process has held since the last call, where the system
+/// tells (Linux).
+pub fn peak_memory(what: &str) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes: Option<u64> = line.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+    if let Some(kilobytes) = kilobytes {
+        eprintln!("{what}: peak memory {} MB", kilobytes / 1000);
+    }
+    // Forgets the peak; a system that refuses shows too much next time, never too little.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
