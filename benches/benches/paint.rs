@@ -16,12 +16,7 @@ use std::{hint::black_box, ops::ControlFlow, path::Path};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use mpm_benches::{Suite, finish, peak_memory, random, run};
-use mpm_core::{
-    MpmBackend,
-    backend::BackendKind,
-    model_folder::CONFIG_FILE,
-    weights::LoadOptions,
-};
+use mpm_core::{MpmBackend, backend::BackendKind, model_folder::CONFIG_FILE, weights::LoadOptions};
 use mpm_diffusion::{unet::UNetConfig, vae::VaeConfig};
 use viscpm_paint::{PaintModel, PaintRequest};
 
@@ -121,7 +116,11 @@ fn picture<B: MpmBackend>(criterion: &mut Criterion, backend: BackendKind, devic
     let mut group = criterion.benchmark_group("paint-picture");
     group.sample_size(SAMPLES);
     for prompt in ["strawberry", "草莓"] {
-        let name = if prompt.is_ascii() { "english" } else { "chinese" };
+        let name = if prompt.is_ascii() {
+            "english"
+        } else {
+            "chinese"
+        };
         group.bench_function(BenchmarkId::new(backend.name(), name), |b| {
             b.iter(|| {
                 let states = model.text_encoder.encode_pair(prompt, "");

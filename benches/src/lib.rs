@@ -85,7 +85,8 @@ pub fn random<B: Backend, const D: usize>(shape: [usize; D], device: &B::Device)
 pub fn peak_memory(what: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: Option<u64> = line.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+    let kilobytes: Option<u64> =
+        line.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
     if let Some(kilobytes) = kilobytes {
         eprintln!("{what}: peak memory {} MB", kilobytes / 1000);
     }

@@ -1,0 +1,168 @@
+//! What the UNet does beyond the reference's cases: odd sizes, wrong input, configurations.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use burn::{
+    backend::Flex,
+    tensor::{Distribution, Tensor},
+};
+use mpm_core::weights::module_keys;
+use mpm_diffusion::{
+    DiffusionError, LatentDiffusion,
+    unet::{PerLevel, UNet2DConditionModel, UNetConfig},
+};
+
+type B = Flex;
+
+/// Rows of a batch are computed by the same operations, which may sum in another order.
+const ROUNDING: f32 = 1e-4;
+
+fn small() -> UNetConfig {
+    UNetConfig {
+        block_out_channels: vec![16, 16, 16],
+        norm_num_groups: 4,
+        cross_attention_dim: 8,
+        attention_head_dim: PerLevel::Same(2),
+        down_block_types: UNetConfig::stable_diffusion_2_1().down_block_types[1..].to_vec(),
+        up_block_types: UNetConfig::stable_diffusion_2_1().up_block_types[..3].to_vec(),
+        layers_per_block: 1,
+        ..UNetConfig::tiny()
+    }
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
+    let normal = Distribution::Normal(0.0, 1.0);
+    Tensor::random(shape, normal, &Default::default())
+}
+
+fn model() -> UNet2DConditionModel<B> {
+    small().init(&Default::default()).unwrap()
+}
+
+fn difference(a: Tensor<B, 4>, b: Tensor<B, 4>) -> f32 {
+    (a - b).abs().max().into_scalar()
+}
+
+#[test]
+fn sizes_that_cannot_be_halved_come_out_whole() {
+    let unet = model();
+    let text = unet.read_text(random([1, 3, 8])).unwrap();
+    for size in [[5, 7], [1, 1], [9, 4], [8, 8]] {
+        let sample = random([1, 4, size[0], size[1]]);
+        let output = unet.forward(sample, &[10.0], &text).unwrap();
+        assert_eq!(output.dims(), [1, 4, size[0], size[1]]);
+    }
+}
+
+#[test]
+fn rows_of_a_batch_do_not_see_each_other() {
+    let unet = model();
+    let states = random([2, 3, 8]);
+    let sample = random([2, 4, 8, 8]);
+    let times = [900.0, 3.5];
+    let text = unet.read_text(states.clone()).unwrap();
+    let both = unet.forward(sample.clone(), &times, &text).unwrap();
+    for row in 0..2 {
+        let text = text.clone().narrow(row, 1);
+        let sample = sample.clone().narrow(0, row, 1);
+        let alone = unet.forward(sample, &times[row..=row], &text).unwrap();
+        assert!(difference(alone, both.clone().narrow(0, row, 1)) < ROUNDING);
+    }
+}
+
+#[test]
+fn a_text_is_repeated_for_each_of_its_pictures() {
+    let unet = model();
+    let states = random([2, 3, 8]);
+    let sample = random([1, 4, 8, 8]).repeat_dim(0, 4);
+    let text = unet.read_text(states).unwrap();
+    assert_eq!(text.clone().repeat(2).batch(), 4);
+    let output = unet.forward(sample, &[500.0], &text.repeat(2)).unwrap();
+    let row = |i| output.clone().narrow(0, i, 1);
+    assert!(difference(row(0), row(1)) < ROUNDING);
+    assert!(difference(row(2), row(3)) < ROUNDING);
+    assert!(difference(row(0), row(2)) > ROUNDING);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let unet = model();
+    let text = unet.read_text(random([1, 3, 8])).unwrap();
+    let refused = |result: Result<Tensor<B, 4>, DiffusionError>, what: &str| {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(what), "{message}");
+    };
+    refused(unet.forward(random([1, 3, 8, 8]), &[1.0], &text), "sample");
+    refused(unet.forward(random([1, 4, 0, 8]), &[1.0], &text), "sample");
+    refused(unet.forward(random([2, 4, 8, 8]), &[1.0], &text), "text");
+    refused(unet.forward(random([1, 4, 8, 8]), &[], &text), "timesteps");
+    assert!(unet.read_text(random([1, 3, 9])).is_err());
+    assert!(unet.read_text(random([1, 0, 8])).is_err());
+    let diffusion = LatentDiffusion::<B>::new(&small(), 6, &Default::default()).unwrap();
+    assert!(diffusion.read_text(random([1, 3, 7])).is_err());
+}
+
+#[test]
+fn configurations_that_describe_no_model_are_refused() {
+    let refused = |change: fn(&mut UNetConfig), what: &str| {
+        let mut config = small();
+        change(&mut config);
+        let message = config
+            .init::<B>(&Default::default())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(what), "{message}");
+    };
+    refused(|c| c.block_out_channels = Vec::new(), "block_out_channels");
+    refused(|c| c.block_out_channels[1] = 18, "norm_num_groups");
+    refused(
+        |c| c.attention_head_dim = PerLevel::Same(0),
+        "attention heads",
+    );
+    refused(
+        |c| c.attention_head_dim = PerLevel::Each(vec![2]),
+        "attention heads",
+    );
+    refused(|c| c.layers_per_block = 0, "layers_per_block");
+    refused(|c| c.act_fn = "gelu".into(), "act_fn");
+    refused(|c| c.dual_cross_attention = true, "dual_cross_attention");
+    refused(|c| c.freq_shift = 8, "freq_shift");
+    refused(|c| c.up_block_types.clear(), "up_block_types");
+}
+
+/// The configuration of the hub, whose heads are given as `attention_head_dim`.
+#[test]
+fn presets_have_the_parameters_of_stable_diffusion() {
+    let count = |config: UNetConfig| -> usize {
+        let unet = config.init::<B>(&Default::default()).unwrap();
+        let shapes = module_keys(&unet).into_values();
+        shapes.map(|shape| shape.iter().product::<usize>()).sum()
+    };
+    assert_eq!(count(UNetConfig::stable_diffusion_2_1()), 865_910_724);
+    assert_eq!(count(UNetConfig::stable_diffusion_1_5()), 859_520_964);
+}
+
+#[test]
+fn half_precision_stays_close() {
+    let device = Default::default();
+    let unet = model();
+    let (sample, states) = (random([1, 4, 8, 8]), random([1, 3, 8]));
+    let text = unet.read_text(states.clone()).unwrap();
+    let exact = unet.forward(sample.clone(), &[100.0], &text).unwrap();
+    let half = burn::tensor::DType::F16;
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("unet.safetensors");
+    let keys = mpm_core::weights::KeyMap::new();
+    let precision = mpm_core::weights::Precision::Cast(half);
+    mpm_core::weights::save(&unet, &path, &keys, precision).unwrap();
+    let file = mpm_core::weights::WeightFile::open(&path).unwrap();
+    let options = mpm_core::weights::LoadOptions::default();
+    let unet: UNet2DConditionModel<B> =
+        mpm_core::weights::load(small().init(&device).unwrap(), &file, &options).unwrap();
+    let text = unet.read_text(states.cast(half)).unwrap();
+    let output = unet.forward(sample.cast(half), &[100.0], &text).unwrap();
+    assert_eq!(output.dtype(), half);
+    let scale: f32 = exact.clone().abs().max().into_scalar();
+    let error = difference(output.cast(burn::tensor::DType::F32), exact);
+    // Weights and activations of 11 bits, through some twenty layers.
+    assert!(error < 0.02 * scale, "{error} of {scale}");
+}
