@@ -30,7 +30,7 @@ pub struct Export {
 
     /// Where to write the model and its judge, with weights in f16.
     #[arg(long, default_value = "models/viscpm-paint-emoji")]
-    out: PathBuf,
+    to: PathBuf,
 }
 
 pub struct ExportTask {
@@ -43,14 +43,14 @@ impl BackendTask for ExportTask {
     type Output = Result<(), BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        let Export { run, out } = self.options;
+        let Export { run, to } = self.options;
         let as_stored = LoadOptions::default();
         let model = PaintModel::<B>::open(StageName::Painter.folder(&run), &device, &as_stored)?;
-        model.save(&out, DType::F16)?;
+        model.save(&to, DType::F16)?;
         let things = self.recipe.things(self.set)?;
         let file = WeightFile::open(StageName::Judge.folder(&run).join(WEIGHTS_FILE))?;
         let judge = load(Judge::<B>::new(things.len(), &device), &file, &as_stored)?;
         let half = Precision::Cast(DType::F16);
-        Ok(save(&judge, out.join(JUDGE_FILE), &KeyMap::new(), half)?)
+        Ok(save(&judge, to.join(JUDGE_FILE), &KeyMap::new(), half)?)
     }
 }

@@ -1,0 +1,119 @@
+//! All stages of a tiny recipe, one after the other, as a user runs them.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+
+/// The repository, where the emoji set and the chat model lie.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The shipped recipe, with a few steps of little work.
+fn recipe() -> Value {
+    let shipped = include_str!("../recipe.json");
+    let mut recipe: Value = serde_json::from_str(shipped).unwrap();
+    recipe["emoji"] = json!(3);
+    recipe["versions"] = json!(1);
+    recipe["vae"]["block_out_channels"] = json!([4, 4, 4]);
+    recipe["vae"]["norm_num_groups"] = json!(2);
+    let unet = &mut recipe["unet"];
+    unet["block_out_channels"] = json!([8, 8, 8]);
+    unet["norm_num_groups"] = json!(2);
+    unet["cross_attention_dim"] = json!(8);
+    unet["attention_head_dim"] = json!([1, 2, 2]);
+    for stage in ["autoencoder", "painter", "judge"] {
+        recipe[stage]["steps"] = json!(2);
+        recipe[stage]["batch"] = json!(3);
+        recipe[stage]["parts"] = json!(2);
+        recipe[stage]["warmup"] = json!(1);
+    }
+    let sizes = json!([{ "size": 32, "steps": 1 }, { "size": 64, "steps": 1 }]);
+    recipe["autoencoder_resolutions"] = sizes.clone();
+    recipe["painter_resolutions"] = sizes;
+    recipe["defaults"]["steps"] = json!(2);
+    recipe
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_train-emoji-paint"))
+        .current_dir(ROOT)
+        .args(arguments)
+        .args(["--recipe", folder.join("recipe.json").to_str().unwrap()])
+        .output()
+        .unwrap()
+}
+
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn all_stages_run_and_the_model_is_evaluated() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    fs::write(folder.join("recipe.json"), recipe().to_string()).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (trained, shipped) = (path("run"), path("model"));
+
+    let early = run(folder, &["train", "painter", "--run", &trained]);
+    let error = String::from_utf8_lossy(&early.stderr);
+    assert!(error.contains("train the autoencoder first"), "{error}");
+
+    for stage in ["autoencoder", "painter", "judge"] {
+        succeeds(folder, &["train", stage, "--run", &trained]);
+    }
+    // Finished stages stay as they are.
+    let weights = folder.join("run/painter/model.safetensors");
+    let before = fs::read(&weights).unwrap();
+    succeeds(folder, &["train", "painter", "--run", &trained]);
+    assert_eq!(fs::read(&weights).unwrap(), before);
+
+    succeeds(folder, &["export", "--run", &trained, "--to", &shipped]);
+    let judge = path("model/judge.safetensors");
+    let sheet = path("sheet.png");
+    let table = succeeds(
+        folder,
+        &[
+            "evaluate",
+            "--model",
+            &shipped,
+            "--judge",
+            &judge,
+            "--sheet",
+            &sheet,
+            "--sheet-things",
+            "5",
+            "--every",
+            "4",
+        ],
+    );
+    for row in ["drawn", "decoded", "en", "zh", "no prompt"] {
+        assert!(table.lines().any(|line| line.starts_with(row)), "{table}");
+    }
+    let sheet = image::open(sheet).unwrap();
+    // Five pictures in each of two rows, two pixels around each.
+    assert_eq!((sheet.width(), sheet.height()), (5 * 66 + 2, 2 * 66 + 2));
+}
+
+#[test]
+fn steps_that_contradict_the_sizes_are_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut recipe = recipe();
+    recipe["painter"]["steps"] = json!(3);
+    fs::write(scratch.path().join("recipe.json"), recipe.to_string()).unwrap();
+    let output = run(scratch.path(), &["train", "judge"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("`painter_resolutions` has 2"), "{error}");
+}
