@@ -5,7 +5,9 @@ use burn::{
     backend::Flex,
     tensor::{Distribution, Tensor},
 };
-use mpm_diffusion::vae::{AutoencoderKl, Tiling, VaeConfig};
+use mpm_core::weights::{KeyMap, LoadOptions, Precision, WeightFile, load, save};
+use mpm_diffusion::vae::{AutoencoderKl, Tiling, VaeConfig, checkpoint_keys};
+use safetensors::{SafeTensors, tensor::TensorView};
 
 type B = Flex;
 
@@ -155,4 +157,79 @@ fn what_does_not_fit_is_refused() {
         |c| c.up_block_types = vec!["UpDecoderBlock2D".into()],
         "up_block_types",
     );
+}
+
+/// The name that latent diffusion's authors give a parameter, by the table of
+/// `checkpoint_keys` read backwards, for a decoder of two levels.
+fn original_name(name: &str) -> String {
+    let replaced = [
+        ("encoder.down_blocks.", "encoder.down."),
+        ("decoder.up_blocks.0.", "decoder.up.1."),
+        ("decoder.up_blocks.1.", "decoder.up.0."),
+        (".downsamplers.0.", ".downsample."),
+        (".upsamplers.0.", ".upsample."),
+        ("mid_block.resnets.0.", "mid.block_1."),
+        ("mid_block.resnets.1.", "mid.block_2."),
+        (".resnets.", ".block."),
+        ("mid_block.attentions.0.group_norm", "mid.attn_1.norm"),
+        ("mid_block.attentions.0.to_q", "mid.attn_1.q"),
+        ("mid_block.attentions.0.to_k", "mid.attn_1.k"),
+        ("mid_block.attentions.0.to_v", "mid.attn_1.v"),
+        ("mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out"),
+        ("conv_shortcut", "nin_shortcut"),
+        ("conv_norm_out", "norm_out"),
+    ];
+    replaced
+        .iter()
+        .fold(name.to_owned(), |name, (from, to)| name.replace(from, to))
+}
+
+/// A whole checkpoint of Stable Diffusion: the autoencoder is one branch, and its attention
+/// consists of 1 x 1 convolutions.
+#[test]
+fn the_names_of_latent_diffusion_are_read() {
+    let config = VaeConfig {
+        block_out_channels: vec![8, 16],
+        ..small()
+    };
+    let vae: AutoencoderKl<B> = config.init(&Default::default()).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let (plain, whole) = (
+        scratch.path().join("plain.safetensors"),
+        scratch.path().join("whole.safetensors"),
+    );
+    save(&vae, &plain, &KeyMap::new(), Precision::AsStored).unwrap();
+    let bytes = std::fs::read(&plain).unwrap();
+    let stored = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = stored
+        .tensors()
+        .into_iter()
+        .map(|(name, tensor)| {
+            let mut shape = tensor.shape().to_vec();
+            if name.contains("attentions") && shape.len() == 2 {
+                shape.extend([1, 1]);
+            }
+            let view = TensorView::new(tensor.dtype(), shape, tensor.data()).unwrap();
+            (format!("first_stage_model.{}", original_name(&name)), view)
+        })
+        .collect();
+    let other = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+    tensors.push(("model.diffusion_model.out.0.bias".to_owned(), other.clone()));
+    tensors.push(("betas".to_owned(), other));
+    safetensors::serialize_to_file(tensors, None, &whole).unwrap();
+
+    let file = WeightFile::open(&whole).unwrap();
+    let options = LoadOptions {
+        keys: checkpoint_keys(&file),
+        ..LoadOptions::default()
+    };
+    let loaded = load(
+        config.init::<B>(&Default::default()).unwrap(),
+        &file,
+        &options,
+    );
+    let pixels = random([1, 3, 8, 8]);
+    let moments = |vae: &AutoencoderKl<B>| vae.encode(pixels.clone()).unwrap().mean;
+    let (found, expected) = (moments(&loaded.unwrap()), moments(&vae));
+    assert_eq!(largest(found - expected), 0.0);
 }

@@ -60,8 +60,9 @@ impl fmt::Debug for LoadOptions {
 ///
 /// Names and shapes are compared before anything is read; parameters that are
 /// not initialised yet are never initialised in vain. Linear weights are
-/// transposed and norms renamed from PyTorch's conventions to Burn's; a scalar
-/// fills a vector of one element.
+/// transposed and norms renamed from PyTorch's conventions to Burn's. Dimensions
+/// of size 1 at the end of a shape do not count: a scalar fills a vector of one
+/// element, a 1 × 1 convolution a linear layer.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys;
@@ -72,11 +73,11 @@ pub fn load<B: Backend, M: Module<B>>(
     options: &LoadOptions,
 ) -> Result<M, WeightsError> {
     let plan = plan(&module_keys(&module), file, &options.keys)?;
-    let total = plan.values().map(|tensor| tensor.byte_len()).sum();
+    let total = plan.values().map(|(tensor, _)| tensor.byte_len()).sum();
     let done = Rc::new(std::cell::Cell::new(0));
     let snapshots = plan
         .into_iter()
-        .map(|(path, tensor)| {
+        .map(|(path, (tensor, shape))| {
             let tensor = tensor.clone();
             let stored = burn_dtype(tensor.dtype()).ok_or_else(|| WeightsError::Tensor {
                 path: file.path().to_path_buf(),
@@ -86,7 +87,7 @@ pub fn load<B: Backend, M: Module<B>>(
             let dtype = options.precision.resolve(stored);
             let progress = options.progress.clone();
             let done = done.clone();
-            let shape = Shape::from(burn_shape(tensor.shape()));
+            let shape = Shape::from(shape);
             let data_shape = shape.clone();
             let read = move || {
                 let mut data = tensor.read();
@@ -129,12 +130,12 @@ pub fn module_keys<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, Vec
     lister.keys
 }
 
-/// Pairs every parameter with its tensor, or says what does not fit.
+/// Pairs every parameter with its tensor and its shape, or says what does not fit.
 fn plan<'a>(
     expected: &BTreeMap<String, Vec<usize>>,
     file: &'a WeightFile,
     keys: &KeyMap,
-) -> Result<BTreeMap<String, &'a StoredTensor>, WeightsError> {
+) -> Result<BTreeMap<String, (&'a StoredTensor, Vec<usize>)>, WeightsError> {
     let mut report = KeyReport::default();
     let mut plan = BTreeMap::new();
     for (key, tensor) in file.tensors() {
@@ -143,15 +144,14 @@ fn plan<'a>(
         };
         match expected.get(&path) {
             None => report.unused.push(key.clone()),
-            Some(shape) if *shape != burn_shape(tensor.shape()) => {
-                report
-                    .misshapen
-                    .push((key.clone(), shape.clone(), tensor.shape().to_vec()));
-                plan.insert(path, tensor);
-            }
-            Some(_) => {
-                report.matching += 1;
-                plan.insert(path, tensor);
+            Some(shape) => {
+                if fits(shape, tensor.shape()) {
+                    report.matching += 1;
+                } else {
+                    let found = tensor.shape().to_vec();
+                    report.misshapen.push((key.clone(), shape.clone(), found));
+                }
+                plan.insert(path, (tensor, shape.clone()));
             }
         }
     }
@@ -169,13 +169,14 @@ fn plan<'a>(
     })
 }
 
-/// The shape of the parameter that a stored tensor fills: Burn has no scalars, so those of a file
-/// become vectors of one element.
-fn burn_shape(stored: &[usize]) -> Vec<usize> {
-    match stored {
-        [] => vec![1],
-        shape => shape.to_vec(),
-    }
+/// Whether a stored tensor has the values that a parameter needs, in their order.
+fn fits(expected: &[usize], stored: &[usize]) -> bool {
+    without_last_ones(expected) == without_last_ones(stored)
+}
+
+fn without_last_ones(shape: &[usize]) -> &[usize] {
+    let kept = shape.iter().rposition(|&dim| dim != 1);
+    &shape[..kept.map_or(0, |last| last + 1)]
 }
 
 fn failed_path(error: &ApplyError) -> &str {
