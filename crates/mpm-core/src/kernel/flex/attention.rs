@@ -16,12 +16,12 @@ use super::{
     output::fill_one,
 };
 
-/// Queries per tile.
-pub(super) const QUERIES: usize = 128;
+/// Queries per tile: keys and values are brought into the order of the products anew for each
+/// tile, so more of them are better, as long as their scores fit.
+const QUERIES: usize = 384;
 
-/// Keys per tile: with 128 queries the scores take 256 KiB, within the
-/// second-level cache.
-const KEYS: usize = 512;
+/// Keys per tile: with 384 queries the scores take 384 KiB, within the second-level cache.
+const KEYS: usize = 256;
 
 /// Up to this many queries per tile the products are computed row by row: packing
 /// keys for a blocked product would cost more than it saves.

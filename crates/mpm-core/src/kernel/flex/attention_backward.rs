@@ -12,13 +12,16 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 use super::{
-    attention::{Exponentials, QUERIES, Scale, inverse_or_zero},
+    attention::{Exponentials, Scale, inverse_or_zero},
     gemm::{Matrix, Target, multiply},
     heads::{Additions, Heads, padded},
     math::{dispatch, dots, zip},
     number::{Number, Rows, tensor},
 };
 use crate::kernel::AttentionGrads;
+
+/// Queries whose scores with all keys are held at a time.
+const QUERIES: usize = 128;
 
 /// Parts into which the heads of all batches are split while a bias that they
 /// share gets its gradient. Fixed, so that sums do not depend on the number of
