@@ -35,6 +35,11 @@ pub(super) trait Number: Element + Pod {
         None
     }
 
+    /// The slice itself where it is f32.
+    fn as_f32_mut(_target: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
+
     /// The slice itself where it is f16.
     fn as_f16(_source: &[Self]) -> Option<&[f16]> {
         None
@@ -71,6 +76,10 @@ impl Number for f32 {
 
     fn as_f32(source: &[Self]) -> Option<&[f32]> {
         Some(source)
+    }
+
+    fn as_f32_mut(target: &mut [Self]) -> Option<&mut [f32]> {
+        Some(target)
     }
 
     fn rows<'a>(

@@ -19,47 +19,80 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Computes blocks in two passes through the first-level cache, and merges them (Chan,
-    /// Golub and LeVeque 1979): nothing cancels where the mean is large beside the variance.
+    /// Sums up blocks by their distances from the mean of the blocks before, or at first from
+    /// an element, and merges them (Chan, Golub and LeVeque 1979): nothing cancels where the
+    /// mean is large beside the variance.
     pub fn of<T: Number>(group: &[T], epsilon: f64) -> Self {
         let mut buffer = [0.0; BLOCK];
-        let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
+        let (mut count, mut squares) = (0.0, 0.0);
+        let mut mean: f64 = group[0].elem();
         for block in group.chunks(BLOCK) {
-            let x = &mut buffer[..block.len()];
-            T::widen(block, x);
-            let (block_mean, block_squares) = dispatch(BlockMoments(x));
+            let x = match T::as_f32(block) {
+                Some(x) => x,
+                None => {
+                    let x = &mut buffer[..block.len()];
+                    T::widen(block, x);
+                    x
+                }
+            };
+            let centre = mean as f32;
+            let [sum, sum_of_squares] = dispatch(Distances { x, centre });
             let size = block.len() as f64;
-            let distance = f64::from(block_mean) - mean;
+            let distance = f64::from(sum) / size;
+            let block_squares = f64::from(sum_of_squares) - distance * distance * size;
+            let distance = distance + f64::from(centre) - mean;
             let share = size / (count + size);
-            squares += f64::from(block_squares) + distance * distance * count * share;
+            squares += block_squares + distance * distance * count * share;
             mean += distance * share;
             count += size;
         }
+        let variance = (squares / count).max(0.0);
         Self {
             mean: mean as f32,
-            inverse: (squares / count + epsilon).sqrt().recip() as f32,
+            inverse: (variance + epsilon).sqrt().recip() as f32,
         }
     }
 }
 
-/// The mean of a block and the sum of the squared distances from it.
-struct BlockMoments<'a>(&'a mut [f32]);
+/// The sums of the distances of a block from a centre, and of their squares.
+struct Distances<'a> {
+    x: &'a [f32],
+    centre: f32,
+}
 
-impl WithSimd for BlockMoments<'_> {
-    type Output = (f32, f32);
+impl WithSimd for Distances<'_> {
+    type Output = [f32; 2];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> (f32, f32) {
-        let mean = sum(simd, self.0) / self.0.len() as f32;
-        let centre = simd.splat_f32s(mean);
-        map(
-            simd,
-            self.0,
-            #[inline(always)]
-            |x| simd.sub_f32s(x, centre),
-        );
-        let [[squares]] = dots::<S, 1, 1, 4>(simd, [self.0], [self.0]);
-        (mean, squares)
+    fn with_simd<S: Simd>(self, simd: S) -> [f32; 2] {
+        /// Independent sums, which hide the latency of the additions.
+        const UNROLL: usize = 4;
+
+        let centre = simd.splat_f32s(self.centre);
+        let (vectors, rest) = S::as_simd_f32s(self.x);
+        let (blocks, left) = vectors.as_chunks::<UNROLL>();
+        let mut sums = [simd.splat_f32s(0.0); UNROLL];
+        let mut squares = sums;
+        for block in blocks {
+            for i in 0..UNROLL {
+                let distance = simd.sub_f32s(block[i], centre);
+                sums[i] = simd.add_f32s(sums[i], distance);
+                squares[i] = simd.mul_add_e_f32s(distance, distance, squares[i]);
+            }
+        }
+        for &x in left {
+            let distance = simd.sub_f32s(x, centre);
+            sums[0] = simd.add_f32s(sums[0], distance);
+            squares[0] = simd.mul_add_e_f32s(distance, distance, squares[0]);
+        }
+        let [sum, square] = [sums, squares].map(|sums| {
+            let [a, b, c, d] = sums;
+            simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
+        });
+        rest.iter().fold([sum, square], |[sum, square], x| {
+            let distance = x - self.centre;
+            [sum + distance, square + distance * distance]
+        })
     }
 }
 
@@ -74,9 +107,10 @@ pub(super) struct Channel {
     pub activation: Activation,
 }
 
-/// Normalises a block of a channel and applies weight, bias and activation.
+/// Normalises elements of a channel and applies weight, bias and activation.
 pub(super) struct Forward<'a> {
-    pub x: &'a mut [f32],
+    pub x: &'a [f32],
+    pub output: &'a mut [f32],
     pub channel: Channel,
 }
 
@@ -89,17 +123,19 @@ impl WithSimd for Forward<'_> {
         let scale = simd.splat_f32s(self.channel.inverse * self.channel.weight);
         let bias = simd.splat_f32s(self.channel.bias);
         match self.channel.activation {
-            Activation::Identity => map(
+            Activation::Identity => zip(
                 simd,
+                self.output,
                 self.x,
                 #[inline(always)]
-                |x| simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, bias),
+                |_, x| simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, bias),
             ),
-            Activation::Silu => map(
+            Activation::Silu => zip(
                 simd,
+                self.output,
                 self.x,
                 #[inline(always)]
-                |x| {
+                |_, x| {
                     let x = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, bias);
                     simd.mul_f32s(x, sigmoid(simd, x))
                 },

@@ -122,29 +122,25 @@ impl Norm {
     }
 
     /// The channels of a group `x`, which is the `group`-th of the batch.
-    fn channels<T: Number>(&self, group: usize, x: &[T]) -> Vec<Channel> {
+    fn channels<T: Number>(&self, group: usize, x: &[T]) -> impl Iterator<Item = Channel> {
         let Moments { mean, inverse } = Moments::of(x, self.options.epsilon);
         let count = self.size / self.area;
         let first = group % self.options.groups * count;
-        let channels = (first..first + count).map(|channel| Channel {
+        (first..first + count).map(move |channel| Channel {
             mean,
             inverse,
             weight: self.weights[channel],
             bias: self.biases[channel],
             activation: self.options.activation,
-        });
-        channels.collect()
+        })
     }
 
     fn forward<T: Number>(&self, group: usize, x: &[T], output: &mut [T]) {
-        let mut buffer = [0.0; BLOCK];
         let places = x.chunks(self.area).zip(output.chunks_mut(self.area));
-        for (channel, (x, output)) in self.channels(group, x).into_iter().zip(places) {
-            for (x, output) in x.chunks(BLOCK).zip(output.chunks_mut(BLOCK)) {
-                let wide = &mut buffer[..x.len()];
-                T::widen(x, wide);
-                dispatch(Forward { x: wide, channel });
-                T::narrow(wide, output);
+        for (channel, (x, output)) in self.channels(group, x).zip(places) {
+            match (T::as_f32(x), T::as_f32_mut(output)) {
+                (Some(x), Some(output)) => dispatch(Forward { x, output, channel }),
+                _ => forward_in_blocks(channel, x, output),
             }
         }
     }
@@ -157,7 +153,7 @@ impl Norm {
         grad: &[T],
         output: &mut [T],
     ) -> Vec<Sums> {
-        let channels = self.channels(group, x);
+        let channels: Vec<_> = self.channels(group, x).collect();
         let mut buffers = [[0.0; BLOCK]; 2];
         let inputs = x.chunks(self.area).zip(grad.chunks(self.area));
         let mut sums = Vec::with_capacity(channels.len());
@@ -196,6 +192,20 @@ impl Norm {
             }
         }
         sums
+    }
+}
+
+fn forward_in_blocks<T: Number>(channel: Channel, x: &[T], output: &mut [T]) {
+    let mut buffers = [[0.0; BLOCK]; 2];
+    for (x, target) in x.chunks(BLOCK).zip(output.chunks_mut(BLOCK)) {
+        let [wide, output] = buffers.each_mut().map(|buffer| &mut buffer[..x.len()]);
+        T::widen(x, wide);
+        dispatch(Forward {
+            x: wide,
+            output: &mut *output,
+            channel,
+        });
+        T::narrow(output, target);
     }
 }
 
