@@ -101,6 +101,47 @@ def linear(rows: int, d_in: int, d_out: int) -> Callable[[], Tensor]:
     return lambda: F.linear(x, weight)
 
 
+def silu() -> Callable[[], Tensor]:
+    x = torch.randn(4096, 4096)
+    return lambda: F.silu(x)
+
+
+def group_norm_silu(batch: int, channels: int, side: int) -> Callable[[], Tensor]:
+    x = torch.randn(batch, channels, side, side)
+    weight, bias = torch.randn(channels), torch.randn(channels)
+    return lambda: F.silu(F.group_norm(x, 32, weight, bias))
+
+
+def picture_attention(
+    batch: int, heads: int, len_q: int, len_k: int, width: int
+) -> Callable[[], Tensor]:
+    lengths = (len_q, len_k, len_k)
+    query, key, value = (torch.randn(batch, n, heads, width).transpose(1, 2) for n in lengths)
+    return lambda: F.scaled_dot_product_attention(query, key, value)
+
+
+def conv2d(
+    batch: int, c_in: int, c_out: int, side: int, kernel: int, stride: int
+) -> Callable[[], Tensor]:
+    x, weight = torch.randn(batch, c_in, side, side), torch.randn(c_out, c_in, kernel, kernel)
+    return lambda: F.conv2d(x, weight, stride=stride, padding=kernel // 2)
+
+
+def conv2d_training(batch: int, channels: int, side: int) -> Callable[[], None]:
+    pictures = (batch, channels, side, side)
+    x = torch.randn(pictures, requires_grad=True)
+    weight = torch.randn(channels, channels, 3, 3, requires_grad=True)
+    grad = torch.randn(pictures)
+
+    def step() -> None:
+        x.grad = weight.grad = None
+        # the other cases need no gradients
+        with torch.inference_mode(False), torch.enable_grad():
+            (F.conv2d(x, weight, padding=1) * grad).sum().backward()
+
+    return step
+
+
 # BEiT-3 large
 
 
@@ -350,6 +391,65 @@ def cases() -> list[Case]:
                 "kernels",
                 f"linear-f32-{count}x{d_in}x{d_out}/fused",
                 lambda shape=shape: linear(*shape),
+            )
+        )
+    rows.append(Case("SiLU, 4096 x 4096", "kernels", "silu-4096x4096/fused", silu))
+    for shape in ((2, 320, 64), (2, 1280, 16), (1, 256, 256), (32, 64, 16)):
+        batch, channels, side = shape
+        rows.append(
+            Case(
+                f"group norm and SiLU, {batch} x {channels} x {side} x {side}",
+                "kernels",
+                f"group-norm-silu-{batch}x{channels}x{side}/fused",
+                lambda shape=shape: group_norm_silu(*shape),
+            )
+        )
+    for shape in (
+        (2, 5, 4096, 4096, 64),
+        (2, 10, 1024, 1024, 64),
+        (2, 20, 256, 256, 64),
+        (2, 5, 4096, 77, 64),
+        (1, 1, 4096, 4096, 512),
+    ):
+        batch, heads, q, k, width = shape
+        rows.append(
+            Case(
+                f"attention, {batch} x {heads} heads x {width}, {q} x {k} (PyTorch: SDPA)",
+                "kernels",
+                f"attention-picture-{batch}x{heads}-{q}x{k}-d{width}/fused",
+                lambda shape=shape: picture_attention(*shape),
+            )
+        )
+    for shape in (
+        (2, 320, 320, 64, 3, 1),
+        (2, 960, 320, 64, 3, 1),
+        (2, 640, 640, 32, 3, 1),
+        (2, 1280, 1280, 16, 3, 1),
+        (2, 1280, 1280, 8, 3, 1),
+        (2, 320, 320, 64, 3, 2),
+        (2, 960, 320, 64, 1, 1),
+        (1, 512, 512, 64, 3, 1),
+        (1, 256, 256, 256, 3, 1),
+        (32, 64, 64, 16, 3, 1),
+    ):
+        batch, c_in, c_out, side, kernel, stride = shape
+        rows.append(
+            Case(
+                f"conv2d {kernel} x {kernel}, stride {stride}, "
+                f"{batch} x {c_in} x {side} x {side} to {c_out}",
+                "kernels",
+                f"conv2d-{batch}x{c_in}x{side}-to-{c_out}-k{kernel}-s{stride}/fused",
+                lambda shape=shape: conv2d(*shape),
+            )
+        )
+    for shape in ((32, 64, 16), (32, 128, 8)):
+        batch, channels, side = shape
+        rows.append(
+            Case(
+                f"conv2d 3 x 3 and its gradients, {batch} x {channels} x {side} x {side}",
+                "kernels",
+                f"conv2d-training-{batch}x{channels}x{side}/fused",
+                lambda shape=shape: conv2d_training(*shape),
             )
         )
     return rows

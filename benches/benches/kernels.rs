@@ -13,7 +13,7 @@ use burn::{
         DType, Tensor, activation,
         backend::{AutodiffBackend, Backend},
         module,
-        ops::AttentionModuleOptions,
+        ops::{AttentionModuleOptions, ConvOptions},
     },
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -115,6 +115,34 @@ fn attention(c: &mut Criterion) {
     }
 }
 
+/// Attention of a UNet of Stable Diffusion: to its own pixels at the three resolutions and to a
+/// text; and in the VAE. Batch, heads, queries, keys, width of a head.
+const PICTURE_ATTENTION: [[usize; 5]; 5] = [
+    [2, 5, 4096, 4096, 64],
+    [2, 10, 1024, 1024, 64],
+    [2, 20, 256, 256, 64],
+    [2, 5, 4096, 77, 64],
+    [1, 1, 4096, 4096, 512],
+];
+
+fn picture_attention(c: &mut Criterion) {
+    for [batch, heads, len_q, len_k, width] in PICTURE_ATTENTION {
+        let name = format!("attention-picture-{batch}x{heads}-{len_q}x{len_k}-d{width}");
+        let mut group = c.benchmark_group(name);
+        let scale = (width as f64).sqrt().recip();
+        // as they come out of a projection
+        let heads = |len| random::<Flex, 4>([batch, len, heads, width]).swap_dims(1, 2);
+        let (query, key, value) = (heads(len_q), heads(len_k), heads(len_k));
+        group.bench_function("fused", |b| {
+            b.iter(|| {
+                let query = black_box(query.clone());
+                kernel::attention(query, key.clone(), value.clone(), None, None, scale)
+            });
+        });
+        group.finish();
+    }
+}
+
 fn composed<B: Backend>(
     query: Tensor<B, 4>,
     key: Tensor<B, 4>,
@@ -190,5 +218,126 @@ fn linear(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, elementwise, attention, training, linear);
+/// Batch, channels and side of the pictures: in a UNet of Stable Diffusion, at its largest and
+/// at a middle resolution, in its VAE, and in a UNet small enough to train on a CPU.
+const PICTURES: [[usize; 3]; 4] = [[2, 320, 64], [2, 1280, 16], [1, 256, 256], [32, 64, 16]];
+
+fn group_norm(c: &mut Criterion) {
+    /// As many as Stable Diffusion has.
+    const GROUPS: usize = 32;
+
+    for [batch, channels, side] in PICTURES {
+        let mut group = c.benchmark_group(format!("group-norm-silu-{batch}x{channels}x{side}"));
+        let x = random::<Flex, 4>([batch, channels, side, side]);
+        let weight = random::<Flex, 1>([channels]);
+        let bias = random::<Flex, 1>([channels]);
+        group.bench_function("fused", |b| {
+            b.iter(|| {
+                let (weight, bias) = (weight.clone(), bias.clone());
+                kernel::group_norm_silu(black_box(x.clone()), weight, bias, GROUPS, 1e-5)
+            });
+        });
+        group.bench_function("burn", |b| {
+            b.iter(|| {
+                let elements = channels / GROUPS * side * side;
+                let x = black_box(x.clone()).reshape([batch, GROUPS, elements]);
+                let centred = x.clone() - x.mean_dim(2);
+                let variance = centred.clone().square().mean_dim(2);
+                let normal = centred / variance.add_scalar(1e-5).sqrt();
+                let normal = normal.reshape([batch, channels, side, side]);
+                let weight = weight.clone().reshape([1, channels, 1, 1]);
+                let bias = bias.clone().reshape([1, channels, 1, 1]);
+                activation::silu(normal * weight + bias)
+            });
+        });
+        group.finish();
+    }
+
+    let mut group = c.benchmark_group("silu-4096x4096");
+    let x = random::<Flex, 2>([4096, 4096]);
+    group.bench_function("fused", |b| b.iter(|| kernel::silu(black_box(x.clone()))));
+    group.bench_function("burn", |b| {
+        b.iter(|| activation::silu(black_box(x.clone())))
+    });
+    group.finish();
+}
+
+/// Batch, channels of the input and of the output, side of the input, kernel, stride: in the
+/// same networks as [`PICTURES`].
+const CONVOLUTIONS: [[usize; 6]; 10] = [
+    [2, 320, 320, 64, 3, 1],
+    [2, 960, 320, 64, 3, 1],
+    [2, 640, 640, 32, 3, 1],
+    [2, 1280, 1280, 16, 3, 1],
+    [2, 1280, 1280, 8, 3, 1],
+    [2, 320, 320, 64, 3, 2],
+    [2, 960, 320, 64, 1, 1],
+    [1, 512, 512, 64, 3, 1],
+    [1, 256, 256, 256, 3, 1],
+    [32, 64, 64, 16, 3, 1],
+];
+
+fn conv2d(c: &mut Criterion) {
+    for [batch, c_in, c_out, side, kernel_size, stride] in CONVOLUTIONS {
+        let name = format!("conv2d-{batch}x{c_in}x{side}-to-{c_out}-k{kernel_size}-s{stride}");
+        let mut group = c.benchmark_group(name);
+        let padding = kernel_size / 2;
+        let x = random::<Flex, 4>([batch, c_in, side, side]);
+        let weight = random::<Flex, 4>([c_out, c_in, kernel_size, kernel_size]);
+        group.bench_function("fused", |b| {
+            b.iter(|| {
+                let x = black_box(x.clone());
+                kernel::conv2d(x, weight.clone(), None, stride, padding)
+            });
+        });
+        group.bench_function("burn", |b| {
+            b.iter(|| {
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+                module::conv2d(black_box(x.clone()), weight.clone(), None, options)
+            });
+        });
+        group.finish();
+    }
+}
+
+/// The forward and the backward pass of a convolution of the small UNets: batch, channels,
+/// side.
+fn conv2d_training(c: &mut Criterion) {
+    for [batch, channels, side] in [[32, 64, 16], [32, 128, 8]] {
+        let mut group = c.benchmark_group(format!("conv2d-training-{batch}x{channels}x{side}"));
+        let pictures = [batch, channels, side, side];
+        let x = random::<Flex, 4>(pictures);
+        let weight = random::<Flex, 4>([channels, channels, 3, 3]);
+        let grad = random::<Flex, 4>(pictures);
+        let leaf =
+            |x: &Tensor<Flex, 4>| Tensor::<Training, 4>::from_inner(x.clone()).require_grad();
+        let grad = Tensor::<Training, 4>::from_inner(grad);
+        group.bench_function("fused", |b| {
+            b.iter(|| {
+                let output = kernel::conv2d(leaf(&x), leaf(&weight), None, 1, 1);
+                (output * grad.clone()).sum().backward()
+            });
+        });
+        group.bench_function("burn", |b| {
+            b.iter(|| {
+                let options = ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
+                let output = module::conv2d(leaf(&x), leaf(&weight), None, options);
+                (output * grad.clone()).sum().backward()
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(
+    benches,
+    elementwise,
+    group_norm,
+    attention,
+    picture_attention,
+    training,
+    linear,
+    conv2d,
+    conv2d_training
+);
 criterion_main!(benches);

@@ -20,6 +20,10 @@ const HELD: usize = 128 * 1024;
 /// Blocks per thread: channels of the output are split where there are fewer.
 const BLOCKS: usize = 2;
 
+/// Channels of the output per block, at least, if they are split: fewer would not be worth the
+/// columns, which each block makes for itself.
+const CHANNELS: usize = 96;
+
 pub(super) fn conv2d<T: Number>(
     x: &[T],
     weights: &[T],
@@ -72,7 +76,8 @@ fn cut(geometry: &Geometry) -> Cut {
     let shape = [geometry.batch, geometry.c_out, height, width];
     let cut = Cut::new(shape, 1, PIXELS);
     let wanted = BLOCKS * rayon::current_num_threads();
-    let channel_parts = wanted.div_ceil(cut.parts()).min(geometry.c_out);
+    let most = (geometry.c_out / CHANNELS).max(1);
+    let channel_parts = wanted.div_ceil(cut.parts()).min(most);
     Cut {
         channels_per_part: geometry.c_out.div_ceil(channel_parts),
         ..cut

@@ -108,7 +108,7 @@ fn to_points<N: Number, T: Transform<SIDE, IN>, const SIDE: usize>(
     let mut points = Scratch::new(tiling.cut.parts() * chunks * stack.len());
     let slabs = points.par_chunks_exact_mut(stack.len()).enumerate();
     slabs.for_each(|(i, slab)| {
-        tiling.to_points::<N, T, SIDE>(source, [i / chunks, i % chunks], stack, slab);
+        tiling.write_points::<N, T, SIDE>(source, [i / chunks, i % chunks], stack, slab);
     });
     points
 }

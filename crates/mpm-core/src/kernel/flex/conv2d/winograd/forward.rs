@@ -61,7 +61,7 @@ pub(in super::super) fn conv2d<T: Number>(
             let slabs = inputs.par_chunks_exact_mut(slab).enumerate();
             slabs.for_each(|(i, slab)| {
                 let place = [parts.start + i / chunks, i % chunks];
-                tiling.to_points::<T, Input, IN>(&source, place, winograd.input, slab);
+                tiling.write_points::<T, Input, IN>(&source, place, winograd.input, slab);
             });
             inputs
         },

@@ -35,6 +35,10 @@ impl<T: Transform<SIDE, IN>, const SIDE: usize> WithSimd for ToPoints<'_, T, SID
     type Output = ();
 
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "loops over constants are unrolled, and keep the tile in registers"
+    )]
     fn with_simd<S: Simd>(self, simd: S) {
         let Place {
             tiles,
@@ -85,6 +89,10 @@ impl<T: Transform<IN, SIDE>, const SIDE: usize> WithSimd for FromPoints<'_, T, S
     type Output = ();
 
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "loops over constants are unrolled, and keep the tile in registers"
+    )]
     fn with_simd<S: Simd>(self, simd: S) {
         let Place {
             tiles,

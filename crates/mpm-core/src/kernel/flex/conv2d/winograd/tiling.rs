@@ -87,7 +87,7 @@ impl Tiling {
 
     /// Writes the values at the points of a part's tiles, which are squares of `SIDE` pixels
     /// every [`OUT`] pixels, for one chunk of [`CHANNELS`] channels.
-    pub fn to_points<N: Number, T: Transform<SIDE, IN>, const SIDE: usize>(
+    pub fn write_points<N: Number, T: Transform<SIDE, IN>, const SIDE: usize>(
         &self,
         source: &Source<'_, N>,
         [part, chunk]: [usize; 2],
