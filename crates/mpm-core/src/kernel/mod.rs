@@ -6,6 +6,7 @@
 //! it. Model code calls the functions of this module, which take [`Tensor`]s of
 //! any rank and never see a primitive.
 
+mod activation;
 mod attention;
 mod autodiff;
 mod composed;
@@ -17,6 +18,7 @@ mod group_norm;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
+pub use activation::{gated_gelu, gelu, silu};
 pub use attention::{AttentionGrads, attention};
 pub use conv2d::{Conv2dOptions, conv2d};
 pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
@@ -34,7 +36,7 @@ use std::ops::Range;
 /// enough for a backend of your own. [`Autodiff`](burn::backend::Autodiff) over
 /// any `MpmBackend` is one too, and differentiates by the `_backward` methods.
 pub trait MpmBackend: Backend {
-    /// Exact (erf) GELU of a `[rows, width]` tensor, see [`gelu`].
+    /// Exact (erf) GELU of a `[rows, width]` tensor, see [`gelu()`].
     fn gelu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gelu::<Self>(x)
     }
@@ -44,7 +46,7 @@ pub trait MpmBackend: Backend {
         composed::gelu_backward::<Self>(x, grad)
     }
 
-    /// SiLU of a `[rows, width]` tensor, see [`silu`].
+    /// SiLU of a `[rows, width]` tensor, see [`silu()`].
     fn silu_2d(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::silu::<Self>(x)
     }
@@ -54,7 +56,7 @@ pub trait MpmBackend: Backend {
         composed::silu_backward::<Self>(x, grad)
     }
 
-    /// `gelu(gate) * value` of two `[rows, width]` tensors, see [`gated_gelu`].
+    /// `gelu(gate) * value` of two `[rows, width]` tensors, see [`gated_gelu()`].
     fn gated_gelu_2d(gate: FloatTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::gated_gelu::<Self>(gate, value)
     }
@@ -194,40 +196,6 @@ pub trait MpmBackend: Backend {
     ) -> AttentionGrads<FloatTensor<Self>> {
         composed::attention_backward::<Self>(query, key, value, bias, hidden, scale, grad)
     }
-}
-
-/// Exact GELU, `x · Φ(x)` with the error function.
-///
-/// Burn's own `gelu` differentiates by the tanh approximation; this one's
-/// gradient is exact, as PyTorch's is.
-///
-/// # Shapes
-/// - input, output: `[..., width]`
-pub fn gelu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    let dims = x.dims();
-    from_rows(B::gelu_2d(into_rows(x)), dims)
-}
-
-/// SiLU, `x · sigmoid(x)`.
-///
-/// # Shapes
-/// - input, output: `[..., width]`
-pub fn silu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    let dims = x.dims();
-    from_rows(B::silu_2d(into_rows(x)), dims)
-}
-
-/// The activation of a gated feed-forward layer: `gelu(gate) · value`.
-///
-/// # Shapes
-/// - gate, value, output: `[..., width]`
-pub fn gated_gelu<B: MpmBackend, const D: usize>(
-    gate: Tensor<B, D>,
-    value: Tensor<B, D>,
-) -> Tensor<B, D> {
-    let dims = gate.dims();
-    let output = B::gated_gelu_2d(into_rows(gate), into_rows(value));
-    from_rows(output, dims)
 }
 
 /// Root-mean-square norm without bias: `x / √(mean(x²) + ε) · weight`.

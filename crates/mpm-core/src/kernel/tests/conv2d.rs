@@ -11,18 +11,19 @@ use crate::kernel::{Conv2dOptions, MpmBackend, composed, conv2d};
 /// Outputs of order 1 by Winograd's method, or summed up in another order.
 const SUMS: f32 = 2e-5;
 
-/// batch, c_in, height, width, c_out, kernel, stride, padding. Kernels of 3 × 3 with a stride
-/// of 1 go Winograd's way if there are enough pixels: some shapes are a little more than a
-/// block of 128 tiles or of 64 channels. The rest are matrix products, with as little more
-/// than a block of 256 pixels or of 512 KiB of columns.
-const SHAPES: [[usize; 8]; 16] = [
+/// batch, c_in, height, width, c_out, kernel, stride, padding. From 16 channels and tiles of
+/// 4 × 4 pixels on, kernels of 3 × 3 with a stride of 1 go Winograd's way: some shapes are a
+/// little more than a part of 128 tiles or of 64 channels. The rest are matrix products, with
+/// as little more than a part of 256 pixels or of 512 KiB of columns.
+const SHAPES: [[usize; 8]; 17] = [
     [1, 16, 16, 16, 16, 3, 1, 1],
-    [2, 5, 33, 18, 7, 3, 1, 1],
+    [2, 20, 33, 18, 7, 3, 1, 1],
     [3, 70, 21, 10, 67, 3, 1, 0],
     [11, 64, 16, 16, 64, 3, 1, 1],
     [2, 130, 36, 33, 80, 3, 1, 1],
-    [1, 6, 7, 600, 4, 3, 1, 2],
-    [1, 3, 40, 33, 5, 3, 1, 3],
+    [1, 16, 7, 530, 18, 3, 1, 2],
+    [1, 17, 20, 33, 5, 3, 1, 3],
+    [1, 15, 20, 33, 5, 3, 1, 1],
     [1, 1, 1, 1, 1, 1, 1, 0],
     [1, 1, 2, 3, 1, 3, 1, 1],
     [2, 7, 5, 6, 9, 3, 1, 1],

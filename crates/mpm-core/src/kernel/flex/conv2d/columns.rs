@@ -42,14 +42,17 @@ impl Pixels<'_> {
         let taps = geometry.taps();
         let mut buffer = Vec::new();
         let per_picture = self.rows.len() * width;
+        let seen = self.seen();
         let mut rows = values.chunks_exact_mut(len);
         for channel in channels {
             let mut rows: Vec<_> = rows.by_ref().take(taps).collect();
             for (i, picture) in self.pictures.clone().enumerate() {
                 let plane = &x[(picture * geometry.c_in + channel) * area..][..area];
-                let plane = T::rows(plane, area, 1, area, &mut buffer).data;
+                let plane = &plane[seen.start * geometry.input[1]..seen.end * geometry.input[1]];
+                let plane = T::rows(plane, plane.len(), 1, plane.len(), &mut buffer).data;
                 for (tap, row) in rows.iter_mut().enumerate() {
-                    self.tap(plane, tap, &mut row[i * per_picture..][..per_picture]);
+                    let row = &mut row[i * per_picture..][..per_picture];
+                    self.tap(plane, seen.clone(), tap, row);
                 }
             }
         }
@@ -59,10 +62,24 @@ impl Pixels<'_> {
         }
     }
 
-    /// What one tap of the kernel sees of a channel of a picture.
-    fn tap(&self, plane: &[f32], tap: usize, output: &mut [f32]) {
+    /// The rows of the input that the kernel sees.
+    fn seen(&self) -> Range<usize> {
         let Geometry {
-            input: [height, width],
+            input: [height, _],
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *self.geometry;
+        let end = (self.rows.end - 1) * stride + kernel[0];
+        let end = end.saturating_sub(padding).min(height);
+        (self.rows.start * stride).saturating_sub(padding).min(end)..end
+    }
+
+    /// What one tap of the kernel sees of a channel of a picture, some rows of which are given.
+    fn tap(&self, plane: &[f32], seen: Range<usize>, tap: usize, output: &mut [f32]) {
+        let Geometry {
+            input: [_, width],
             kernel,
             stride,
             padding,
@@ -76,11 +93,11 @@ impl Pixels<'_> {
         for (y, output) in self.rows.clone().zip(rows) {
             let end = end.min(output.len());
             let row = (y * stride + down).checked_sub(padding);
-            let Some(row) = row.filter(|&row| row < height && start < end) else {
+            let Some(row) = row.filter(|row| seen.contains(row) && start < end) else {
                 output.fill(0.0);
                 continue;
             };
-            let source = &plane[row * width + start * stride + right - padding..];
+            let source = &plane[(row - seen.start) * width + start * stride + right - padding..];
             output[..start].fill(0.0);
             output[end..].fill(0.0);
             let output = &mut output[start..end];

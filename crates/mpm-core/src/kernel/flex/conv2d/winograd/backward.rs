@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::{
     super::{
         super::{
-            gemm::multiply,
+            gemm::{Matrix, multiply},
             lines::{Deinterleave, LINE},
             math::dispatch,
             number::Number,
@@ -16,10 +16,10 @@ use super::{
         geometry::Geometry,
     },
     CHANNELS,
-    lines::{FromPoints, Place},
     stack::Stack,
+    tiles::{FromPoints, Place},
     tiling::{Source, Tiling},
-    transform::{IN, Input, KERNEL, KernelGrad, OUT, OutputGrad, Transform},
+    transform::{IN, Input, KERNEL, KernelGrad, OUT, OutputGrad, POINTS, Transform},
 };
 
 /// Values of transformed inputs and gradients that are held at most (256 MiB).
@@ -47,42 +47,27 @@ pub(in super::super) fn weights<T: Number>(
         size: geometry.output,
         padding: 0,
     };
-    let values = [&x, &grad].map(|source| {
-        let stack = Stack::new(tiling.most_tiles(), source.channels.min(CHANNELS));
-        let chunks = source.channels.div_ceil(CHANNELS);
-        (stack, chunks, tiling.cut.parts() * chunks * stack.len())
-    });
-    let [(_, inputs, x_len), (_, outputs, grad_len)] = values;
+    let (x, grad) = (Side::new(&tiling, x), Side::new(&tiling, grad));
     let kernels = Stack::new(CHANNELS.min(geometry.c_out), CHANNELS.min(geometry.c_in));
-    if x_len + grad_len + inputs * outputs * kernels.len() > HELD {
+    let blocks = x.chunks * grad.chunks;
+    if x.len() + grad.len() + blocks * kernels.len() > HELD {
         return None;
     }
-    let x_points = to_points::<T, Input, IN>(&tiling, &x, values[0].0);
-    let grad_points = to_points::<T, OutputGrad, OUT>(&tiling, &grad, values[1].0);
-
-    let channels = |chunk: usize, all: usize| CHANNELS.min(all - chunk * CHANNELS);
-    let mut products = Scratch::new(inputs * outputs * kernels.len());
-    // points of a block of channels are apart by a line that nobody writes
-    let matrices = products.par_chunks_exact_mut(kernels.stride()).enumerate();
-    let points = kernels.len() / kernels.stride();
-    matrices.for_each(|(i, target)| {
-        let (block, point) = (i / points, i % points);
-        let (input, output) = (block % inputs, block / inputs);
-        let (rows, columns) = (
-            channels(output, geometry.c_out),
-            channels(input, geometry.c_in),
-        );
+    let x_points = x.to_points::<Input, IN>();
+    let grad_points = grad.to_points::<OutputGrad, OUT>();
+    let mut products = Scratch::new(blocks * kernels.len());
+    let targets = products.par_chunks_exact_mut(kernels.stride()).enumerate();
+    targets.for_each(|(i, target)| {
+        let (block, point) = (i / POINTS, i % POINTS);
+        let (output, input) = (block / x.chunks, block % x.chunks);
         for part in 0..tiling.cut.parts() {
-            let tiles = tiling.tiles(part);
-            let left = &grad_points[(part * outputs + output) * values[1].0.len()..];
-            let left = values[1].0.matrix(left, point, tiles, rows);
-            let right = &x_points[(part * inputs + input) * values[0].0.len()..];
-            let right = values[0].0.matrix(right, point, tiles, columns);
-            let target = kernels.target(&mut *target, part > 0);
-            multiply(target, left.transposed(), right, 1.0);
+            let left = grad
+                .matrix(&grad_points, [part, output], point)
+                .transposed();
+            let right = x.matrix(&x_points, [part, input], point);
+            multiply(kernels.target(target, part > 0), left, right, 1.0);
         }
     });
-
     let cut = Cut {
         pictures: 1,
         channels: geometry.c_out,
@@ -93,24 +78,53 @@ pub(in super::super) fn weights<T: Number>(
         channels_per_part: CHANNELS,
     };
     Some(fill_blocks(cut, |[input, output], bands| {
-        let points = &products[(output * inputs + input) * kernels.len()..][..kernels.len()];
+        let points = &products[(output * x.chunks + input) * kernels.len()..][..kernels.len()];
         write_kernels(points, kernels, cut.rows(input).len(), bands);
     }))
 }
 
-/// The values at the points of all tiles, part by part and chunk by chunk of channels.
-fn to_points<N: Number, T: Transform<SIDE, IN>, const SIDE: usize>(
-    tiling: &Tiling,
-    source: &Source<'_, N>,
+/// The input, or the gradient of the output.
+struct Side<'a, T> {
+    source: Source<'a, T>,
+    tiling: &'a Tiling,
+    /// Values at the points: tiles × channels, for each chunk of channels of each part.
     stack: Stack,
-) -> Scratch {
-    let chunks = source.channels.div_ceil(CHANNELS);
-    let mut points = Scratch::new(tiling.cut.parts() * chunks * stack.len());
-    let slabs = points.par_chunks_exact_mut(stack.len()).enumerate();
-    slabs.for_each(|(i, slab)| {
-        tiling.write_points::<N, T, SIDE>(source, [i / chunks, i % chunks], stack, slab);
-    });
-    points
+    chunks: usize,
+}
+
+impl<'a, T: Number> Side<'a, T> {
+    fn new(tiling: &'a Tiling, source: Source<'a, T>) -> Self {
+        Self {
+            tiling,
+            stack: Stack::new(tiling.most_tiles(), source.channels.min(CHANNELS)),
+            chunks: source.channels.div_ceil(CHANNELS),
+            source,
+        }
+    }
+
+    /// The number of values of all parts.
+    fn len(&self) -> usize {
+        self.tiling.cut.parts() * self.chunks * self.stack.len()
+    }
+
+    fn to_points<M: Transform<SIDE, IN>, const SIDE: usize>(&self) -> Scratch {
+        let mut points = Scratch::new(self.len());
+        let slabs = points.par_chunks_exact_mut(self.stack.len()).enumerate();
+        slabs.for_each(|(i, slab)| {
+            let place = [i / self.chunks, i % self.chunks];
+            self.tiling
+                .write_points::<T, M, SIDE>(&self.source, place, self.stack, slab);
+        });
+        points
+    }
+
+    /// The values at one point: tiles × channels.
+    fn matrix<'p>(&self, points: &'p [f32], [part, chunk]: [usize; 2], point: usize) -> Matrix<'p> {
+        let slab = &points[(part * self.chunks + chunk) * self.stack.len()..];
+        let channels = CHANNELS.min(self.source.channels - chunk * CHANNELS);
+        self.stack
+            .matrix(slab, point, self.tiling.tiles(part), channels)
+    }
 }
 
 /// Writes kernels: a band of so many inputs for each output.

@@ -16,8 +16,8 @@ use super::{
         geometry::Geometry,
     },
     CHANNELS,
-    lines::{FromPoints, Place, ToPoints},
     stack::Stack,
+    tiles::{FromPoints, Place, ToPoints},
     tiling::{Source, Tiling},
     transform::{IN, Input, KERNEL, Kernel, OUT, Output, POINTS},
 };

@@ -8,8 +8,8 @@
 
 mod backward;
 mod forward;
-mod lines;
 mod stack;
+mod tiles;
 mod tiling;
 mod transform;
 

@@ -14,8 +14,8 @@ use super::{
         geometry::Geometry,
     },
     CHANNELS,
-    lines::{Place, ToPoints},
     stack::Stack,
+    tiles::{Place, ToPoints},
     transform::{IN, OUT, Transform},
 };
 

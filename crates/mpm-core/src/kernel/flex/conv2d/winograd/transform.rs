@@ -1,7 +1,7 @@
 //! The transforms of F(4 × 4, 3 × 3) in one direction.
 //!
 //! Polynomials are evaluated at 0, ±3/4, ±3/2 and infinity: exact in binary, and close enough
-//! together that rounding errors stay at a third of those of the usual 0, ±1, ±2 (Barabasz et
+//! together that rounding errors are half as large as with the usual 0, ±1, ±2 (see Barabasz et
 //! al. 2018, "Error analysis and improving the accuracy of Winograd convolution").
 
 use pulp::Simd;
