@@ -1,8 +1,8 @@
 //! What can go wrong between a model folder and an answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mpm_core::{pretrained::PretrainedError, weights::WeightsError};
+use mpm_core::{model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError};
 use mpm_data::DataError;
 use mpm_llm::LlmError;
 use mpm_vision::{VisionError, clip::SafetyReport};
@@ -11,23 +11,9 @@ use mpm_vision::{VisionError, clip::SafetyReport};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChatError {
-    /// A file of the model folder could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-
-    /// `config.json` is no valid configuration.
-    #[error("{}: {source}", path.display())]
-    ConfigSyntax {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
+    /// The model folder or its configuration.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 
     /// The configuration contradicts itself or its files.
     #[error("{reason}")]
@@ -82,13 +68,4 @@ pub enum ChatError {
     /// The tokenizer, the language model or decoding failed.
     #[error(transparent)]
     Llm(#[from] LlmError),
-}
-
-impl ChatError {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_path_buf(),
-            source,
-        }
-    }
 }

@@ -5,18 +5,12 @@
 //! - `config.json`: a [`ModelConfig`],
 //! - the weights, as safetensors under the official checkpoint's names,
 //! - the vocabulary in CPM-Bee's published format, a token a line.
-//!
-//! The files are moved to their places when all of them are written, and
-//! `config.json` comes last, so a folder that has it is complete.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
-    atomic,
+    model_folder::{CONFIG_FILE, FolderWriter, read_config},
     weights::{LoadOptions, Precision, WeightFile, WeightsError, load, save},
 };
 use mpm_data::picture::PicturePreprocessor;
@@ -27,9 +21,6 @@ use crate::{
     ChatError, VisCpmChat,
     model::{VisCpmChatConfig, checkpoint_keys},
 };
-
-/// The name of the configuration within a model folder.
-pub const CONFIG_FILE: &str = "config.json";
 
 const WEIGHTS_FILE: &str = "model.safetensors";
 const VOCABULARY_FILE: &str = "vocab.txt";
@@ -91,33 +82,10 @@ impl ModelConfig {
     /// [`ChatError`] names the file and what is wrong with it.
     pub fn open(file: impl AsRef<Path>) -> Result<Self, ChatError> {
         let path = file.as_ref();
-        let syntax = |source| ChatError::ConfigSyntax {
-            path: path.to_path_buf(),
-            source,
-        };
         let wrong = |reason: String| ChatError::Config {
             reason: format!("{}: {reason}", path.display()),
         };
-        let text = fs::read(path).map_err(|error| ChatError::io(path, error))?;
-        // First of all: a newer version has fields that this one does not know.
-        let Version { format_version } = serde_json::from_slice(&text).map_err(syntax)?;
-        if format_version != FORMAT_VERSION {
-            let advice = match format_version > FORMAT_VERSION {
-                true => "update the program",
-                false => "save the model again",
-            };
-            return Err(wrong(format!(
-                "format version {format_version}, but this program reads {FORMAT_VERSION}; {advice}"
-            )));
-        }
-        let mut unknown = Vec::new();
-        let json = &mut serde_json::Deserializer::from_slice(&text);
-        let config: Self = serde_ignored::deserialize(json, |key| unknown.push(key.to_string()))
-            .map_err(syntax)?;
-        // A misspelt key would silently leave the default in its place.
-        if !unknown.is_empty() {
-            return Err(wrong(format!("unknown field `{}`", unknown.join("`, `"))));
-        }
+        let config: Self = read_config(path, FORMAT_VERSION)?;
         let (picture, encoder) = (
             config.preprocessing.size.get(),
             config.model.visual.encoder.image_size,
@@ -134,11 +102,6 @@ impl ModelConfig {
             .map_err(|error| wrong(error.to_string()))?;
         Ok(config)
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    format_version: u32,
 }
 
 /// The reference's `max_inp_length`.
@@ -231,43 +194,25 @@ impl<B: Backend> ChatModel<B> {
     /// Writes a model folder, with floating-point weights in `dtype`.
     ///
     /// # Errors
-    /// [`ChatError::Io`] and [`ChatError::Weights`] when the folder cannot be
+    /// [`ChatError::Folder`] and [`ChatError::Weights`] when the folder cannot be
     /// written; an older model in it stays usable.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), ChatError> {
-        let folder = folder.as_ref();
-        let io = |error| ChatError::io(folder, error);
-        fs::create_dir_all(folder).map_err(io)?;
-        // Within the folder, so that the files are moved and not copied.
-        let staging = tempfile::tempdir_in(folder).map_err(io)?;
+        let mut writer = FolderWriter::create(folder.as_ref())?;
         let vocabulary = self.tokenizer.vocabulary().to_file_content();
-        write(&staging.path().join(VOCABULARY_FILE), vocabulary.as_bytes())?;
+        writer.write(VOCABULARY_FILE.as_ref(), vocabulary.as_bytes())?;
         save(
             &self.model,
-            staging.path().join(WEIGHTS_FILE),
+            writer.file(WEIGHTS_FILE.as_ref()),
             &checkpoint_keys(),
             Precision::Cast(dtype),
         )?;
-        let config = ModelConfig {
+        writer.finish(&ModelConfig {
             weights: WEIGHTS_FILE.into(),
             vocabulary: VOCABULARY_FILE.into(),
             ..self.config.clone()
-        };
-        let path = folder.join(CONFIG_FILE);
-        let mut json = serde_json::to_vec_pretty(&config)
-            .map_err(|source| ChatError::ConfigSyntax { path, source })?;
-        json.push(b'\n');
-        write(&staging.path().join(CONFIG_FILE), &json)?;
-        for file in [VOCABULARY_FILE, WEIGHTS_FILE, CONFIG_FILE] {
-            let path = folder.join(file);
-            fs::rename(staging.path().join(file), &path)
-                .map_err(|error| ChatError::io(&path, error))?;
-        }
+        })?;
         Ok(())
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
-    atomic::write_bytes(path, bytes).map_err(|error| ChatError::io(path, error))
 }
 
 fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, ChatError> {

@@ -31,8 +31,9 @@ mod picture_check;
 mod session;
 
 pub use error::ChatError;
-pub use folder::{CONFIG_FILE, ChatModel, FORMAT_VERSION, ModelConfig};
+pub use folder::{ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};
+pub use mpm_core::model_folder::CONFIG_FILE;
 pub use picture_check::PictureCheck;
 pub use session::{Answer, ChatSession};
 
