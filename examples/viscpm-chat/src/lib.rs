@@ -27,15 +27,14 @@
 mod error;
 mod folder;
 mod model;
-mod picture_check;
 mod session;
 
 pub use error::ChatError;
 pub use folder::{ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};
 pub use mpm_core::model_folder::CONFIG_FILE;
-pub use picture_check::PictureCheck;
 pub use session::{Answer, ChatSession};
+pub use viscpm_common::PictureCheck;
 
 /// The example in the workspace's README, so that it stays true.
 #[cfg(doctest)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::DType;
 use clap::{Parser, ValueEnum};
-use mpm_core::{backend::BackendKind, weights::Precision};
+use mpm_core::backend::BackendKind;
 use mpm_llm::decoding::{DecodingParams, Sampling, Strategy};
+use viscpm_common::cli::DtypeArg;
 
 /// Ask about a picture, in English or Chinese. 用中文或英文就一张图片提问。
 ///
@@ -80,31 +80,6 @@ pub struct ModelArgs {
     /// The dtype of the weights on the device.
     #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
     pub dtype: DtypeArg,
-}
-
-/// The dtypes to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DtypeArg {
-    /// As the file has them
-    Stored,
-    /// 32 bits
-    F32,
-    /// 16 bits, IEEE half precision
-    F16,
-    /// 16 bits, bfloat16
-    Bf16,
-}
-
-impl DtypeArg {
-    /// The precision to load with.
-    pub fn precision(self) -> Precision {
-        match self {
-            Self::Stored => Precision::AsStored,
-            Self::F32 => Precision::Cast(DType::F32),
-            Self::F16 => Precision::Cast(DType::F16),
-            Self::Bf16 => Precision::Cast(DType::BF16),
-        }
-    }
 }
 
 /// The searches to choose from.

@@ -1,11 +1,6 @@
 //! A file of questions, one JSON object a line.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
@@ -13,13 +8,14 @@ use mpm_llm::decoding::DecodingParams;
 use serde::Deserialize;
 use serde_json::json;
 use viscpm_chat::{Answer, ChatSession};
-
-use super::{
-    BoxError,
-    failure::{INTERRUPTED, object},
-    interrupt::Interrupt,
+use viscpm_common::cli::{
+    BoxError, Interrupt,
+    failure::INTERRUPTED,
+    lines::{Lines, parse},
     show,
 };
+
+use super::refusal::object;
 
 /// One line of the file.
 #[derive(Deserialize)]
@@ -32,51 +28,31 @@ struct Request {
     context: String,
 }
 
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// The lines of a file.
-pub type Requests = BufReader<File>;
-
-/// Opens a file of questions.
-pub fn open(file: &Path) -> Result<Requests, BoxError> {
-    let file = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(BufReader::new(file))
-}
-
 /// Answers line by line, each picture in a conversation that `begin` begins. A bad line gives an
 /// object with `error`, and the run goes on; Ctrl-C ends it.
 pub fn run<'m, B: MpmBackend>(
     begin: impl Fn() -> ChatSession<'m, B>,
-    mut requests: Requests,
+    mut requests: Lines,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
     let interrupt = Interrupt::install()?;
-    let mut line = Vec::new();
-    let mut number = 0;
     let mut code = ExitCode::SUCCESS;
     let mut shown = None;
-    while requests.read_until(b'\n', &mut line)? > 0 {
-        number += 1;
-        // Some editors begin a file with a byte order mark.
-        let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
-        let text = text.trim_ascii_end();
-        if !text.is_empty() {
-            let answer = answer(&begin, text, params, &interrupt, &mut shown);
-            if interrupt.pressed() {
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            let object = match answer {
-                Ok(answer) => serde_json::to_value(answer)?,
-                Err(error) => {
-                    code = ExitCode::FAILURE;
-                    let mut object = object(error.as_ref());
-                    object["line"] = json!(number);
-                    object
-                }
-            };
-            show(&format!("{object}\n"))?;
+    while let Some((number, line)) = requests.next_line()? {
+        let answer = answer(&begin, line, params, &interrupt, &mut shown);
+        if interrupt.pressed() {
+            return Ok(ExitCode::from(INTERRUPTED));
         }
-        line.clear();
+        let object = match answer {
+            Ok(answer) => serde_json::to_value(answer)?,
+            Err(error) => {
+                code = ExitCode::FAILURE;
+                let mut object = object(error.as_ref());
+                object["line"] = json!(number);
+                object
+            }
+        };
+        show(&format!("{object}\n"))?;
     }
     Ok(code)
 }
@@ -90,7 +66,7 @@ fn answer<'m, B: MpmBackend>(
     interrupt: &Interrupt,
     shown: &mut Option<(PathBuf, ChatSession<'m, B>)>,
 ) -> Result<Answer, BoxError> {
-    let request: Request = serde_json::from_slice(line).map_err(malformed)?;
+    let request: Request = parse(line)?;
     let (image, mut session) = match shown.take() {
         Some((image, mut session)) if image == request.image => {
             session.reset();
@@ -108,13 +84,6 @@ fn answer<'m, B: MpmBackend>(
     let answer = session.ask(&request.question, params, |_| interrupt.flow())?;
     *shown = Some((image, session));
     Ok(answer)
-}
-
-/// The parser counts lines within the one that it is given.
-fn malformed(error: serde_json::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" at line 1 column ").next().unwrap_or(&text);
-    format!("{reason} at column {}", error.column())
 }
 
 /// Splits the reference's context into turns.

@@ -6,14 +6,13 @@ use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use viscpm_chat::ChatSession;
-
-use super::{
-    BoxError,
-    failure::{is_closed_pipe, note, report},
-    input::Input,
-    interrupt::Interrupt,
-    show,
+use viscpm_common::cli::{
+    BoxError, Interrupt,
+    failure::{is_closed_pipe, report},
+    note, show,
 };
+
+use super::input::Input;
 
 const HELP: &str = "\
 Ask about the picture. 请就图片提问。

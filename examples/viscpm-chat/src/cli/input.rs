@@ -3,8 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use rustyline::{DefaultEditor, error::ReadlineError};
-
-use super::BoxError;
+use viscpm_common::cli::BoxError;
 
 /// Where the lines of a conversation come from.
 pub enum Input {

@@ -1,26 +1,15 @@
-//! Loading a model, with a progress bar when it takes long.
+//! Which model the arguments name, and loading it.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use mpm_core::{
-    MpmBackend,
-    weights::{LoadOptions, Precision},
-};
+use mpm_core::{MpmBackend, weights::Precision};
 use viscpm_chat::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig};
+use viscpm_common::cli::{BoxError, find_model, with_progress};
 
-use super::{BoxError, args::ModelArgs};
+use super::args::ModelArgs;
 
 /// The model that ships with the repository.
 const DEFAULT_MODEL: &str = "models/viscpm-chat-emoji";
-
-/// Below this size a bar would only flicker.
-const SHOW_PROGRESS_FROM: usize = 256 << 20;
 
 /// A model before its weights are read, which may take long.
 pub struct Source {
@@ -48,7 +37,7 @@ impl Source {
         }
         let folder = match &args.model {
             Some(folder) => folder.clone(),
-            None => default_model()?,
+            None => find_model(DEFAULT_MODEL)?,
         };
         let config = ModelConfig::open(folder.join(CONFIG_FILE))?;
         Ok(Self {
@@ -61,53 +50,14 @@ impl Source {
 
     /// Loads it.
     pub fn load<B: MpmBackend>(self, device: &B::Device) -> Result<ChatModel<B>, ChatError> {
-        let bar = ProgressBar::hidden().with_style(style());
-        let shown = bar.clone();
-        let options = LoadOptions {
-            precision: self.precision,
-            progress: Some(Arc::new(move |done, total| {
-                if shown.length().is_none() {
-                    shown.set_length(total as u64);
-                    if total >= SHOW_PROGRESS_FROM && io::stderr().is_terminal() {
-                        shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-                    }
-                }
-                shown.set_position(done as u64);
-            })),
-            ..LoadOptions::default()
-        };
-        let model = ChatModel::from_checkpoint(
-            self.weights,
-            self.vocabulary,
-            self.config,
-            device,
-            &options,
-        )?;
-        bar.finish_and_clear();
-        Ok(model)
-    }
-}
-
-/// Looks for the shipped model above the working folder and above the program,
-/// which cargo puts into the repository.
-fn default_model() -> Result<PathBuf, BoxError> {
-    let starts = [env::current_dir(), env::current_exe()];
-    starts
-        .iter()
-        .flatten()
-        .flat_map(|start| start.ancestors())
-        .map(|folder| folder.join(DEFAULT_MODEL))
-        .find(|folder| folder.join(CONFIG_FILE).is_file())
-        .ok_or_else(|| {
-            format!(
-                "{DEFAULT_MODEL} was not found: run this in the repository, or name a model \
-                 with --model or --checkpoint"
+        with_progress(self.precision, |options| {
+            ChatModel::from_checkpoint(
+                &self.weights,
+                &self.vocabulary,
+                self.config,
+                device,
+                options,
             )
-            .into()
         })
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("loading {bar:30} {bytes}/{total_bytes}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+    }
 }

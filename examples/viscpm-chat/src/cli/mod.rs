@@ -3,26 +3,21 @@
 mod args;
 mod batch;
 mod conversation;
-mod failure;
 mod input;
-mod interrupt;
 mod load;
+mod refusal;
 mod single;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_data::picture::Picture;
 use viscpm_chat::{ChatModel, ChatSession, PictureCheck};
+use viscpm_common::cli::{BoxError, lines::Lines};
 
 pub use args::Args;
-pub use failure::fail;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub use viscpm_common::cli::failure::fail;
 
 /// Loads the model on the chosen backend and answers.
 pub fn run(args: Args) -> Result<ExitCode, BoxError> {
@@ -45,7 +40,7 @@ impl BackendTask for Chat {
             .params(&source.config.decoding)
             .map_err(usage)?;
         let picture = args.image.as_ref().map(Picture::open).transpose()?;
-        let requests = args.batch.as_deref().map(batch::open).transpose()?;
+        let requests = args.batch.as_deref().map(Lines::open).transpose()?;
 
         // The smaller one first, for the same reason; its thresholds stay as they are stored.
         let checker = args.model.safety_checker.as_ref();
@@ -73,11 +68,4 @@ impl BackendTask for Chat {
             (None, None) => conversation::run(begin(), picture, &params),
         }
     }
-}
-
-/// Writes a piece of an answer at once.
-fn show(text: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()
 }

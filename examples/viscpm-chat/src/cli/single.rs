@@ -7,13 +7,9 @@ use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde_json::json;
 use viscpm_chat::ChatSession;
+use viscpm_common::cli::{BoxError, Interrupt, failure::INTERRUPTED, show};
 
-use super::{
-    BoxError,
-    failure::{INTERRUPTED, object, refusal},
-    interrupt::Interrupt,
-    show,
-};
+use super::refusal::{object, refusal};
 
 /// What is asked, and how the answer is to look.
 pub struct Question<'a> {

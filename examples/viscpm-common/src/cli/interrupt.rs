@@ -1,4 +1,4 @@
-//! Ctrl-C stops the answer, not the program.
+//! Ctrl-C stops the work at hand, and the program decides what follows.
 
 use std::{
     ops::ControlFlow,
@@ -11,11 +11,14 @@ use std::{
 use super::BoxError;
 
 /// Whether Ctrl-C was pressed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Takes Ctrl-C over for the rest of the program.
+    ///
+    /// # Errors
+    /// Those of the operating system.
     pub fn install() -> Result<Self, BoxError> {
         let pressed = Arc::new(AtomicBool::new(false));
         let flag = pressed.clone();

@@ -1,16 +1,8 @@
 //! How failures are reported, and the exit codes that they lead to.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io, process::ExitCode};
 
-use mpm_vision::clip::SafetyReport;
-use serde_json::{Value, json};
-use viscpm_chat::ChatError;
-
-use super::BoxError;
+use super::{BoxError, note};
 
 /// What shells report for a program that Ctrl-C ended.
 pub const INTERRUPTED: u8 = 130;
@@ -47,12 +39,6 @@ pub fn report(error: &(dyn Error + 'static)) {
     ));
 }
 
-/// Tells the user something that is no answer.
-pub fn note(text: &str) {
-    // A closed standard error leaves nobody to tell.
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
 /// An error and what caused it, without the repetitions of errors that quote
 /// their source.
 pub fn reasons(error: &(dyn Error + 'static)) -> Vec<String> {
@@ -68,25 +54,7 @@ pub fn reasons(error: &(dyn Error + 'static)) -> Vec<String> {
     reasons
 }
 
-/// What was found in a picture that is refused.
-pub fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a SafetyReport> {
-    match error.downcast_ref() {
-        Some(ChatError::PictureRefused { report }) => Some(report),
-        _ => None,
-    }
-}
-
-/// An error as a JSON object: its text under `error`, and under `refused` what was found in a
-/// picture that is refused.
-pub fn object(error: &(dyn Error + 'static)) -> Value {
-    let mut object = json!({ "error": reasons(error).join(": ") });
-    if let Some(report) = refusal(error) {
-        object["refused"] = json!(report);
-    }
-    object
-}
-
-/// Whether nobody reads the answers any more.
+/// Whether nobody reads the results any more.
 pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<io::Error>()

@@ -1,0 +1,16 @@
+//! What the programs do alike.
+
+pub mod failure;
+mod interrupt;
+pub mod lines;
+mod load;
+mod output;
+
+use std::error::Error;
+
+pub use interrupt::Interrupt;
+pub use load::{DtypeArg, find_model, with_progress};
+pub use output::{note, show};
+
+/// Whatever ends a program.
+pub type BoxError = Box<dyn Error + Send + Sync>;
