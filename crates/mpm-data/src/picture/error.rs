@@ -66,4 +66,19 @@ pub enum PictureError {
         /// Number of bytes that were handed over.
         bytes: usize,
     },
+
+    /// A picture could not be written as PNG.
+    #[error("the picture cannot be written as PNG: {0}")]
+    Encoding(#[source] ::png::EncodingError),
+
+    /// The bytes are no PNG file, the only kind whose texts are read.
+    #[error("not a whole PNG file: {0}")]
+    NoPng(#[source] ::png::DecodingError),
+
+    /// Pictures that make no sheet.
+    #[error("no sheet can be made of the pictures: {reason}")]
+    Sheet {
+        /// Why not.
+        reason: &'static str,
+    },
 }

@@ -15,12 +15,16 @@ mod error;
 mod gif;
 mod jpeg;
 mod limits;
+mod png;
 mod preprocess;
 mod resize;
 mod rgb;
+mod sheet;
 
 pub use clip::ClipImageProcessor;
 pub use error::PictureError;
 pub use limits::{DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, PictureLimits};
+pub use png::png_texts;
 pub use preprocess::{PicturePreprocessor, PixelValues};
 pub use rgb::Picture;
+pub use sheet::{contact_sheet, sheet_size};
