@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::Path,
 };
 
@@ -13,11 +13,7 @@ use std::{
 /// # Errors
 /// What `fill` returns, and those of the file system.
 pub fn write(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let temporary = builder().tempfile_in(folder)?;
+    let temporary = builder().tempfile_in(folder_of(path))?;
     fill(temporary.path())?;
     File::open(temporary.path())?.sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
@@ -30,6 +26,26 @@ pub fn write(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Res
 /// Those of the file system.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write(path, |temporary| fs::write(temporary, bytes))
+}
+
+/// Finds out whether a file of so many bytes could be written: to learn of a folder that is
+/// missing or read-only, and of a full disk, before the work that leads to the file. Nothing is
+/// left behind, and a file that is there stays as it is.
+///
+/// # Errors
+/// Those of the file system.
+pub fn probe(path: &Path, bytes: u64) -> io::Result<()> {
+    // It has no name, so it vanishes even when the program is killed.
+    let mut file = tempfile::tempfile_in(folder_of(path))?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Temporary files are private by default; these become files for everyone whom
@@ -61,6 +77,16 @@ mod tests {
         assert!(result.is_err());
         assert_eq!(fs::read(&path).expect("there"), b"old");
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("writable");
+        probe(&folder.path().join("file"), 100_000).expect("writable");
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 0);
+        let missing = folder.path().join("missing").join("file");
+        let error = probe(&missing, 0).expect_err("no folder");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[cfg(unix)]

@@ -123,6 +123,19 @@ pub fn load<B: Backend, M: Module<B>>(
     }
 }
 
+/// Finds out whether [`load`] would find every parameter of `module` in `file`, without reading
+/// any: to learn of a wrong file before the work that comes first.
+///
+/// # Errors
+/// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys.
+pub fn check<B: Backend, M: Module<B>>(
+    module: &M,
+    file: &WeightFile,
+    keys: &KeyMap,
+) -> Result<(), WeightsError> {
+    plan(&module_keys(module), file, keys).map(drop)
+}
+
 /// The names and shapes of a module's parameters, as PyTorch would have them.
 pub fn module_keys<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, Vec<usize>> {
     let mut lister = KeyLister::default();

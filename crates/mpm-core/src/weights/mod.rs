@@ -24,7 +24,7 @@ mod torch;
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};
 pub use keys::KeyMap;
-pub use load::{LoadOptions, Precision, Progress, load, module_keys};
+pub use load::{LoadOptions, Precision, Progress, check, load, module_keys};
 pub use report::KeyReport;
 pub use save::save;
 pub use tensor::StoredTensor;
