@@ -41,7 +41,8 @@ pub enum DiffusionError {
 
     /// The sample ceased to be numbers.
     #[error(
-        "the sample is no longer finite after step {step} of {steps}; compute in f32 or bf16          instead of f16, or lower the guidance scale"
+        "the sample is no longer finite after step {step} of {steps}; compute in f32 or bf16 \
+         instead of f16, or lower the guidance scale"
     )]
     NonFinite {
         /// The step, counted from 1.

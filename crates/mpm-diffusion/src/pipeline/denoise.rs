@@ -170,7 +170,9 @@ impl<B: Backend> Kept<B> {
             None => self.latents.clone(),
         };
         let mask = self.mask.clone();
-        Ok(state.map_sample(|sample| around.clone() + (sample - around) * mask))
+        let kept = around * (1.0 - mask.clone());
+        // Exact where the mask is 0 or 1.
+        Ok(state.map_sample(|sample| sample * mask + kept))
     }
 }
 
