@@ -58,11 +58,15 @@ impl Lines {
     }
 }
 
-/// Reads one line.
+/// Reads one line, which has to be an object.
 ///
 /// # Errors
 /// Says what is wrong and in which column.
 pub fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    // A list would do for a struct, its fields in order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("expected a JSON object, which begins with `{`".to_owned());
+    }
     serde_json::from_slice(line).map_err(|error| {
         // The parser counts lines within the one that it is given.
         let text = error.to_string();
