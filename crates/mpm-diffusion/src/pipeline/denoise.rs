@@ -76,7 +76,11 @@ impl<B: MpmBackend> Denoising<'_, B> {
         mut progress: impl FnMut(DenoisingProgress<'_, B>) -> ControlFlow<()>,
     ) -> Result<Option<Tensor<B, 4>>, DiffusionError> {
         let first_noise = noise(0);
-        let (sample, taken, kept) = self.begin(&first_noise)?;
+        let Begin {
+            sample,
+            taken,
+            kept,
+        } = self.begin(&first_noise)?;
         let skipped = self.plan.steps.len() - taken.len();
         let steps = taken.len();
         let mut state = DenoisingState::new(sample);
@@ -100,15 +104,15 @@ impl<B: MpmBackend> Denoising<'_, B> {
         Ok(Some(state.into_sample()))
     }
 
-    /// The first sample, the steps to take, and what does not change.
-    fn begin(
-        &self,
-        noise: &Tensor<B, 4>,
-    ) -> Result<(Tensor<B, 4>, &[DenoisingStep], Option<Kept<B>>), DiffusionError> {
+    fn begin(&self, noise: &Tensor<B, 4>) -> Result<Begin<'_, B>, DiffusionError> {
         let (latents, strength, mask) = match &self.start {
             Start::Noise => {
                 let sample = self.plan.initial_sample(noise.clone());
-                return Ok((sample, &self.plan.steps, None));
+                return Ok(Begin {
+                    sample,
+                    taken: &self.plan.steps,
+                    kept: None,
+                });
             }
             Start::Picture {
                 latents,
@@ -145,8 +149,21 @@ impl<B: MpmBackend> Denoising<'_, B> {
                 });
             }
         };
-        Ok((sample, taken, kept))
+        Ok(Begin {
+            sample,
+            taken,
+            kept,
+        })
     }
+}
+
+/// What a run begins with.
+struct Begin<'a, B: Backend> {
+    sample: Tensor<B, 4>,
+    /// The steps to take.
+    taken: &'a [DenoisingStep],
+    /// What does not change.
+    kept: Option<Kept<B>>,
 }
 
 /// The picture around what is painted anew.
