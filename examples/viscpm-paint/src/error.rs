@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use mpm_core::{model_folder::FolderError, weights::WeightsError};
+use mpm_core::{model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError};
 use mpm_data::picture::PictureError;
 use mpm_diffusion::{DiffusionError, schedule::ScheduleError};
 use mpm_llm::LlmError;
+use mpm_vision::VisionError;
 
 /// Why a model could not be loaded or a picture not be painted.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,48 @@ pub enum PaintError {
     /// No picture was asked for.
     #[error("the number of pictures is 0; ask for at least one")]
     NoPictures,
+
+    /// A number of pictures that no job has.
+    #[error("{what} is {value}, but must be 1 to {limit}")]
+    Count {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: u64,
+        /// The largest that is possible.
+        limit: u64,
+    },
+
+    /// Candidates without a model that chooses among them.
+    #[error("to choose among {candidates} candidates takes Chinese-CLIP; open a `PictureChooser`")]
+    NoChooser {
+        /// Candidates for each picture.
+        candidates: u64,
+    },
+
+    /// What is written in a file is no recipe of a picture.
+    #[error("this is no picture with a recipe of VisCPM-Paint: {reason}")]
+    Recipe {
+        /// What is missing or wrong.
+        reason: String,
+    },
+
+    /// A picture to begin with is another one than its recipe says.
+    #[error("{what} is another picture than {file}, which the recipe was written with")]
+    OtherPicture {
+        /// Which of the two.
+        what: &'static str,
+        /// Its name when the recipe was written.
+        file: String,
+    },
+
+    /// The folder of an autoencoder, a checker or a chooser.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
+
+    /// A checker or a chooser failed.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
 
     /// What came out of the model is no picture.
     #[error(transparent)]

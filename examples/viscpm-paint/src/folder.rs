@@ -1,4 +1,4 @@
-//! A model as a folder, and the official files.
+//! A model as a folder.
 //!
 //! A folder holds
 //!
@@ -12,19 +12,18 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
-    model_folder::{CONFIG_FILE, FolderWriter, read_config},
-    weights::{KeyMap, LoadOptions, Precision, WeightFile, WeightsError, load, save},
+    model_folder::{FolderWriter, read_config},
+    weights::{KeyMap, LoadOptions, Precision, save},
 };
 use mpm_diffusion::{
-    LatentDiffusion,
     schedule::{Convention, NoiseSchedule, NoiseScheduleConfig, SchedulerKind},
     unet::UNetConfig,
-    vae::{self, VaeConfig},
+    vae::VaeConfig,
 };
-use mpm_llm::{LlmError, cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
+use mpm_llm::cpm_bee::CpmBeeConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{PaintError, Painter, TextEncoder};
+use crate::{PaintError, PaintRequest, Painter, Source, TextEncoder};
 
 /// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -32,11 +31,6 @@ pub const FORMAT_VERSION: u32 = 1;
 const WEIGHTS_FILE: &str = "model.safetensors";
 const VAE_FILE: &str = "vae.safetensors";
 const VOCABULARY_FILE: &str = "vocab.txt";
-
-/// The branches of the official checkpoint.
-const LLM: &str = "llm";
-const UNET: &str = "unet";
-const TRANS_BLOCK: &str = "trans_block";
 
 /// The longest prompt, its keys included: CPM-Bee tells no distances apart beyond it.
 const MAX_PROMPT_TOKENS: usize = 2048;
@@ -83,6 +77,16 @@ pub struct PaintDefaults {
     pub guidance: f64,
 }
 
+impl PaintDefaults {
+    /// How many steps a sampler takes unless something else is asked for.
+    pub fn steps_of(&self, scheduler: SchedulerKind) -> usize {
+        match self.steps {
+            Some(steps) if scheduler == self.scheduler => steps,
+            _ => scheduler.default_steps(),
+        }
+    }
+}
+
 impl ModelConfig {
     /// VisCPM-Paint: CPM-Bee 10B and Stable Diffusion 2.1 base at 512 × 512, painted by DDPM
     /// in 50 steps with guidance 7.5.
@@ -122,6 +126,16 @@ impl ModelConfig {
         }
     }
 
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn open(file: impl AsRef<Path>) -> Result<Self, PaintError> {
+        let config: Self = read_config(file.as_ref(), FORMAT_VERSION)?;
+        config.validate()?;
+        Ok(config)
+    }
+
     /// Checks that the parts fit together.
     ///
     /// # Errors
@@ -143,130 +157,17 @@ impl ModelConfig {
         NoiseSchedule::new(self.scheduler.clone())?;
         Ok(())
     }
-}
 
-/// How the official checkpoint's names lead to the parameters of [`TextEncoder::llm`] and of
-/// [`Painter::diffusion`].
-///
-/// | in the file | language model | diffusion |
-/// |---|---|---|
-/// | `llm.*` | `*` | – |
-/// | `unet.*` | – | the same |
-/// | `trans_block.*` | – | the same |
-pub fn checkpoint_keys() -> (KeyMap, KeyMap) {
-    let llm = KeyMap::new()
-        .rename(LLM, "")
-        .unused(UNET)
-        .unused(TRANS_BLOCK);
-    (llm, KeyMap::new().unused(LLM))
-}
-
-/// The files of a model, none of which is read before it is needed: the language model can be
-/// dropped before the UNet is loaded.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// What the model is.
-    pub config: ModelConfig,
-    /// The file of language model, UNet and trans block.
-    pub weights: PathBuf,
-    /// The file of the autoencoder.
-    pub vae_weights: PathBuf,
-    /// The vocabulary.
-    pub vocabulary: PathBuf,
-}
-
-impl Source {
-    /// Finds a model folder's files.
-    ///
-    /// # Errors
-    /// [`PaintError`] names what is wrong with the folder's configuration.
-    pub fn folder(folder: &Path) -> Result<Self, PaintError> {
-        let config: ModelConfig = read_config(&folder.join(CONFIG_FILE), FORMAT_VERSION)?;
-        config.validate()?;
-        Ok(Self {
-            weights: folder.join(&config.weights),
-            vae_weights: folder.join(&config.vae_weights),
-            vocabulary: folder.join(&config.vocabulary),
-            config,
-        })
-    }
-
-    /// Loads the language model and its vocabulary.
-    ///
-    /// # Errors
-    /// [`PaintError`] names the file and what is wrong with it.
-    pub fn text_encoder<B: Backend>(
-        &self,
-        device: &B::Device,
-        options: &LoadOptions,
-    ) -> Result<TextEncoder<B>, PaintError> {
-        let tokenizer = read_vocabulary(&self.vocabulary)?;
-        if tokenizer.vocab_size() != self.config.llm.vocab_size {
-            return Err(PaintError::Config {
-                reason: format!(
-                    "the vocabulary {} has {} tokens, but the model was trained with {} \
-                     (`llm.vocab_size`); use the vocabulary that came with the weights",
-                    self.vocabulary.display(),
-                    tokenizer.vocab_size(),
-                    self.config.llm.vocab_size
-                ),
-            });
-        }
-        let (keys, _) = checkpoint_keys();
-        let file = WeightFile::open(&self.weights)?;
-        let options = LoadOptions {
-            keys,
-            ..options.clone()
-        };
-        let llm = load(self.config.llm.init(device)?, &file, &options);
-        Ok(TextEncoder {
-            llm: llm.map_err(|error| self.explain(error, &file))?,
-            tokenizer,
-            max_prompt_tokens: self.config.max_prompt_tokens,
-        })
-    }
-
-    /// Loads the UNet, the trans block and the autoencoder.
-    ///
-    /// # Errors
-    /// [`PaintError`] names the file and what is wrong with it.
-    pub fn painter<B: Backend>(
-        &self,
-        device: &B::Device,
-        options: &LoadOptions,
-    ) -> Result<Painter<B>, PaintError> {
-        let config = &self.config;
-        config.validate()?;
-        let (_, keys) = checkpoint_keys();
-        let file = WeightFile::open(&self.weights)?;
-        let diffusion_options = LoadOptions {
-            keys,
-            ..options.clone()
-        };
-        let diffusion = LatentDiffusion::new(&config.unet, config.llm.dim_model, device)?;
-        let diffusion = load(diffusion, &file, &diffusion_options)
-            .map_err(|error| self.explain(error, &file))?;
-        let file = WeightFile::open(&self.vae_weights)?;
-        let vae_options = LoadOptions {
-            keys: vae::checkpoint_keys(&file),
-            ..options.clone()
-        };
-        Ok(Painter {
-            diffusion,
-            vae: load(config.vae.init(device)?, &file, &vae_options)?,
-            schedule: NoiseSchedule::new(config.scheduler.clone())?,
-            convention: config.convention,
-        })
-    }
-
-    /// Names the most likely mistake.
-    fn explain(&self, error: WeightsError, file: &WeightFile) -> PaintError {
-        let is_chat = file.tensors().keys().any(|key| key.starts_with("vpm."));
-        match error {
-            WeightsError::Mismatch { .. } if is_chat => PaintError::ChatCheckpoint {
-                path: self.weights.clone(),
-            },
-            other => other.into(),
+    /// What is painted unless something else is asked for.
+    pub fn default_request(&self, seed: u64) -> PaintRequest {
+        let defaults = &self.defaults;
+        PaintRequest {
+            width: defaults.size,
+            height: defaults.size,
+            steps: defaults.steps_of(defaults.scheduler),
+            scheduler: defaults.scheduler,
+            guidance: defaults.guidance,
+            seed,
         }
     }
 }
@@ -336,15 +237,4 @@ struct Checkpoint<B: Backend> {
     llm: mpm_llm::cpm_bee::CpmBee<B>,
     unet: mpm_diffusion::unet::UNet2DConditionModel<B>,
     trans_block: mpm_diffusion::TransBlock<B>,
-}
-
-fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, PaintError> {
-    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
-        // It names the file already.
-        LlmError::VocabularyIo { .. } => error.into(),
-        source => PaintError::Vocabulary {
-            path: path.to_path_buf(),
-            source,
-        },
-    })
 }

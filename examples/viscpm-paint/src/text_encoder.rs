@@ -37,6 +37,47 @@ pub fn prompt_value(text: &str) -> PromptValue {
     PromptValue::from([("caption", &*escape(text)), ("objects", "")])
 }
 
+/// Tokenizes a prompt and a negative prompt, of at most `limit` tokens each.
+pub(crate) fn tokenize_pair(
+    tokenizer: &CpmBeeTokenizer,
+    limit: usize,
+    prompt: &str,
+    negative: &str,
+) -> Result<Vec<EncodedPrompt>, PaintError> {
+    if prompt.trim().is_empty() {
+        return Err(PaintError::EmptyPrompt);
+    }
+    let mut pair = tokenize(tokenizer, limit, &[prompt], "the prompt")?;
+    pair.extend(tokenize(
+        tokenizer,
+        limit,
+        &[negative],
+        "the negative prompt",
+    )?);
+    Ok(pair)
+}
+
+fn tokenize(
+    tokenizer: &CpmBeeTokenizer,
+    limit: usize,
+    texts: &[&str],
+    what: &'static str,
+) -> Result<Vec<EncodedPrompt>, PaintError> {
+    let encoder = PromptEncoder::new(tokenizer);
+    let encode = |text: &&str| {
+        let encoded = encoder.encode(&prompt_value(text))?;
+        match encoded.len() <= limit {
+            true => Ok(encoded),
+            false => Err(PaintError::PromptTooLong {
+                what,
+                tokens: encoded.len(),
+                limit,
+            }),
+        }
+    };
+    texts.iter().map(encode).collect()
+}
+
 impl<B: Backend> TextEncoder<B> {
     /// Tokenizes texts; [`encode`](Self::encode) would refuse what this refuses.
     ///
@@ -47,19 +88,7 @@ impl<B: Backend> TextEncoder<B> {
         texts: &[&str],
         what: &'static str,
     ) -> Result<Vec<EncodedPrompt>, PaintError> {
-        let encoder = PromptEncoder::new(&self.tokenizer);
-        let encode = |text: &&str| {
-            let encoded = encoder.encode(&prompt_value(text))?;
-            match encoded.len() <= self.max_prompt_tokens {
-                true => Ok(encoded),
-                false => Err(PaintError::PromptTooLong {
-                    what,
-                    tokens: encoded.len(),
-                    limit: self.max_prompt_tokens,
-                }),
-            }
-        };
-        texts.iter().map(encode).collect()
+        tokenize(&self.tokenizer, self.max_prompt_tokens, texts, what)
     }
 
     /// Pads prompts to the longest of them, as the reference does.
@@ -88,12 +117,8 @@ impl<B: MpmBackend> TextEncoder<B> {
     /// # Errors
     /// [`PaintError::EmptyPrompt`] and [`PaintError::PromptTooLong`].
     pub fn encode_pair(&self, prompt: &str, negative: &str) -> Result<PromptStates<B>, PaintError> {
-        if prompt.trim().is_empty() {
-            return Err(PaintError::EmptyPrompt);
-        }
-        let mut prompts = self.tokenize(&[prompt], "the prompt")?;
-        prompts.extend(self.tokenize(&[negative], "the negative prompt")?);
-        let hidden = self.hidden_states(&prompts)?;
+        let pair = tokenize_pair(&self.tokenizer, self.max_prompt_tokens, prompt, negative)?;
+        let hidden = self.hidden_states(&pair)?;
         Ok(PromptStates {
             prompt: hidden.clone().narrow(0, 0, 1),
             negative: hidden.narrow(0, 1, 1),

@@ -1,0 +1,221 @@
+//! The files of a model: its folder's, or the official ones.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::backend::Backend;
+use mpm_core::{
+    model_folder::CONFIG_FILE,
+    weights::{KeyMap, LoadOptions, WeightFile, WeightsError, check, load},
+};
+use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
+use mpm_llm::{LlmError, tokenizer::CpmBeeTokenizer};
+
+use crate::{ModelConfig, PaintError, Painter, TextEncoder, diffusers::DiffusersFolder};
+
+/// The branches of the official checkpoint.
+const LLM: &str = "llm";
+const UNET: &str = "unet";
+const TRANS_BLOCK: &str = "trans_block";
+
+/// How the official checkpoint's names lead to the parameters of [`TextEncoder::llm`] and of
+/// [`Painter::diffusion`].
+///
+/// | in the file | language model | diffusion |
+/// |---|---|---|
+/// | `llm.*` | `*` | – |
+/// | `unet.*` | – | the same |
+/// | `trans_block.*` | – | the same |
+pub fn checkpoint_keys() -> (KeyMap, KeyMap) {
+    let llm = KeyMap::new()
+        .rename(LLM, "")
+        .unused(UNET)
+        .unused(TRANS_BLOCK);
+    (llm, KeyMap::new().unused(LLM))
+}
+
+/// The files of a model, none of which is read before it is needed: the language model can be
+/// dropped before the UNet is loaded.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the model is.
+    pub config: ModelConfig,
+    /// The file of language model, UNet and trans block.
+    pub weights: PathBuf,
+    /// The file of the autoencoder.
+    pub vae_weights: PathBuf,
+    /// The vocabulary.
+    pub vocabulary: PathBuf,
+}
+
+impl Source {
+    /// Finds a model folder's files.
+    ///
+    /// # Errors
+    /// [`PaintError`] names what is wrong with the folder's configuration.
+    pub fn folder(folder: &Path) -> Result<Self, PaintError> {
+        let config = ModelConfig::open(folder.join(CONFIG_FILE))?;
+        Ok(Self {
+            weights: folder.join(&config.weights),
+            vae_weights: folder.join(&config.vae_weights),
+            vocabulary: folder.join(&config.vocabulary),
+            config,
+        })
+    }
+
+    /// Takes the official files: a checkpoint as `torch.save` or safetensors wrote it, an
+    /// autoencoder, and the vocabulary.
+    ///
+    /// The autoencoder is a file of weights, whose sizes `config` tells, or a folder of diffusers:
+    /// its own, or that of a whole Stable Diffusion, which has it in `vae/`. Then the folder's
+    /// `config.json` tells the sizes, and `scheduler/scheduler_config.json`, if there is one, the
+    /// noise.
+    ///
+    /// # Errors
+    /// [`PaintError::Pretrained`] when the folder has no autoencoder, [`PaintError::Config`] when
+    /// it does not fit `config`.
+    pub fn official(
+        checkpoint: &Path,
+        vae: &Path,
+        vocabulary: &Path,
+        config: ModelConfig,
+    ) -> Result<Self, PaintError> {
+        let mut source = Self {
+            config,
+            weights: checkpoint.to_path_buf(),
+            vae_weights: vae.to_path_buf(),
+            vocabulary: vocabulary.to_path_buf(),
+        };
+        if vae.is_dir() {
+            let found = DiffusersFolder::open(vae)?;
+            source.config.vae = found.vae;
+            source.vae_weights = found.vae_weights;
+            if let Some(scheduler) = found.scheduler {
+                source.config.scheduler = scheduler;
+            }
+        }
+        source.config.validate()?;
+        Ok(source)
+    }
+
+    /// Reads the vocabulary.
+    ///
+    /// # Errors
+    /// [`PaintError::Vocabulary`] and [`PaintError::Llm`] for a file of another kind,
+    /// [`PaintError::Config`] for the vocabulary of another model.
+    pub fn tokenizer(&self) -> Result<CpmBeeTokenizer, PaintError> {
+        let tokenizer = read_vocabulary(&self.vocabulary)?;
+        let (found, expected) = (tokenizer.vocab_size(), self.config.llm.vocab_size);
+        match found == expected {
+            true => Ok(tokenizer),
+            false => Err(PaintError::Config {
+                reason: format!(
+                    "the vocabulary {} has {found} tokens, but the model was trained with \
+                     {expected} (`llm.vocab_size`); use the vocabulary that came with the weights",
+                    self.vocabulary.display(),
+                ),
+            }),
+        }
+    }
+
+    /// Finds out whether the files hold the weights of this model, without reading any weight.
+    ///
+    /// # Errors
+    /// As [`text_encoder`](Self::text_encoder) and [`painter`](Self::painter), but for what is
+    /// wrong with single tensors.
+    pub fn check<B: Backend>(&self, device: &B::Device) -> Result<(), PaintError> {
+        let file = WeightFile::open(&self.weights)?;
+        let explain = |error| self.explain(error, &file);
+        let (llm_keys, diffusion_keys) = checkpoint_keys();
+        let llm = self.config.llm.init::<B>(device)?;
+        check(&llm, &file, &llm_keys).map_err(explain)?;
+        let diffusion = self.diffusion::<B>(device)?;
+        check(&diffusion, &file, &diffusion_keys).map_err(explain)?;
+        let file = WeightFile::open(&self.vae_weights)?;
+        let vae = self.config.vae.init::<B>(device)?;
+        Ok(check(&vae, &file, &vae::checkpoint_keys(&file))?)
+    }
+
+    /// Loads the language model and its vocabulary.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn text_encoder<B: Backend>(
+        &self,
+        device: &B::Device,
+        options: &LoadOptions,
+    ) -> Result<TextEncoder<B>, PaintError> {
+        let tokenizer = self.tokenizer()?;
+        let (keys, _) = checkpoint_keys();
+        let file = WeightFile::open(&self.weights)?;
+        let options = LoadOptions {
+            keys,
+            ..options.clone()
+        };
+        let llm = load(self.config.llm.init(device)?, &file, &options);
+        Ok(TextEncoder {
+            llm: llm.map_err(|error| self.explain(error, &file))?,
+            tokenizer,
+            max_prompt_tokens: self.config.max_prompt_tokens,
+        })
+    }
+
+    /// Loads the UNet, the trans block and the autoencoder.
+    ///
+    /// # Errors
+    /// [`PaintError`] names the file and what is wrong with it.
+    pub fn painter<B: Backend>(
+        &self,
+        device: &B::Device,
+        options: &LoadOptions,
+    ) -> Result<Painter<B>, PaintError> {
+        let config = &self.config;
+        config.validate()?;
+        let (_, keys) = checkpoint_keys();
+        let file = WeightFile::open(&self.weights)?;
+        let diffusion_options = LoadOptions {
+            keys,
+            ..options.clone()
+        };
+        let diffusion = load(self.diffusion(device)?, &file, &diffusion_options)
+            .map_err(|error| self.explain(error, &file))?;
+        let file = WeightFile::open(&self.vae_weights)?;
+        let vae_options = LoadOptions {
+            keys: vae::checkpoint_keys(&file),
+            ..options.clone()
+        };
+        Ok(Painter {
+            diffusion,
+            vae: load(config.vae.init(device)?, &file, &vae_options)?,
+            schedule: NoiseSchedule::new(config.scheduler.clone())?,
+            convention: config.convention,
+        })
+    }
+
+    /// A UNet and a trans block of random weights.
+    fn diffusion<B: Backend>(&self, device: &B::Device) -> Result<LatentDiffusion<B>, PaintError> {
+        let (unet, d_llm) = (&self.config.unet, self.config.llm.dim_model);
+        Ok(LatentDiffusion::new(unet, d_llm, device)?)
+    }
+
+    /// Names the most likely mistake.
+    fn explain(&self, error: WeightsError, file: &WeightFile) -> PaintError {
+        let is_chat = file.tensors().keys().any(|key| key.starts_with("vpm."));
+        match error {
+            WeightsError::Mismatch { .. } if is_chat => PaintError::ChatCheckpoint {
+                path: self.weights.clone(),
+            },
+            other => other.into(),
+        }
+    }
+}
+
+fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, PaintError> {
+    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
+        // It names the file already.
+        LlmError::VocabularyIo { .. } => error.into(),
+        source => PaintError::Vocabulary {
+            path: path.to_path_buf(),
+            source,
+        },
+    })
+}

@@ -1,0 +1,465 @@
+//! The library without the program: what a painter and a studio promise.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod tiny;
+
+use std::{ops::ControlFlow, sync::OnceLock};
+
+use burn::{
+    backend::Flex,
+    module::Param,
+    tensor::{ElementConversion, Tensor},
+};
+use mpm_core::weights::LoadOptions;
+use mpm_data::picture::Picture;
+use mpm_diffusion::{
+    DiffusionError,
+    noise::NoiseSource,
+    pipeline::{Denoising, Start},
+    schedule::ScheduleError,
+    vae::Tiling,
+};
+use mpm_llm::bert::{BlockRule, PromptClassifier};
+use tiny::{LAX, STRICT};
+use viscpm_paint::{
+    InitialPicture, MAX_PICTURES, Outcome, PaintError, PaintJob, PaintModel, PaintProgress,
+    PaintRequest, PictureCheck, PictureChooser, PromptStates, Selection, Studio, Verdict,
+    from_pictures, to_pictures,
+};
+
+const PROMPT: &str = "a red cat";
+
+fn model() -> &'static PaintModel<Flex> {
+    static MODEL: OnceLock<PaintModel<Flex>> = OnceLock::new();
+    MODEL.get_or_init(tiny::model)
+}
+
+fn states() -> PromptStates<Flex> {
+    model().text_encoder.encode_pair(PROMPT, "a dog").unwrap()
+}
+
+fn request() -> PaintRequest {
+    model().config.default_request(5)
+}
+
+fn go_on(_: PaintProgress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn paint(request: &PaintRequest, initial: Option<&InitialPicture>) -> Picture {
+    let pictures = model()
+        .painter
+        .paint(&states(), request, initial, 0..1, go_on);
+    pictures.unwrap().unwrap().remove(0)
+}
+
+fn drawn(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let pixels = places.flat_map(|(x, y)| pixel(x, y)).collect();
+    Picture::from_rgb(width, height, pixels).unwrap()
+}
+
+fn start(strength: f64) -> InitialPicture {
+    InitialPicture {
+        picture: drawn(32, 32, |x, y| [(x * 8) as u8, (y * 8) as u8, 90]),
+        strength,
+        mask: None,
+    }
+}
+
+fn difference(left: &Picture, right: &Picture) -> u8 {
+    assert_eq!(left.pixels().len(), right.pixels().len());
+    let pairs = left.pixels().iter().zip(right.pixels());
+    pairs
+        .map(|(left, right)| left.abs_diff(*right))
+        .max()
+        .unwrap()
+}
+
+fn largest<const D: usize>(tensor: Tensor<Flex, D>) -> f32 {
+    tensor.abs().max().into_scalar().elem()
+}
+
+#[test]
+fn guidance_1_asks_the_prompt_alone() {
+    let unguided = PaintRequest {
+        guidance: 1.0,
+        ..request()
+    };
+    let expected = paint(&unguided, None);
+    // What is no number would spoil the picture if it were looked at.
+    let poisoned = PromptStates {
+        negative: states().negative * f32::NAN,
+        ..states()
+    };
+    let painter = &model().painter;
+    let pictures = painter.paint(&poisoned, &unguided, None, 0..1, go_on);
+    assert_eq!(pictures.unwrap().unwrap()[0], expected);
+    let guided = painter.paint(&poisoned, &request(), None, 0..1, go_on);
+    assert!(matches!(
+        guided,
+        Err(PaintError::Diffusion(DiffusionError::NonFinite { .. }))
+    ));
+    // The same prediction, from a batch of one and not of two.
+    let text = painter.diffusion.read_text(states().prompt).unwrap();
+    let latents = NoiseSource::new(1).tensor::<Flex>(0..1, 0, [4, 8, 8], &Default::default());
+    let alone = painter
+        .diffusion
+        .unet
+        .forward(latents.clone(), &[500.0], &text);
+    let guided = painter
+        .diffusion
+        .guide(states().prompt, states().negative, 1.0, 1)
+        .unwrap();
+    let guided = guided.predict(&painter.diffusion.unet, latents, 500.0);
+    assert_eq!(alone.unwrap().into_data(), guided.unwrap().into_data());
+    assert_ne!(paint(&request(), None), expected);
+}
+
+#[test]
+fn a_picture_does_not_depend_on_its_batch() {
+    let paint = |pictures| {
+        let painted = model()
+            .painter
+            .paint(&states(), &request(), None, pictures, go_on);
+        painted.unwrap().unwrap()
+    };
+    let four = paint(0..4);
+    assert_eq!(four.len(), 4);
+    for (number, picture) in (0..).zip(&four) {
+        let alone = &paint(number..number + 1)[0];
+        assert!(difference(alone, picture) <= 1, "picture {number}");
+        let others = four.iter().filter(|other| difference(other, picture) > 2);
+        assert_eq!(others.count(), 3);
+    }
+    let none = model()
+        .painter
+        .paint(&states(), &request(), None, 3..3, go_on);
+    assert!(matches!(none, Err(PaintError::NoPictures)));
+}
+
+#[test]
+fn little_strength_stays_near_the_picture() {
+    let request = PaintRequest {
+        steps: 100,
+        ..request()
+    };
+    let painter = &model().painter;
+    // What the autoencoder alone makes of the picture, which is as near as it gets.
+    let pixels = from_pictures::<Flex>(&[start(1.0).picture], &Default::default()).unwrap();
+    // It is encoded with a draw of its own, for no step comes so late.
+    let noise = NoiseSource::new(request.seed);
+    let noise = noise.tensor::<Flex>(0..1, u64::MAX, [4, 8, 8], &Default::default());
+    let latents = painter.vae.encode(pixels).unwrap().sample(noise);
+    let near = to_pictures(painter.vae.decode(latents).unwrap()).unwrap();
+    let far = |strength| {
+        let painted = paint(&request, Some(&start(strength)));
+        let pairs = painted.pixels().iter().zip(near[0].pixels());
+        let sum: u32 = pairs.map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
+        f64::from(sum) / painted.pixels().len() as f64
+    };
+    let (little, half, all) = (far(0.01), far(0.5), far(1.0));
+    assert!(little < half && half < all, "{little} {half} {all}");
+    assert!(little < all / 2.0, "{little} {all}");
+}
+
+#[test]
+fn latents_outside_of_the_mask_stay_as_they_are() {
+    let painter = &model().painter;
+    let device = Default::default();
+    let noise = |draw| NoiseSource::new(2).tensor::<Flex>(0..1, draw, [4, 8, 8], &device);
+    let latents = noise(99);
+    let changes: Vec<f32> = (0..64).map(|place| f32::from(place % 8 < 3)).collect();
+    let mask = Tensor::<Flex, 1>::from_floats(&*changes, &device).reshape([1, 1, 8, 8]);
+    let text = painter
+        .diffusion
+        .guide(states().prompt, states().negative, 3.0, 1);
+    let plan = painter.plan(&request(), None).unwrap();
+    let painted = Denoising {
+        unet: &painter.diffusion.unet,
+        plan: &plan,
+        text: &text.unwrap(),
+        start: Start::Picture {
+            latents: latents.clone(),
+            strength: 1.0,
+            mask: Some(mask.clone()),
+        },
+    }
+    .run(|draw| noise(draw as u64), |_| ControlFlow::Continue(()))
+    .unwrap()
+    .unwrap();
+    let change = painted - latents;
+    assert_eq!(largest(change.clone() * (1.0 - mask.clone())), 0.0);
+    assert!(largest(change * mask) > 0.1);
+}
+
+#[test]
+fn a_mask_keeps_what_is_dark() {
+    let side = |lit: fn(u32) -> bool| {
+        let masked = InitialPicture {
+            mask: Some(drawn(32, 32, |x, _| [if lit(x) { 255 } else { 0 }; 3])),
+            ..start(1.0)
+        };
+        paint(&request(), Some(&masked))
+    };
+    let whole = paint(&request(), Some(&start(1.0)));
+    assert_eq!(side(|_| true), whole);
+    // One light pixel changes its whole latent pixel, and 4 pixels are one of these.
+    assert_eq!(side(|x| x == 5), side(|x| (4..8).contains(&x)));
+    assert_ne!(side(|x| x == 5), side(|x| (4..9).contains(&x)));
+    assert_ne!(side(|x| x < 16), whole);
+}
+
+#[test]
+fn painting_can_be_broken_off_after_every_step() {
+    for last in 1..=3 {
+        let mut seen = Vec::new();
+        let progress = |PaintProgress { step, steps }| {
+            seen.push((step, steps));
+            match step == last {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let painter = &model().painter;
+        let pictures = painter.paint(&states(), &request(), None, 0..1, progress);
+        assert!(pictures.unwrap().is_none());
+        let expected: Vec<_> = (1..=last).map(|step| (step, 3)).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn broken_weights_are_found_at_the_step() {
+    let mut painter = model().painter.clone();
+    let weight = &mut painter.diffusion.unet.conv_out.weight;
+    *weight = Param::from_tensor(weight.val() * f32::NAN);
+    let error = painter.paint(&states(), &request(), None, 0..1, go_on);
+    let Err(PaintError::Diffusion(DiffusionError::NonFinite { step, steps })) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((step, steps), (1, 3));
+}
+
+#[test]
+fn sizes_are_multiples_of_a_latent_pixel() {
+    for (width, height) in [(7, 32), (32, 30), (0, 32), (2052, 32), (32, usize::MAX)] {
+        let request = PaintRequest {
+            width,
+            height,
+            ..request()
+        };
+        let error = model().painter.plan(&request, None).unwrap_err();
+        assert!(
+            matches!(error, PaintError::Size { multiple: 4, .. }),
+            "{error}"
+        );
+    }
+    for (width, height) in [(4, 4), (12, 36), (64, 20)] {
+        let request = PaintRequest {
+            width,
+            height,
+            ..request()
+        };
+        let picture = paint(&request, None);
+        let size = (picture.width() as usize, picture.height() as usize);
+        assert_eq!(size, (width, height));
+    }
+}
+
+#[test]
+fn pictures_to_begin_with_have_the_size() {
+    let plan = |initial: InitialPicture| model().painter.plan(&request(), Some(&initial));
+    let wide = drawn(36, 32, |_, _| [0; 3]);
+    let other = InitialPicture {
+        picture: wide.clone(),
+        ..start(0.5)
+    };
+    let masked = InitialPicture {
+        mask: Some(wide),
+        ..start(0.5)
+    };
+    for (initial, name) in [(other, "the picture to begin with"), (masked, "the mask")] {
+        let error = plan(initial).unwrap_err();
+        let PaintError::OtherSize { what, found, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((what, found), (name, [36, 32]));
+    }
+    for strength in [0.0, -0.5, 1.01, 2.0, f64::NAN, 0.3] {
+        let error = plan(start(strength)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                PaintError::Diffusion(DiffusionError::Schedule(ScheduleError::Strength { .. }))
+            ),
+            "{error}"
+        );
+    }
+    assert!(plan(start(0.34)).is_ok());
+}
+
+#[test]
+fn tiles_fit_together() {
+    let vae = &model().painter.vae;
+    let device = Default::default();
+    let latents = |side| NoiseSource::new(4).tensor::<Flex>(0..1, 0, [4, side, side], &device);
+    let tiling = Tiling {
+        tile: 16,
+        overlap: 8,
+    };
+    let tiled = |side| vae.decode_tiled(latents(side), tiling).unwrap();
+    let whole = |side| vae.decode(latents(side)).unwrap();
+    assert_eq!(tiled(16).into_data(), whole(16).into_data());
+    let (tiled, whole) = (tiled(40), whole(40));
+    assert_eq!(tiled.dims(), whole.dims());
+    // Neighbouring pixels differ at seams no more than they do within a tile.
+    let steps = |picture: &Tensor<Flex, 4>| -> Vec<f32> {
+        let width = picture.dims()[3];
+        let right = picture.clone().narrow(3, 1, width - 1);
+        let left = picture.clone().narrow(3, 0, width - 1);
+        let columns = (right - left).abs().mean_dim(2).mean_dim(1);
+        columns.into_data().iter().collect()
+    };
+    let (tiled, whole) = (steps(&tiled), steps(&whole));
+    let usual = whole.iter().copied().fold(0.0, f32::max);
+    for (column, step) in tiled.iter().enumerate() {
+        assert!(
+            *step < usual * 1.2,
+            "column {column}: {step}, usually {usual}"
+        );
+    }
+}
+
+/// A studio with models around it, from a temporary folder.
+fn studio(refuses: bool, threshold: f32) -> Studio<Flex> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    tiny::write_prompt_checker(&path("prompts"), refuses);
+    tiny::write_safety_checker(&path("pictures"), threshold);
+    tiny::write_chinese_clip(&path("clip"));
+    let (device, options) = (Default::default(), LoadOptions::default());
+    let rule = BlockRule::default();
+    let mut studio = Studio::from(model().clone());
+    studio.reader.check =
+        Some(PromptClassifier::open(path("prompts"), rule, &device, &options).unwrap());
+    studio.maker.check = Some(PictureCheck::open(path("pictures"), &device, &options).unwrap());
+    studio.maker.chooser = Some(PictureChooser::open(path("clip"), &device, &options).unwrap());
+    studio
+}
+
+fn job(selection: Selection) -> PaintJob {
+    PaintJob {
+        negative_prompt: "a dog".to_owned(),
+        selection,
+        ..PaintJob::new(PROMPT, request())
+    }
+}
+
+#[test]
+fn a_studio_paints_what_its_painter_paints() {
+    let mut steps = Vec::new();
+    let three = PaintJob {
+        at_once: 2,
+        ..job(Selection::first(3))
+    };
+    let outcome = studio(false, LAX).paint(&three, |PaintProgress { step, steps: all }| {
+        assert_eq!(all, 6);
+        steps.push(step);
+        ControlFlow::Continue(())
+    });
+    let Outcome::Painted(pictures) = outcome.unwrap() else {
+        panic!("nothing was painted")
+    };
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(pictures.len(), 3);
+    for (number, finished) in (0..).zip(&pictures) {
+        let painter = &model().painter;
+        let alone = painter.paint(&states(), &request(), None, number..number + 1, go_on);
+        assert!(difference(&alone.unwrap().unwrap()[0], &finished.picture) <= 1);
+        assert_eq!(
+            (finished.number, &finished.verdict),
+            (number, &Verdict::Shown)
+        );
+        assert!(finished.score.unwrap().is_finite());
+    }
+    let cancelled = studio(false, LAX).paint(&three, |_| ControlFlow::Break(()));
+    assert!(matches!(cancelled.unwrap(), Outcome::Cancelled));
+}
+
+#[test]
+fn a_studio_refuses_with_a_reason() {
+    let refused = studio(true, LAX).paint(&job(Selection::first(1)), go_on);
+    let Outcome::Refused(refusal) = refused.unwrap() else {
+        panic!("the prompt was painted")
+    };
+    assert_eq!(refusal.classification.labels[0].label, "LABEL_1");
+
+    let black = studio(false, STRICT).paint(&job(Selection::first(2)), go_on);
+    let Outcome::Painted(pictures) = black.unwrap() else {
+        panic!("nothing was painted")
+    };
+    for finished in pictures {
+        assert!(matches!(&finished.verdict, Verdict::BlackedOut(report) if report.is_flagged()));
+        assert!(finished.picture.pixels().iter().all(|&level| level == 0));
+        assert_eq!(
+            (finished.picture.width(), finished.picture.height()),
+            (32, 32)
+        );
+    }
+}
+
+#[test]
+fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
+    let plain = Studio::from(model().clone());
+    let mut poisoned = plain.clone();
+    // Whoever asks the language model gets an error of another kind.
+    poisoned.reader.text_encoder.max_prompt_tokens = 0;
+    let best = |pictures, candidates| {
+        job(Selection::Best {
+            pictures,
+            candidates,
+        })
+    };
+    let again = |numbers: &[u64], painted| {
+        job(Selection::Again {
+            numbers: numbers.to_vec(),
+            painted,
+            blacked_out: Vec::new(),
+        })
+    };
+    let none_at_once = PaintJob {
+        at_once: 0,
+        ..job(Selection::first(1))
+    };
+    for job in [
+        best(0, 1),
+        best(1, 0),
+        best(MAX_PICTURES + 1, 1),
+        best(u64::MAX, u64::MAX),
+        best(MAX_PICTURES, 2),
+        again(&[], 1),
+        again(&[0], u64::MAX),
+        none_at_once,
+    ] {
+        let error = poisoned.paint(&job, go_on).unwrap_err();
+        assert!(matches!(error, PaintError::Count { .. }), "{error}");
+        let tokenizer = &model().text_encoder.tokenizer;
+        let checked = job.check(&model().config, tokenizer);
+        assert!(matches!(checked, Err(PaintError::Count { .. })));
+    }
+    let error = poisoned.paint(&again(&[4], 4), go_on).unwrap_err();
+    assert!(matches!(error, PaintError::Recipe { .. }), "{error}");
+    let error = plain.paint(&best(1, 2), go_on).unwrap_err();
+    assert!(
+        matches!(error, PaintError::NoChooser { candidates: 2 }),
+        "{error}"
+    );
+    let empty = PaintJob::new(" ", request());
+    let error = plain.paint(&empty, go_on).unwrap_err();
+    assert!(matches!(error, PaintError::EmptyPrompt), "{error}");
+}
