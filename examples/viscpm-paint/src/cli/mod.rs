@@ -1,0 +1,125 @@
+//! The command line: arguments, what they ask for, loading, and painting.
+
+mod args;
+mod bar;
+mod files;
+mod load;
+mod repeat;
+mod report;
+mod run;
+mod size;
+mod task;
+
+use std::{fs, process::ExitCode};
+
+use clap::{CommandFactory, error::ErrorKind};
+use mpm_core::{MpmBackend, backend::BackendTask};
+use viscpm_common::cli::{BoxError, DtypeArg, lines::Lines, note};
+use viscpm_paint::Source;
+
+pub use args::Args;
+pub use viscpm_common::cli::failure::fail;
+
+use self::{
+    load::Loader,
+    repeat::{Circumstances, Repeat},
+    run::{Entry, Run},
+    task::Planner,
+};
+
+/// Paints on the chosen backend.
+pub fn run(args: Args) -> Result<ExitCode, BoxError> {
+    let backend = args.model.backend;
+    backend.run(Paint(args))?
+}
+
+struct Paint(Args);
+
+impl BackendTask for Paint {
+    type Output = Result<ExitCode, BoxError>;
+
+    fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
+        let args = self.0;
+        // Mistakes come to light before the weights are read, which may take long.
+        let (source, model) = load::find(&args.model)?;
+        let repeat = args.files.from_png.as_deref();
+        let repeat = repeat.map(Repeat::open).transpose()?;
+        let entries = entries(&args, &source, repeat.as_ref())?;
+
+        let then = repeat.as_ref().and_then(Repeat::dtype);
+        let now = Circumstances {
+            model,
+            backend: args.model.backend.to_string(),
+            dtype: args.model.dtype.or(then).unwrap_or(DtypeArg::Stored),
+        };
+        if let Some(repeat) = &repeat {
+            repeat.warn(&now);
+        }
+        let run = Run {
+            force: args.files.force,
+            json: args.files.json || args.files.batch.is_some(),
+            low_memory: args.model.low_memory,
+            circumstances: &now,
+        };
+        let loader = Loader::<B> {
+            source: &source,
+            dtype: now.dtype,
+            checks: &args.checks,
+            device: &device,
+        };
+        run.all(entries, &loader)
+    }
+}
+
+/// All that is to be painted, checked as far as that goes without weights.
+fn entries(args: &Args, source: &Source, repeat: Option<&Repeat>) -> Result<Vec<Entry>, BoxError> {
+    let tokenizer = source.tokenizer()?;
+    let planner = Planner {
+        args,
+        config: &source.config,
+        tokenizer: &tokenizer,
+    };
+    let files = &args.files;
+    if let (Some(batch), Some(folder)) = (&files.batch, &files.out_dir) {
+        let mut lines = Lines::open(batch)?;
+        if !folder.is_dir() {
+            let named = |error| format!("{}: the folder cannot be made: {error}", folder.display());
+            fs::create_dir(folder).map_err(named)?;
+        }
+        let mut entries = Vec::new();
+        while let Some((number, line)) = lines.next_line()? {
+            entries.push(Entry {
+                line: Some(number),
+                task: planner.line(number, line, folder),
+            });
+        }
+        return Ok(entries);
+    }
+    // The arguments' parser sees to it that there is one.
+    let out = files.out.as_deref().ok_or("name a file with --out")?;
+    if out
+        .extension()
+        .is_none_or(|extension| !extension.eq_ignore_ascii_case("png"))
+    {
+        let reason = "pictures are written as PNG; let its name end in .png";
+        return Err(usage(format!("--out {}: {reason}", out.display())));
+    }
+    let task = match repeat {
+        Some(repeat) => planner.again(repeat, out)?,
+        None => planner.single(out)?,
+    };
+    if repeat.is_none() && args.settings.seed.is_none() && !files.json {
+        note(&format!("seed {}\n", task.job.request.seed));
+    }
+    Ok(vec![Entry {
+        line: None,
+        task: Ok(task),
+    }])
+}
+
+/// A mistake in the arguments that only the model's configuration brings to light.
+fn usage(reason: String) -> BoxError {
+    Args::command()
+        .error(ErrorKind::ValueValidation, reason)
+        .into()
+}
