@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion
 use mpm_benches::{Suite, finish, peak_memory, random, run};
 use mpm_core::{MpmBackend, backend::BackendKind, model_folder::CONFIG_FILE, weights::LoadOptions};
 use mpm_diffusion::{unet::UNetConfig, vae::VaeConfig};
-use viscpm_paint::{PaintModel, PaintRequest};
+use viscpm_paint::PaintModel;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/viscpm-paint-emoji");
 
@@ -102,17 +102,7 @@ fn picture<B: MpmBackend>(criterion: &mut Criterion, backend: BackendKind, devic
     }
     let model = PaintModel::<B>::open(MODEL, device, &LoadOptions::default())
         .expect("the shipped model is valid");
-    let defaults = &model.config.defaults;
-    let request = PaintRequest {
-        width: defaults.size,
-        height: defaults.size,
-        steps: defaults
-            .steps
-            .unwrap_or_else(|| defaults.scheduler.default_steps()),
-        scheduler: defaults.scheduler,
-        guidance: defaults.guidance,
-        seed: 1,
-    };
+    let request = model.config.default_request(1);
     let mut group = criterion.benchmark_group("paint-picture");
     group.sample_size(SAMPLES);
     for prompt in ["strawberry", "草莓"] {

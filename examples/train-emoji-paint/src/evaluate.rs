@@ -5,27 +5,30 @@ use std::{
     io::{Write, stdout},
     num::NonZeroUsize,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use burn::tensor::backend::Backend;
 use emoji_training::{BoxError, full_precision, sample_rng};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{
-    MpmBackend,
+    MpmBackend, atomic,
     backend::BackendTask,
     weights::{WeightFile, load},
 };
 use mpm_data::{
     emoji::{EmojiSet, Language, TASK_LANGUAGES},
-    picture::Picture,
+    picture::{Picture, contact_sheet},
 };
 use viscpm_paint::{PaintModel, PaintRequest, from_pictures, to_pictures};
 
-use crate::{judge::Judge, recipe::Recipe, sheet::Sheet, things::Things};
+use crate::{judge::Judge, recipe::Recipe, things::Things};
 
 /// A picture counts as seen when its thing is among the judge's first ones.
 const TOP: usize = 5;
+
+/// Pictures of a line of the contact sheet; longer rows go on below.
+const COLUMNS: usize = 12;
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -111,7 +114,7 @@ impl<B: MpmBackend> Evaluation<B> {
             &self.things,
             &self.asked,
         );
-        let mut sheet = Sheet::default();
+        let mut rows = Vec::new();
         for language in TASK_LANGUAGES {
             let painted = self.painted(language.code(), |thing| {
                 self.things.name(thing, language).to_owned()
@@ -122,16 +125,16 @@ impl<B: MpmBackend> Evaluation<B> {
                 &self.things,
                 &self.asked,
             );
-            sheet.add_row(self.shown(&painted));
+            rows.push(self.shown(&painted));
         }
         let unconditional = self.painted("no prompt", |_| String::new())?;
         let ranks = self.judge_all(&unconditional)?;
         report.add("no prompt", &ranks, &self.things, &self.asked);
         write!(stdout(), "{report}")?;
         if let Some(file) = &self.options.sheet {
-            sheet.save(file)?;
+            write_sheet(file, &rows)?;
             let names = self.shown(&self.asked);
-            let names = names.iter().map(|&&thing| {
+            let names = names.iter().map(|&thing| {
                 let name = |language| self.things.name(thing, language);
                 format!("{} {}", name(Language::English), name(Language::Chinese))
             });
@@ -142,9 +145,10 @@ impl<B: MpmBackend> Evaluation<B> {
     }
 
     /// Those of all asked things that the contact sheet shows.
-    fn shown<'a, T>(&self, all: &'a [T]) -> Vec<&'a T> {
+    fn shown<T: Clone>(&self, all: &[T]) -> Vec<T> {
         let count = self.options.sheet_things.get().min(all.len());
-        (0..count).map(|i| &all[i * all.len() / count]).collect()
+        let places = (0..count).map(|i| i * all.len() / count);
+        places.map(|place| all[place].clone()).collect()
     }
 
     /// Fresh drawings, which neither painter nor judge has seen.
@@ -173,24 +177,19 @@ impl<B: MpmBackend> Evaluation<B> {
         what: &str,
         prompt: impl Fn(usize) -> String,
     ) -> Result<Vec<Picture>, BoxError> {
-        let defaults = &self.model.config.defaults;
+        let usual = self.options.guidance;
+        let usual = usual.unwrap_or(self.model.config.defaults.guidance);
         let bar = progress(self.asked.len(), what);
         let mut pictures = Vec::with_capacity(self.asked.len());
         for &thing in &self.asked {
             let prompt = prompt(thing);
             let guidance = match prompt.is_empty() {
                 true => 1.0,
-                false => self.options.guidance.unwrap_or(defaults.guidance),
+                false => usual,
             };
             let request = PaintRequest {
-                width: defaults.size,
-                height: defaults.size,
-                steps: defaults
-                    .steps
-                    .unwrap_or_else(|| defaults.scheduler.default_steps()),
-                scheduler: defaults.scheduler,
                 guidance,
-                seed: self.options.seed,
+                ..self.model.config.default_request(self.options.seed)
             };
             let hidden = self.model.text_encoder.encode(&[prompt.as_str(), ""])?;
             let states = viscpm_paint::PromptStates {
@@ -276,6 +275,28 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Writes rows of pictures, one below the other, in as many lines as they take.
+fn write_sheet(file: &Path, rows: &[Vec<Picture>]) -> Result<(), BoxError> {
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let columns = COLUMNS.min(longest);
+    let Some(first) = rows.iter().flatten().next() else {
+        return Err("there is nothing to put on the sheet".into());
+    };
+    let white = vec![255; first.pixels().len()];
+    let blank = Picture::from_rgb(first.width(), first.height(), white)?;
+    let lines = (0..longest).step_by(COLUMNS);
+    let pictures: Vec<_> = lines
+        .flat_map(|start| rows.iter().map(move |row| row.iter().skip(start)))
+        .flat_map(|line| line.chain(std::iter::repeat(&blank)).take(columns))
+        .cloned()
+        .collect();
+    let bytes = contact_sheet(&pictures, columns)?.encode_png(&[])?;
+    Ok(
+        atomic::write_bytes(file, &bytes)
+            .map_err(|error| format!("{}: {error}", file.display()))?,
+    )
 }
 
 fn progress(count: usize, what: &str) -> ProgressBar {

@@ -12,7 +12,6 @@ mod latents;
 mod painter;
 mod recipe;
 mod shapes;
-mod sheet;
 mod stages;
 mod things;
 

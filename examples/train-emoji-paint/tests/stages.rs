@@ -102,8 +102,7 @@ fn all_stages_run_and_the_model_is_evaluated() {
         assert!(table.lines().any(|line| line.starts_with(row)), "{table}");
     }
     let sheet = image::open(sheet).unwrap();
-    // Five pictures in each of two rows, two pixels around each.
-    assert_eq!((sheet.width(), sheet.height()), (5 * 66 + 2, 2 * 66 + 2));
+    assert_eq!((sheet.width(), sheet.height()), (9 * 64, 2 * 64));
 }
 
 #[test]
