@@ -93,16 +93,17 @@ fn all_stages_run_and_the_model_is_evaluated() {
             "--sheet",
             &sheet,
             "--sheet-things",
-            "5",
+            "14",
             "--every",
-            "4",
+            "2",
         ],
     );
     for row in ["drawn", "decoded", "en", "zh", "no prompt"] {
         assert!(table.lines().any(|line| line.starts_with(row)), "{table}");
     }
     let sheet = image::open(sheet).unwrap();
-    assert_eq!((sheet.width(), sheet.height()), (9 * 64, 2 * 64));
+    // Twelve pictures and two, each with the Chinese ones below.
+    assert_eq!((sheet.width(), sheet.height()), (12 * 64, 4 * 64));
 }
 
 #[test]
