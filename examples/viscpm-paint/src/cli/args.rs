@@ -133,7 +133,7 @@ pub struct FileArgs {
 
     /// Paint a file of prompts: each line a JSON object with "prompt" and optionally "negative",
     /// "seed", "steps", "guidance", "scheduler", "size", "n", "rerank", "init_image", "strength"
-    /// and "mask". For each line a picture is written, named after the line's number (00001.png),
+    /// and "mask" (files relative to the working folder). For each line a picture is written, named after the line's number (00001.png),
     /// and a JSON object printed, with "file", "refused" or "error", in the same order. 批量画图。
     #[arg(long, value_name = "FILE.jsonl", requires = "out_dir")]
     pub batch: Option<PathBuf>,
