@@ -81,6 +81,14 @@ mod tests {
 
     type B = Autodiff<Flex>;
 
+    /// The layer one step further.
+    fn moved_by_one(mut layer: Linear<B>) -> Linear<B> {
+        layer.weight = layer
+            .weight
+            .map(|weight| Tensor::from_inner(weight.inner() + 1.0).require_grad());
+        layer
+    }
+
     fn weight(layer: &Linear<B>) -> Vec<f32> {
         layer.weight.val().into_data().to_vec().unwrap()
     }
@@ -88,8 +96,7 @@ mod tests {
     #[test]
     fn the_average_moves_by_the_share_that_is_not_kept() {
         let average = LinearConfig::new(2, 3).init::<B>(&Default::default());
-        let mut model = average.clone();
-        model.weight = model.weight.map(|weight| weight + 1.0);
+        let model = moved_by_one(average.clone());
         let start = weight(&average);
         let moved = follow(average, &model, 0.75, 1_000);
         for (moved, start) in weight(&moved).iter().zip(start) {
@@ -101,11 +108,7 @@ mod tests {
     #[test]
     fn frozen_parameters_stay() {
         let average = LinearConfig::new(2, 3).init::<B>(&Default::default());
-        let mut model = average.clone().no_grad();
-        model.weight = model
-            .weight
-            .map(|weight| weight + 1.0)
-            .set_require_grad(false);
+        let model = moved_by_one(average.clone()).no_grad();
         let start = weight(&average);
         assert_eq!(weight(&follow(average, &model, 0.5, 1_000)), start);
     }
