@@ -85,14 +85,19 @@ impl WithSimd for Distances<'_> {
             sums[0] = simd.add_f32s(sums[0], distance);
             squares[0] = simd.mul_add_e_f32s(distance, distance, squares[0]);
         }
-        let [sum, square] = [sums, squares].map(|sums| {
-            let [a, b, c, d] = sums;
-            simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
-        });
-        rest.iter().fold([sum, square], |[sum, square], x| {
+        let mut sum = sums[0];
+        let mut square = squares[0];
+        for i in 1..UNROLL {
+            sum = simd.add_f32s(sum, sums[i]);
+            square = simd.add_f32s(square, squares[i]);
+        }
+        let (mut sum, mut square) = (simd.reduce_sum_f32s(sum), simd.reduce_sum_f32s(square));
+        for &x in rest {
             let distance = x - self.centre;
-            [sum + distance, square + distance * distance]
-        })
+            sum += distance;
+            square += distance * distance;
+        }
+        [sum, square]
     }
 }
 
