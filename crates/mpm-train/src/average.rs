@@ -19,6 +19,27 @@ fn kept_share(decay: f64, step: usize) -> f64 {
     decay.min((1.0 + step) / (10.0 + step))
 }
 
+/// The average before the first step: the model as it is.
+///
+/// Burn draws parameters when they are first read, and a copy of one that was not would draw
+/// others.
+pub(crate) fn start<B, M>(model: &M) -> M
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+{
+    struct Draw;
+
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Draw {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            param.val();
+        }
+    }
+
+    model.visit(&mut Draw);
+    model.clone()
+}
+
 /// Moves the trainable parameters of `average` towards those of `model` after step `step`,
 /// counted from 1. Both are the same model at different times.
 pub(crate) fn follow<B, M>(average: M, model: &M, decay: f64, step: usize) -> M
@@ -94,9 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn the_average_starts_as_the_model() {
+        let model = LinearConfig::new(2, 3).init::<B>(&Default::default());
+        let average = start::<B, _>(&model);
+        assert_eq!(weight(&average), weight(&model));
+    }
+
+    #[test]
     fn the_average_moves_by_the_share_that_is_not_kept() {
         let average = LinearConfig::new(2, 3).init::<B>(&Default::default());
-        let model = moved_by_one(average.clone());
+        let model = moved_by_one(start::<B, _>(&average));
         let start = weight(&average);
         let moved = follow(average, &model, 0.75, 1_000);
         for (moved, start) in weight(&moved).iter().zip(start) {
@@ -108,7 +136,7 @@ mod tests {
     #[test]
     fn frozen_parameters_stay() {
         let average = LinearConfig::new(2, 3).init::<B>(&Default::default());
-        let model = moved_by_one(average.clone()).no_grad();
+        let model = moved_by_one(start::<B, _>(&average)).no_grad();
         let start = weight(&average);
         assert_eq!(weight(&follow(average, &model, 0.5, 1_000)), start);
     }

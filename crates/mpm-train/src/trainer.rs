@@ -123,7 +123,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         }
         let device = model.devices().into_iter().next().unwrap_or_default();
         Ok(Self {
-            average: config.average_decay.map(|_| model.clone()),
+            average: config.average_decay.map(|_| average::start(&model)),
             config,
             objective,
             model,
