@@ -129,7 +129,7 @@ fn configurations_that_describe_no_model_are_refused() {
     refused(|c| c.up_block_types.clear(), "up_block_types");
 }
 
-/// The configuration of the hub, whose heads are given as `attention_head_dim`.
+/// As many as diffusers' own models have.
 #[test]
 fn presets_have_the_parameters_of_stable_diffusion() {
     let count = |config: UNetConfig| -> usize {

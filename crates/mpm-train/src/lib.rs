@@ -8,7 +8,7 @@
 //!
 //! A run interrupted at any step and resumed from its newest checkpoint gives
 //! the parameters of the uninterrupted run, bit for bit on one backend, because
-//! all that a step depends on is either stored (parameters, moments of the
+//! all that a step depends on is either stored (parameters, their average, moments of the
 //! optimizer, position in the data) or a function of the step's number
 //! (learning rate, random numbers).
 

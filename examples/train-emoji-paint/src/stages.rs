@@ -14,7 +14,7 @@ use burn::{
 };
 use emoji_training::{BoxError, Stage, StageRun, full_precision, sample_rng, train};
 use mpm_core::{
-    MpmBackend,
+    MpmBackend, atomic,
     backend::BackendTask,
     weights::{KeyMap, Precision, WeightFile, load, save},
 };
@@ -129,11 +129,8 @@ impl RunStage {
         let deviation = self.latent_deviation(&vae, things, device)?;
         let folder = self.name.folder(&self.run);
         save_weights(&vae, &folder)?;
-        std::fs::write(
-            folder.join(SCALING_FILE),
-            serde_json::to_vec(&deviation.recip())?,
-        )?;
-        Ok(())
+        let scaling = serde_json::to_vec(&deviation.recip())?;
+        Ok(atomic::write_bytes(&folder.join(SCALING_FILE), &scaling)?)
     }
 
     /// The deviation of latents: its reciprocal scales them for the UNet, as the reference's

@@ -79,18 +79,6 @@ fn tokenize(
 }
 
 impl<B: Backend> TextEncoder<B> {
-    /// Tokenizes texts; [`encode`](Self::encode) would refuse what this refuses.
-    ///
-    /// # Errors
-    /// [`PaintError::PromptTooLong`], which calls the texts `what`.
-    pub fn tokenize(
-        &self,
-        texts: &[&str],
-        what: &'static str,
-    ) -> Result<Vec<EncodedPrompt>, PaintError> {
-        tokenize(&self.tokenizer, self.max_prompt_tokens, texts, what)
-    }
-
     /// Pads prompts to the longest of them, as the reference does.
     fn batch(&self, prompts: &[EncodedPrompt]) -> Result<CpmBeeInput, PaintError> {
         let longest = prompts.iter().map(EncodedPrompt::len).max().unwrap_or(0);
@@ -109,7 +97,8 @@ impl<B: MpmBackend> TextEncoder<B> {
     /// # Errors
     /// [`PaintError::PromptTooLong`]; [`PaintError::Llm`] without a text.
     pub fn encode(&self, texts: &[&str]) -> Result<Tensor<B, 3>, PaintError> {
-        self.hidden_states(&self.tokenize(texts, "the prompt")?)
+        let limit = self.max_prompt_tokens;
+        self.hidden_states(&tokenize(&self.tokenizer, limit, texts, "the prompt")?)
     }
 
     /// The states of a prompt and a negative prompt, which may be empty, in one batch.
