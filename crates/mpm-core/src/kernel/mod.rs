@@ -17,11 +17,13 @@ mod gpu;
 mod group_norm;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
+mod transpose;
 
 pub use activation::{gated_gelu, gelu, silu};
 pub use attention::{AttentionGrads, attention};
 pub use conv2d::{Conv2dOptions, conv2d};
 pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
+pub use transpose::transposed;
 
 use burn::tensor::{
     Tensor, TensorPrimitive,
@@ -160,6 +162,11 @@ pub trait MpmBackend: Backend {
     /// The gradient of [`conv2d_4d`](Self::conv2d_4d)'s bias, from that of its output.
     fn conv2d_4d_bias_backward(grad: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::conv2d_bias_backward::<Self>(grad)
+    }
+
+    /// `[batch, rows, columns]` as `[batch, columns, rows]`, see [`transposed()`].
+    fn transposed_3d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::transposed::<Self>(x)
     }
 
     /// Writes `new` into a window of `buffer`, see [`assign`].

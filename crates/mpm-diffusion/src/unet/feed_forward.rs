@@ -8,7 +8,11 @@ use burn::{
     nn::{Dropout, DropoutConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gated_gelu, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::{gated_gelu, linear},
+    nn::TorchLinear,
+};
 
 /// Inner width in multiples of the outer one.
 const EXPANSION: usize = 4;
@@ -40,17 +44,29 @@ impl<B: Backend> FeedForward<B> {
     }
 }
 
+impl<B: MpmBackend> GeGlu<B> {
+    /// # Shapes
+    /// - x: `[batch, pixels, d_in]`
+    /// - output: `[batch, pixels, d_out / 2]`
+    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let inner = self.proj.d_out() / 2;
+        // The rows of the weight are cut, and not those of the output, which would be copied.
+        let half = |first| {
+            let weight = self.proj.weight.val().narrow(0, first, inner);
+            let bias = self.proj.bias.as_ref();
+            let bias = bias.map(|bias| bias.val().narrow(0, first, inner));
+            linear(x.clone(), weight, bias)
+        };
+        let (value, gate) = (half(0), half(inner));
+        gated_gelu(gate, value)
+    }
+}
+
 impl<B: MpmBackend> FeedForward<B> {
     /// # Shapes
     /// - x, output: `[batch, pixels, width]`
     pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let (gated, _, output) = &self.net;
-        let [value, gate] = halves(gated.proj.forward(x));
-        output.forward(gated_gelu(gate, value))
+        output.forward(gated.forward(x))
     }
-}
-
-fn halves<B: Backend>(x: Tensor<B, 3>) -> [Tensor<B, 3>; 2] {
-    let half = x.dims()[2] / 2;
-    [x.clone().narrow(2, 0, half), x.narrow(2, half, half)]
 }

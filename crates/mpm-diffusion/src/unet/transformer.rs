@@ -9,6 +9,7 @@ use burn::{
 };
 use mpm_core::{
     MpmBackend,
+    kernel::transposed,
     nn::{GroupNorm, TorchConv2d, TorchLinear},
 };
 
@@ -153,11 +154,11 @@ impl<B: MpmBackend> Transformer2D<B> {
 }
 
 /// `[batch, channels, height, width]` to `[batch, height · width, channels]`.
-fn to_pixels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
-    x.flatten::<3>(2, 3).swap_dims(1, 2)
+fn to_pixels<B: MpmBackend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
+    transposed(x.flatten(2, 3))
 }
 
 /// `[batch, height · width, channels]` to `[batch, channels, height, width]`.
-fn to_map<B: Backend>(x: Tensor<B, 3>, size: [usize; 4]) -> Tensor<B, 4> {
-    x.swap_dims(1, 2).reshape(size)
+fn to_map<B: MpmBackend>(x: Tensor<B, 3>, size: [usize; 4]) -> Tensor<B, 4> {
+    transposed(x).reshape(size)
 }

@@ -10,7 +10,7 @@ use burn::{
 };
 use mpm_core::{
     MpmBackend,
-    kernel::attention,
+    kernel::{attention, transposed},
     nn::{GroupNorm, TorchLinear},
 };
 
@@ -51,12 +51,12 @@ impl<B: MpmBackend> LatentAttention<B> {
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let size = x.dims();
         let pixels = self.group_norm.forward(x.clone());
-        let pixels = pixels.flatten::<3>(2, 3).swap_dims(1, 2);
+        let pixels = transposed(pixels.flatten(2, 3));
         let [query, key, value] = [&self.to_q, &self.to_k, &self.to_v]
             .map(|linear| linear.forward(pixels.clone()).unsqueeze_dim(1));
         let scale = (size[1] as f64).powf(-0.5);
         let attended: Tensor<B, 3> = attention(query, key, value, None, None, scale).squeeze_dim(1);
         let output = self.to_out.0.forward(attended);
-        x + output.swap_dims(1, 2).reshape(size)
+        x + transposed(output).reshape(size)
     }
 }

@@ -5,6 +5,7 @@ mod conv2d;
 mod elementwise;
 mod linear;
 mod norm;
+mod transpose;
 
 use burn::{
     backend::{
@@ -72,6 +73,10 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         options: Conv2dOptions,
     ) -> FloatTensor<Self> {
         conv2d::conv2d::<B, C>(x, weight, bias, options)
+    }
+
+    fn transposed_3d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        transpose::transposed::<B, C>(x)
     }
 
     fn biased_attention(

@@ -109,6 +109,10 @@ pub(super) fn linear<B: Backend>(
     })
 }
 
+pub(super) fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_swap_dims(x, 1, 2)
+}
+
 pub(super) fn assign<B: Backend>(
     buffer: FloatTensor<B>,
     window: &[Range<usize>],

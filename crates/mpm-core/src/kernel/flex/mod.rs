@@ -22,6 +22,7 @@ mod output;
 mod planes;
 mod scratch;
 mod silu;
+mod transpose;
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -205,6 +206,10 @@ impl MpmBackend for Flex {
             composed::conv2d_bias_backward,
             (grad)
         )
+    }
+
+    fn transposed_3d(x: FlexTensor) -> FlexTensor {
+        dispatch!([x], transpose::transposed, composed::transposed, (x))
     }
 
     fn assign_window(buffer: FlexTensor, window: &[Range<usize>], new: FlexTensor) -> FlexTensor {

@@ -10,6 +10,7 @@ mod gradients;
 mod group_norm;
 mod linear;
 mod rms_norm;
+mod transpose;
 
 use burn::{
     backend::{Autodiff, Flex},

@@ -1,6 +1,7 @@
 //! Linear layers whose weights lie row by row, as checkpoints have them.
 
 mod few_rows;
+mod many_rows;
 mod some_rows;
 
 use burn::{
@@ -48,7 +49,15 @@ pub(super) fn linear<T: Number>(
             let bias = wide_bias::<T>(bias, d_out);
             tensor(some_rows::linear(elements(&x), weights, &bias, rows), shape)
         }
-        _ => composed::linear::<Flex>(x, weight, bias),
+        Some(weights) => {
+            let x = dense(x);
+            let bias = bias.map(|bias| widened(elements::<T>(&dense(bias))));
+            tensor(
+                many_rows::linear(elements(&x), weights, bias.as_deref(), d_in),
+                shape,
+            )
+        }
+        None => composed::linear::<Flex>(x, weight, bias),
     }
 }
 
