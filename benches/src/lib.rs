@@ -48,6 +48,7 @@ pub fn run<S: Suite>(criterion: &mut Criterion) {
         }
     }
 
+    viscpm_common::keep_freed_memory();
     let chosen = match std::env::var(BACKEND_VARIABLE) {
         Ok(name) => name.parse(),
         Err(_) => Ok(BackendKind::Flex),

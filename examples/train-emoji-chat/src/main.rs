@@ -83,6 +83,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    viscpm_common::keep_freed_memory();
     exit_code(run(Args::parse()))
 }
 
