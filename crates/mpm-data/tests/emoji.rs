@@ -233,6 +233,27 @@ fn samples_depend_on_seed_and_index_only() {
 }
 
 #[test]
+fn descriptions_name_their_thing() {
+    let options = TaskOptions {
+        description_languages: vec![Language::English],
+        ..TaskOptions::default()
+    };
+    let tasks = Tasks::new(set(), &options).unwrap();
+    let mut different = HashSet::new();
+    for index in 0..200 {
+        let class = index as usize % tasks.classes().len();
+        let description = tasks.description(class, 5, index);
+        assert!(
+            description.contains(tasks.name(class, Language::English)),
+            "{description}"
+        );
+        assert_eq!(description, tasks.description(class, 5, index));
+        different.insert(tasks.description(0, 5, index));
+    }
+    assert!(different.len() > 20, "{different:?}");
+}
+
+#[test]
 fn the_streams_never_change() {
     // Training resumes and figures are compared across versions: a change of
     // this digest is a change of the data, to be made knowingly.

@@ -20,10 +20,12 @@ use mpm_diffusion::{
     unet::UNetConfig,
     vae::VaeConfig,
 };
-use mpm_llm::cpm_bee::CpmBeeConfig;
+use mpm_llm::{cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
 use serde::{Deserialize, Serialize};
 
-use crate::{PaintError, PaintRequest, Painter, Source, TextEncoder};
+use crate::{
+    PaintError, PaintRequest, Painter, PromptTemplate, PromptTokenizer, Source, TextEncoder,
+};
 
 /// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -57,6 +59,8 @@ pub struct ModelConfig {
     pub vae_weights: PathBuf,
     /// The vocabulary's file, relative to the folder.
     pub vocabulary: PathBuf,
+    /// How a text becomes the language model's prompt.
+    pub prompt: PromptTemplate,
     /// The longest prompt in tokens, its keys included.
     pub max_prompt_tokens: usize,
     /// What is painted unless something else is asked for.
@@ -122,6 +126,7 @@ impl ModelConfig {
             weights: WEIGHTS_FILE.into(),
             vae_weights: VAE_FILE.into(),
             vocabulary: VOCABULARY_FILE.into(),
+            prompt: PromptTemplate::default(),
             max_prompt_tokens: MAX_PROMPT_TOKENS,
         }
     }
@@ -155,7 +160,16 @@ impl ModelConfig {
             });
         }
         NoiseSchedule::new(self.scheduler.clone())?;
-        Ok(())
+        self.prompt.validate()
+    }
+
+    /// What writes texts for the language model, whose tokenizer is given.
+    pub fn prompt_tokenizer(&self, tokenizer: CpmBeeTokenizer) -> PromptTokenizer {
+        PromptTokenizer {
+            tokenizer,
+            template: self.prompt.clone(),
+            max_tokens: self.max_prompt_tokens,
+        }
     }
 
     /// What is painted unless something else is asked for.
@@ -208,7 +222,12 @@ impl<B: Backend> PaintModel<B> {
     /// older model in it stays usable.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), PaintError> {
         let mut writer = FolderWriter::create(folder.as_ref())?;
-        let vocabulary = self.text_encoder.tokenizer.vocabulary().to_file_content();
+        let vocabulary = self
+            .text_encoder
+            .prompts
+            .tokenizer
+            .vocabulary()
+            .to_file_content();
         writer.write(VOCABULARY_FILE.as_ref(), vocabulary.as_bytes())?;
         let precision = Precision::Cast(dtype);
         // The module that has the official names for its branches.

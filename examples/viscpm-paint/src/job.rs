@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use mpm_diffusion::schedule::{DenoisingPlan, NoiseSchedule};
-use mpm_llm::tokenizer::CpmBeeTokenizer;
 
-use crate::{InitialPicture, ModelConfig, PaintError, PaintRequest, text_encoder::tokenize_pair};
+use crate::{InitialPicture, ModelConfig, PaintError, PaintRequest, PromptTokenizer};
 
 /// The most pictures of one job, candidates included.
 pub const MAX_PICTURES: u64 = 1024;
@@ -75,7 +74,7 @@ impl PaintJob {
     pub fn check(
         &self,
         config: &ModelConfig,
-        tokenizer: &CpmBeeTokenizer,
+        prompts: &PromptTokenizer,
     ) -> Result<DenoisingPlan, PaintError> {
         self.check_counts()?;
         let schedule = NoiseSchedule::new(config.scheduler.clone())?;
@@ -85,8 +84,7 @@ impl PaintJob {
             config.vae.downsampling(),
             self.initial.as_ref(),
         )?;
-        let limit = config.max_prompt_tokens;
-        tokenize_pair(tokenizer, limit, &self.prompt, &self.negative_prompt)?;
+        prompts.tokenize_pair(&self.prompt, &self.negative_prompt)?;
         Ok(plan)
     }
 

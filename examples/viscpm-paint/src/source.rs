@@ -10,7 +10,9 @@ use mpm_core::{
 use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
 use mpm_llm::{LlmError, tokenizer::CpmBeeTokenizer};
 
-use crate::{ModelConfig, PaintError, Painter, TextEncoder, diffusers::DiffusersFolder};
+use crate::{
+    ModelConfig, PaintError, Painter, PromptTokenizer, TextEncoder, diffusers::DiffusersFolder,
+};
 
 /// The branches of the official checkpoint.
 const LLM: &str = "llm";
@@ -97,16 +99,16 @@ impl Source {
         Ok(source)
     }
 
-    /// Reads the vocabulary.
+    /// Reads the vocabulary: what writes texts for the language model.
     ///
     /// # Errors
     /// [`PaintError::Vocabulary`] and [`PaintError::Llm`] for a file of another kind,
     /// [`PaintError::Config`] for the vocabulary of another model.
-    pub fn tokenizer(&self) -> Result<CpmBeeTokenizer, PaintError> {
+    pub fn prompt_tokenizer(&self) -> Result<PromptTokenizer, PaintError> {
         let tokenizer = read_vocabulary(&self.vocabulary)?;
         let (found, expected) = (tokenizer.vocab_size(), self.config.llm.vocab_size);
         match found == expected {
-            true => Ok(tokenizer),
+            true => Ok(self.config.prompt_tokenizer(tokenizer)),
             false => Err(PaintError::Config {
                 reason: format!(
                     "the vocabulary {} has {found} tokens, but the model was trained with \
@@ -144,7 +146,7 @@ impl Source {
         device: &B::Device,
         options: &LoadOptions,
     ) -> Result<TextEncoder<B>, PaintError> {
-        let tokenizer = self.tokenizer()?;
+        let prompts = self.prompt_tokenizer()?;
         let (keys, _) = checkpoint_keys();
         let file = WeightFile::open(&self.weights)?;
         let options = LoadOptions {
@@ -154,8 +156,7 @@ impl Source {
         let llm = load(self.config.llm.init(device)?, &file, &options);
         Ok(TextEncoder {
             llm: llm.map_err(|error| self.explain(error, &file))?,
-            tokenizer,
-            max_prompt_tokens: self.config.max_prompt_tokens,
+            prompts,
         })
     }
 

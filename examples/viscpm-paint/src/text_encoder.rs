@@ -6,21 +6,18 @@ use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 use mpm_llm::{
     cpm_bee::{CpmBee, CpmBeeInput},
-    prompt::{Collator, EncodedPrompt, PromptEncoder, PromptValue},
-    tokenizer::{CpmBeeTokenizer, escape},
+    prompt::{Collator, EncodedPrompt},
 };
 
-use crate::PaintError;
+use crate::{PaintError, PromptTokenizer, prompt_tokenizer::TokenizedPrompt};
 
 /// The frozen language model, as far as painting needs it.
 #[derive(Clone, Debug)]
 pub struct TextEncoder<B: Backend> {
     /// CPM-Bee.
     pub llm: CpmBee<B>,
-    /// From text to ids.
-    pub tokenizer: CpmBeeTokenizer,
-    /// The longest prompt in tokens, its keys included.
-    pub max_prompt_tokens: usize,
+    /// From text to its tokens.
+    pub prompts: PromptTokenizer,
 }
 
 /// What the language model makes of a prompt and of what to stay away from.
@@ -32,73 +29,19 @@ pub struct PromptStates<B: Backend> {
     pub negative: Tensor<B, 3>,
 }
 
-/// The prompt of a text: the reference's format. Nothing in the text is taken for markup.
-pub fn prompt_value(text: &str) -> PromptValue {
-    PromptValue::from([("caption", &*escape(text)), ("objects", "")])
-}
-
-/// Tokenizes a prompt and a negative prompt, of at most `limit` tokens each.
-pub(crate) fn tokenize_pair(
-    tokenizer: &CpmBeeTokenizer,
-    limit: usize,
-    prompt: &str,
-    negative: &str,
-) -> Result<Vec<EncodedPrompt>, PaintError> {
-    if prompt.trim().is_empty() {
-        return Err(PaintError::EmptyPrompt);
-    }
-    let mut pair = tokenize(tokenizer, limit, &[prompt], "the prompt")?;
-    pair.extend(tokenize(
-        tokenizer,
-        limit,
-        &[negative],
-        "the negative prompt",
-    )?);
-    Ok(pair)
-}
-
-fn tokenize(
-    tokenizer: &CpmBeeTokenizer,
-    limit: usize,
-    texts: &[&str],
-    what: &'static str,
-) -> Result<Vec<EncodedPrompt>, PaintError> {
-    let encoder = PromptEncoder::new(tokenizer);
-    let encode = |text: &&str| {
-        let encoded = encoder.encode(&prompt_value(text))?;
-        match encoded.len() <= limit {
-            true => Ok(encoded),
-            false => Err(PaintError::PromptTooLong {
-                what,
-                tokens: encoded.len(),
-                limit,
-            }),
-        }
-    };
-    texts.iter().map(encode).collect()
-}
-
-impl<B: Backend> TextEncoder<B> {
-    /// Pads prompts to the longest of them, as the reference does.
-    fn batch(&self, prompts: &[EncodedPrompt]) -> Result<CpmBeeInput, PaintError> {
-        let longest = prompts.iter().map(EncodedPrompt::len).max().unwrap_or(0);
-        Ok(Collator::new(&self.tokenizer, longest)
-            .collate(prompts)?
-            .into())
-    }
-}
-
 impl<B: MpmBackend> TextEncoder<B> {
     /// The last hidden states of texts.
     ///
     /// # Shapes
-    /// - output: `[texts, seq, d_llm]`, `seq` is the longest text's
+    /// - output: `[texts, seq, d_llm]`, `seq` is the longest text's, or the number of tokens
+    ///   behind the text where the template reads these only
     ///
     /// # Errors
     /// [`PaintError::PromptTooLong`]; [`PaintError::Llm`] without a text.
     pub fn encode(&self, texts: &[&str]) -> Result<Tensor<B, 3>, PaintError> {
-        let limit = self.max_prompt_tokens;
-        self.hidden_states(&tokenize(&self.tokenizer, limit, texts, "the prompt")?)
+        let tokenize = |text: &&str| self.prompts.tokenize(text, "the prompt");
+        let prompts: Result<Vec<_>, _> = texts.iter().map(tokenize).collect();
+        self.hidden_states(prompts?)
     }
 
     /// The states of a prompt and a negative prompt, which may be empty, in one batch.
@@ -106,18 +49,37 @@ impl<B: MpmBackend> TextEncoder<B> {
     /// # Errors
     /// [`PaintError::EmptyPrompt`] and [`PaintError::PromptTooLong`].
     pub fn encode_pair(&self, prompt: &str, negative: &str) -> Result<PromptStates<B>, PaintError> {
-        let pair = tokenize_pair(&self.tokenizer, self.max_prompt_tokens, prompt, negative)?;
-        let hidden = self.hidden_states(&pair)?;
+        let pair = self.prompts.tokenize_pair(prompt, negative)?;
+        let hidden = self.hidden_states(pair.into())?;
         Ok(PromptStates {
             prompt: hidden.clone().narrow(0, 0, 1),
             negative: hidden.narrow(0, 1, 1),
         })
     }
 
-    fn hidden_states(&self, prompts: &[EncodedPrompt]) -> Result<Tensor<B, 3>, PaintError> {
-        let input = self.batch(prompts)?;
+    fn hidden_states(&self, prompts: Vec<TokenizedPrompt>) -> Result<Tensor<B, 3>, PaintError> {
+        let read: Option<Vec<_>> = prompts.iter().map(TokenizedPrompt::read).collect();
+        let encoded: Vec<_> = prompts.into_iter().map(|prompt| prompt.encoded).collect();
+        let input = self.batch(&encoded)?;
         let size = [input.batch, input.seq_len];
         let embeddings = self.llm.embed(&input.ids, &input.sub_ids, size)?;
-        Ok(self.llm.hidden_states(embeddings, &input, |_, _| {})?)
+        let hidden = self.llm.hidden_states(embeddings, &input, |_, _| {})?;
+        let Some(read) = read else {
+            return Ok(hidden);
+        };
+        let rows = read.into_iter().enumerate();
+        let rows = rows.map(|(row, tokens)| {
+            let hidden = hidden.clone().narrow(0, row, 1);
+            hidden.narrow(1, tokens.start, tokens.len())
+        });
+        Ok(Tensor::cat(rows.collect(), 0))
+    }
+
+    /// Pads prompts to the longest of them, as the reference does.
+    fn batch(&self, prompts: &[EncodedPrompt]) -> Result<CpmBeeInput, PaintError> {
+        let longest = prompts.iter().map(EncodedPrompt::len).max().unwrap_or(0);
+        Ok(Collator::new(&self.prompts.tokenizer, longest)
+            .collate(prompts)?
+            .into())
     }
 }

@@ -12,7 +12,7 @@ use std::{ops::ControlFlow, sync::OnceLock};
 use burn::{
     backend::Flex,
     module::Param,
-    tensor::{ElementConversion, Tensor},
+    tensor::{ElementConversion, Tensor, Tolerance},
 };
 use mpm_core::weights::LoadOptions;
 use mpm_data::picture::Picture;
@@ -26,9 +26,9 @@ use mpm_diffusion::{
 use mpm_llm::bert::{BlockRule, PromptClassifier};
 use tiny::{LAX, STRICT};
 use viscpm_paint::{
-    InitialPicture, MAX_PICTURES, Outcome, PaintError, PaintJob, PaintModel, PaintProgress,
-    PaintRequest, PictureCheck, PictureChooser, PromptStates, Selection, Studio, Verdict,
-    from_pictures, to_pictures,
+    InitialPicture, MAX_PICTURES, ModelConfig, Outcome, PaintError, PaintJob, PaintModel,
+    PaintProgress, PaintRequest, PictureCheck, PictureChooser, PromptPart, PromptStates,
+    PromptTemplate, Selection, Studio, Verdict, from_pictures, to_pictures,
 };
 
 const PROMPT: &str = "a red cat";
@@ -418,7 +418,7 @@ fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
     let plain = Studio::from(model().clone());
     let mut poisoned = plain.clone();
     // Whoever asks the language model gets an error of another kind.
-    poisoned.reader.text_encoder.max_prompt_tokens = 0;
+    poisoned.reader.text_encoder.prompts.max_tokens = 0;
     let best = |pictures, candidates| {
         job(Selection::Best {
             pictures,
@@ -448,8 +448,7 @@ fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
     ] {
         let error = poisoned.paint(&job, go_on).unwrap_err();
         assert!(matches!(error, PaintError::Count { .. }), "{error}");
-        let tokenizer = &model().text_encoder.tokenizer;
-        let checked = job.check(&model().config, tokenizer);
+        let checked = job.check(&model().config, &model().text_encoder.prompts);
         assert!(matches!(checked, Err(PaintError::Count { .. })));
     }
     let error = poisoned.paint(&again(&[4], 4), go_on).unwrap_err();
@@ -462,4 +461,58 @@ fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
     let empty = PaintJob::new(" ", request());
     let error = plain.paint(&empty, go_on).unwrap_err();
     assert!(matches!(error, PaintError::EmptyPrompt), "{error}");
+}
+
+#[test]
+fn a_template_can_leave_the_texts_own_states_out() {
+    let parts = [("caption", "{text}"), ("objects", "what?")];
+    let with = |states| {
+        let mut encoder = model().text_encoder.clone();
+        encoder.prompts.template = PromptTemplate::new(&parts, states);
+        encoder
+    };
+    let (all, behind) = (with(PromptPart::All), with(PromptPart::BehindText));
+    let texts = ["cat", "a red cat on a red cat"];
+    let states = behind.encode(&texts).unwrap();
+    let [rows, seq, width] = states.dims();
+    assert_eq!(rows, 2);
+    for (row, text) in texts.into_iter().enumerate() {
+        let whole = all.encode(&[text]).unwrap();
+        let length = whole.dims()[1];
+        assert!(seq < length, "{seq} of {length}");
+        let last = whole.slice([0..1, length - seq..length, 0..width]);
+        // The longer row is alone as it is in the batch; the shorter one was padded.
+        states
+            .clone()
+            .narrow(0, row, 1)
+            .into_data()
+            .assert_approx_eq::<f32>(&last.into_data(), Tolerance::absolute(1e-5));
+    }
+    // No word of the text is among what is read, but all of it speaks from there.
+    let difference = states.clone().narrow(0, 0, 1) - states.narrow(0, 1, 1);
+    assert!(difference.abs().max().into_scalar() > 1e-3);
+}
+
+#[test]
+fn templates_without_a_place_for_the_text_are_refused() {
+    for (parts, states, part) in [
+        (&[("caption", "")][..], PromptPart::All, "0 of the texts"),
+        (
+            &[("a", "{text}"), ("b", "{text}")],
+            PromptPart::All,
+            "2 of the texts",
+        ),
+        (
+            &[("a", "{text}")],
+            PromptPart::BehindText,
+            "add a part behind it",
+        ),
+    ] {
+        let config = ModelConfig {
+            prompt: PromptTemplate::new(parts, states),
+            ..model().config.clone()
+        };
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
 }

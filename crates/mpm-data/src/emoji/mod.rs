@@ -55,4 +55,4 @@ pub use set::{EmojiSet, MAX_UNPACKED_BYTES};
 pub use split::Split;
 pub use style::{Style, StyleFamily};
 pub use tasks::{EVALUATION_GROUND, NamingQuestion, Sample, TaskKind, TaskOptions, Tasks};
-pub use templates::{TASK_LANGUAGES, descriptions};
+pub use templates::TASK_LANGUAGES;

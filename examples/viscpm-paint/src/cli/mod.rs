@@ -73,11 +73,11 @@ impl BackendTask for Paint {
 
 /// All that is to be painted, checked as far as that goes without weights.
 fn entries(args: &Args, source: &Source, repeat: Option<&Repeat>) -> Result<Vec<Entry>, BoxError> {
-    let tokenizer = source.tokenizer()?;
+    let prompts = source.prompt_tokenizer()?;
     let planner = Planner {
         args,
         config: &source.config,
-        tokenizer: &tokenizer,
+        prompts: &prompts,
     };
     let files = &args.files;
     if let (Some(batch), Some(folder)) = (&files.batch, &files.out_dir) {

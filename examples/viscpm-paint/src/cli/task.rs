@@ -6,10 +6,10 @@ use std::{
 };
 
 use mpm_data::picture::{Picture, sheet_size};
-use mpm_llm::tokenizer::CpmBeeTokenizer;
 use viscpm_common::cli::{BoxError, lines};
 use viscpm_paint::{
-    InitialPicture, InitialRecipe, ModelConfig, PaintError, PaintJob, PaintRequest, Selection,
+    InitialPicture, InitialRecipe, ModelConfig, PaintError, PaintJob, PaintRequest,
+    PromptTokenizer, Selection,
 };
 
 use super::{
@@ -65,7 +65,7 @@ impl InitialFiles {
 pub struct Planner<'a> {
     pub args: &'a Args,
     pub config: &'a ModelConfig,
-    pub tokenizer: &'a CpmBeeTokenizer,
+    pub prompts: &'a PromptTokenizer,
 }
 
 impl Planner<'_> {
@@ -167,7 +167,7 @@ impl Planner<'_> {
 
     /// The job without its picture to begin with, which was needed for the checks.
     fn checked(&self, job: &mut PaintJob) -> Result<PaintJob, PaintError> {
-        job.check(self.config, self.tokenizer)?;
+        job.check(self.config, self.prompts)?;
         job.initial = None;
         Ok(job.clone())
     }

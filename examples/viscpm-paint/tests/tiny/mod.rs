@@ -117,8 +117,7 @@ pub fn model() -> PaintModel<Flex> {
     PaintModel {
         text_encoder: TextEncoder {
             llm: drawn(|| config.llm.init(&device).unwrap()),
-            tokenizer,
-            max_prompt_tokens: config.max_prompt_tokens,
+            prompts: config.prompt_tokenizer(tokenizer),
         },
         painter: Painter {
             diffusion,

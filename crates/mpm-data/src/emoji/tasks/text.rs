@@ -67,6 +67,19 @@ impl<'a> Tasks<'a> {
         }
     }
 
+    /// Description `index` of the stream `seed` of a thing: its name in a phrase, or among
+    /// keywords, in one of [`TaskOptions::description_languages`](super::TaskOptions).
+    ///
+    /// # Panics
+    /// When `class` is not a place in [`classes`](Tasks::classes).
+    #[must_use]
+    pub fn description(&self, class: usize, seed: u64, index: u64) -> String {
+        let mut rng = Self::rng(seed, index);
+        let class = &self.classes[class];
+        let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
+        self.describe(class, concept, &mut rng)
+    }
+
     /// Question and answer about one thing. A kind that the thing has no answer
     /// to becomes a naming question.
     pub(super) fn ask(

@@ -81,29 +81,6 @@ pub(super) fn templates(language: Language) -> Option<&'static Templates> {
     }
 }
 
-/// Phrases that describe a thing by its name: the name alone first. None where `language` is
-/// not of [`TASK_LANGUAGES`].
-///
-/// ```
-/// use mpm_data::emoji::{Language, descriptions};
-///
-/// let english = descriptions("owl", Language::English);
-/// assert_eq!(english[..3], ["owl", "an owl", "a picture of an owl"]);
-/// assert_eq!(descriptions("猫头鹰", Language::Chinese)[1], "猫头鹰的图片");
-/// ```
-#[must_use]
-pub fn descriptions(name: &str, language: Language) -> Vec<String> {
-    let words = templates(language).into_iter();
-    let phrases = words.flat_map(|words| {
-        let a_name = (words.with_article)(name);
-        words
-            .description
-            .iter()
-            .map(move |phrase| fill(phrase, &[("{name}", name), ("{a_name}", &a_name)]))
-    });
-    phrases.collect()
-}
-
 /// Puts words into their places.
 pub(super) fn fill(template: &str, places: &[(&str, &str)]) -> String {
     places
