@@ -8,10 +8,10 @@ mod autoencoder;
 mod evaluate;
 mod export;
 mod judge;
+mod language;
 mod latents;
 mod painter;
 mod recipe;
-mod shapes;
 mod stages;
 mod things;
 
@@ -87,6 +87,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    viscpm_common::keep_freed_memory();
     exit_code(run(Args::parse()))
 }
 

@@ -9,7 +9,7 @@ use mpm_train::diffusion::{
     AutoencoderLossConfig, DiffusionLossConfig, DiffusionParts, ResolutionSchedule,
 };
 use serde::{Deserialize, Serialize};
-use viscpm_paint::PaintDefaults;
+use viscpm_paint::{PaintDefaults, PromptTemplate};
 
 use crate::things::Things;
 
@@ -26,6 +26,12 @@ pub struct Recipe {
     pub emoji: usize,
     /// How many training pictures a thing needs.
     pub pictures_per_thing: NonZeroUsize,
+    /// How many names the language model knows: `names` of the chat model's recipe.
+    pub names: usize,
+    /// How a prompt is put to the language model.
+    pub prompt: PromptTemplate,
+    /// More words for the language model, from bilingual text.
+    pub language: Stage,
     /// The sizes of the autoencoder; `scaling_factor` is measured when it is trained.
     pub vae: VaeConfig,
     /// The sizes of the UNet.
@@ -49,6 +55,8 @@ pub struct Recipe {
     pub painter_parts: DiffusionParts,
     /// The share of prompts that are left empty, for guidance.
     pub condition_dropout: f64,
+    /// The most noise on the language model's states in training, relative to their deviation.
+    pub max_states_noise: f32,
     /// Versions of each picture that the painter sees, differing in place and size.
     pub versions: NonZeroUsize,
     /// Pictures to things: judges what is painted.
@@ -61,6 +69,7 @@ impl Recipe {
     /// Reads a recipe; without a file it is the shipped one.
     pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
         let recipe: Self = read_recipe(file, SHIPPED)?;
+        recipe.language.validate("language")?;
         recipe.autoencoder.validate("autoencoder")?;
         recipe.painter.validate("painter")?;
         recipe.judge.validate("judge")?;
@@ -86,6 +95,11 @@ impl Recipe {
 
     /// What is painted.
     pub fn things(&self, set: &'static EmojiSet) -> Result<Things, BoxError> {
-        Ok(Things::new(set, self.emoji, self.pictures_per_thing)?)
+        Ok(Things::new(
+            set,
+            self.names,
+            self.emoji,
+            self.pictures_per_thing,
+        )?)
     }
 }

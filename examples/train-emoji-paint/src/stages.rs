@@ -1,4 +1,4 @@
-//! The stages: autoencoder, painter, judge.
+//! The stages: language, autoencoder, painter, judge.
 
 use std::{
     collections::BTreeMap,
@@ -18,15 +18,18 @@ use mpm_core::{
     backend::BackendTask,
     weights::{KeyMap, Precision, WeightFile, load, save},
 };
-use mpm_data::emoji::EmojiSet;
-use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae::AutoencoderKl};
+use mpm_data::emoji::{EmojiSet, TaskOptions, Tasks};
+use mpm_diffusion::{
+    LatentDiffusion, noise::NoiseSource, schedule::NoiseSchedule, vae::AutoencoderKl,
+};
 use mpm_train::{diffusion::DiffusionLoss, freeze::train_only};
 use viscpm_chat::ChatModel;
-use viscpm_paint::{ModelConfig, PaintModel, Painter, TextEncoder, from_pictures};
+use viscpm_paint::{ModelConfig, PaintModel, Painter, PromptTokenizer, TextEncoder, from_pictures};
 
 use crate::{
     autoencoder::{AutoencoderObjective, PictureSource},
     judge::{Judge, JudgeObjective, JudgeSource},
+    language::{LanguageObjective, TextSource},
     latents::Latents,
     painter::{PaintSource, PainterObjective},
     recipe::Recipe,
@@ -42,6 +45,8 @@ const MEASURED_PICTURES: u64 = 256;
 /// A stage of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StageName {
+    /// More words for the language model, from bilingual text.
+    Language,
     /// Pictures to latents and back.
     Autoencoder,
     /// English prompts to latents; the language model is frozen.
@@ -54,6 +59,7 @@ impl StageName {
     /// The folder of the stage within the run's.
     pub fn folder(self, run: &Path) -> PathBuf {
         run.join(match self {
+            Self::Language => "language",
             Self::Autoencoder => "autoencoder",
             Self::Painter => "painter",
             Self::Judge => "judge",
@@ -61,7 +67,7 @@ impl StageName {
     }
 }
 
-/// The weights of a finished autoencoder or judge.
+/// The weights of a finished stage but the painter.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
 
 /// The measured `scaling_factor` of a finished autoencoder.
@@ -86,6 +92,7 @@ impl BackendTask for RunStage {
         // Weights differ between stages and runs only by what they learn.
         Autodiff::<B>::seed(&device, self.recipe.seed);
         match self.name {
+            StageName::Language => self.language::<B>(&device),
             StageName::Autoencoder => self.autoencoder::<B>(&things, &device),
             StageName::Painter => self.painter::<B>(&things, &device),
             StageName::Judge => self.judge::<B>(&things, &device),
@@ -101,6 +108,23 @@ impl RunStage {
             seed: self.recipe.seed,
             checkpoint_every: self.checkpoint_every,
         }
+    }
+
+    fn language<B: MpmBackend>(&self, device: &B::Device) -> Result<(), BoxError> {
+        let stage = &self.recipe.language;
+        let chat = ChatModel::<Autodiff<B>>::open(&self.chat_model, device, &full_precision())?;
+        let source = TextSource {
+            tasks: Arc::new(Tasks::new(self.set, &TaskOptions::default())?),
+            tokenizer: chat.tokenizer,
+            // Other samples than those of the chat model's language stage.
+            seed: !self.recipe.seed,
+            batch: stage.part(),
+            next: 0,
+        };
+        let llm = chat.model.llm;
+        let trained = train::<B, _, _>(&self.stage_run(stage), LanguageObjective, llm, source)?;
+        let llm = trained.average.unwrap_or(trained.model).valid();
+        save_weights(&llm, &self.name.folder(&self.run))
     }
 
     fn autoencoder<B: MpmBackend>(
@@ -167,15 +191,11 @@ impl RunStage {
             latents.insert(size, encoded);
         }
         let schedule = NoiseSchedule::new(recipe.scheduler.clone())?;
-        let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
-        let text_encoder = TextEncoder {
-            llm: chat.model.llm,
-            tokenizer: chat.tokenizer,
-            max_prompt_tokens: MAX_PROMPT_TOKENS,
-        };
+        let text_encoder = self.load_text_encoder::<B>(device)?;
         let objective = PainterObjective {
             text_encoder: text_encoder.clone(),
             loss: DiffusionLoss::new(schedule.clone(), recipe.painter_loss)?,
+            states_noise: NoiseSource::new(recipe.seed),
         };
         let source = PaintSource {
             things: things.clone(),
@@ -184,6 +204,7 @@ impl RunStage {
             seed: recipe.seed,
             timesteps: schedule.num_train_timesteps(),
             condition_dropout: recipe.condition_dropout,
+            max_states_noise: recipe.max_states_noise,
             batch: stage.part(),
             parts: stage.parts.get(),
             next: 0,
@@ -199,6 +220,7 @@ impl RunStage {
         );
         config.vae.scaling_factor = scaling_factor;
         config.scheduler = recipe.scheduler.clone();
+        config.prompt = recipe.prompt.clone();
         config.max_prompt_tokens = MAX_PROMPT_TOKENS;
         config.defaults = recipe.defaults.clone();
         let painter = Painter {
@@ -213,6 +235,25 @@ impl RunStage {
             config,
         };
         Ok(model.save(self.name.folder(&self.run), DType::F32)?)
+    }
+
+    /// The finished language model, with the chat model's tokenizer.
+    fn load_text_encoder<B: MpmBackend>(
+        &self,
+        device: &B::Device,
+    ) -> Result<TextEncoder<B>, BoxError> {
+        let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
+        let file = StageName::Language.folder(&self.run).join(WEIGHTS_FILE);
+        let file = WeightFile::open(&file)
+            .map_err(|error| format!("{error}; train the language model first"))?;
+        Ok(TextEncoder {
+            llm: load(chat.model.llm, &file, &full_precision())?,
+            prompts: PromptTokenizer {
+                tokenizer: chat.tokenizer,
+                template: self.recipe.prompt.clone(),
+                max_tokens: MAX_PROMPT_TOKENS,
+            },
+        })
     }
 
     /// The finished autoencoder with its measured scale.

@@ -1,55 +1,56 @@
-//! What the model learns to paint: emoji, and simple shapes in many colours.
+//! What the model learns to paint: emoji, among them simple shapes in many colours.
 
 use std::num::NonZeroUsize;
 
+use emoji_training::sample_rng;
 use mpm_data::{
     DataError,
     emoji::{
-        Colour, EVALUATION_GROUND, EmojiSet, Language, Scene, Split, Style, TaskOptions, Tasks,
-        descriptions,
+        Category, Colour, EVALUATION_GROUND, EmojiSet, Language, Scene, Split, Style, TaskOptions,
+        Tasks,
     },
     picture::Picture,
 };
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
-use crate::shapes::{Shape, draw};
-
 /// The smallest side of a thing that is drawn smaller than the picture, in pixels.
 const SMALLEST: u32 = 54;
 
-/// A thing with its names and pictures.
+/// How often a thing is asked for by nothing but its name.
+const BARE_SHARE: f64 = 0.3;
+
+/// A thing with its pictures.
 #[derive(Clone, Debug)]
 pub struct Thing {
-    english: String,
-    chinese: String,
-    looks: Looks,
-}
-
-/// How a thing can look.
-#[derive(Clone, Debug)]
-enum Looks {
+    /// Its place among the names of the set.
+    class: usize,
+    is_shape: bool,
     /// Concepts of the set, each in a style.
-    Emoji(Vec<(usize, Style)>),
-    /// A shape in a colour.
-    Shape(Shape, Colour),
+    looks: Vec<(usize, Style)>,
 }
 
 /// The things, in a fixed order: their places are the classes of the judge.
 pub struct Things {
     set: &'static EmojiSet,
+    /// Describes things in English.
+    tasks: Tasks<'static>,
     things: Vec<Thing>,
 }
 
 impl Things {
-    /// `emoji` things of the set with at least `pictures` training pictures each, taken at
-    /// equal distances so that all kinds occur, and all shapes in all colours.
+    /// `emoji` of the first `names` names with at least `pictures` training pictures each, taken
+    /// at equal distances so that all kinds occur, and all hearts and shapes of one colour.
     pub fn new(
         set: &'static EmojiSet,
+        names: usize,
         emoji: usize,
         pictures: NonZeroUsize,
     ) -> Result<Self, DataError> {
-        let tasks = Tasks::new(set, &TaskOptions::default())?;
-        let name = |class, language| tasks.name(class, language).to_owned();
+        let options = TaskOptions {
+            description_languages: vec![Language::English],
+            ..TaskOptions::default()
+        };
+        let tasks = Tasks::new(set, &options)?;
         let mut looks = vec![Vec::new(); tasks.classes().len()];
         for (concept, style) in set.pairs() {
             let class = tasks
@@ -62,29 +63,28 @@ impl Things {
                 looks[class].push((concept, style));
             }
         }
-        let known: Vec<_> = (0..looks.len())
-            .filter(|&class| looks[class].len() >= pictures.get())
+        let is_shape = |class: usize| {
+            let concept = tasks.classes()[class].concepts()[0];
+            let category = set.concepts()[concept].category();
+            matches!(category, Category::Heart | Category::Shape)
+                && Colour::of_name(tasks.name(class, Language::English)).is_some()
+        };
+        let (shapes, others): (Vec<_>, Vec<_>) = (0..looks.len())
+            .filter(|&class| !looks[class].is_empty())
+            .partition(|&class| is_shape(class));
+        let known: Vec<_> = others
+            .into_iter()
+            .filter(|&class| class < names && looks[class].len() >= pictures.get())
             .collect();
         let emoji = emoji.min(known.len());
         let chosen = (0..emoji).map(|i| known[i * known.len() / emoji]);
-        let mut things: Vec<_> = chosen
-            .map(|class| Thing {
-                english: name(class, Language::English),
-                chinese: name(class, Language::Chinese),
-                looks: Looks::Emoji(looks[class].clone()),
-            })
-            .collect();
-        for shape in Shape::ALL {
-            for colour in Colour::ALL {
-                let word = |language| colour.word(language).unwrap_or_default();
-                things.push(Thing {
-                    english: format!("{} {}", word(Language::English), shape.english()),
-                    chinese: format!("{}的{}", word(Language::Chinese), shape.chinese()),
-                    looks: Looks::Shape(shape, colour),
-                });
-            }
-        }
-        Ok(Self { set, things })
+        let thing = |class| Thing {
+            class,
+            is_shape: is_shape(class),
+            looks: looks[class].clone(),
+        };
+        let things = chosen.chain(shapes).map(thing).collect();
+        Ok(Self { set, tasks, things })
     }
 
     /// How many there are.
@@ -93,29 +93,30 @@ impl Things {
     }
 
     /// The name of a thing.
-    pub fn name(&self, thing: usize, language: Language) -> &str {
-        match language {
-            Language::Chinese => &self.things[thing].chinese,
-            _ => &self.things[thing].english,
+    pub fn name(&self, thing: usize, language: Language) -> &'static str {
+        self.tasks.name(self.things[thing].class, language)
+    }
+
+    /// A prompt of the trainer for a thing, in English: its name, alone or in a phrase, or its
+    /// name among keywords.
+    pub fn prompt(&self, thing: usize, seed: u64, index: u64) -> String {
+        match sample_rng(!seed, index).random_bool(BARE_SHARE) {
+            true => self.name(thing, Language::English).to_owned(),
+            false => {
+                let class = self.things[thing].class;
+                self.tasks.description(class, seed, index)
+            }
         }
     }
 
-    /// The prompts that ask for a thing, its name first.
-    pub fn prompts(&self, thing: usize, language: Language) -> Vec<String> {
-        descriptions(self.name(thing, language), language)
-    }
-
-    /// Whether a thing is a shape in a colour.
+    /// Whether a thing is a heart or a shape of one colour.
     pub fn is_shape(&self, thing: usize) -> bool {
-        matches!(self.things[thing].looks, Looks::Shape(..))
+        self.things[thing].is_shape
     }
 
     /// In how many ways a thing was drawn.
     pub fn looks(&self, thing: usize) -> usize {
-        match &self.things[thing].looks {
-            Looks::Emoji(pairs) => pairs.len(),
-            Looks::Shape(..) => 1,
-        }
+        self.things[thing].looks.len()
     }
 
     /// Draws a thing, one look at random, a little moved and scaled, on a ground.
@@ -128,33 +129,18 @@ impl Things {
         let size = rng.random_range(SMALLEST..=Scene::SIZE);
         let x = rng.random_range(0..=Scene::SIZE - size);
         let y = rng.random_range(0..=Scene::SIZE - size);
-        match &self.things[thing].looks {
-            Looks::Shape(shape, colour) => {
-                let shade = colour.rgb().map(|level| vary(level, rng));
-                let picture = draw(*shape, shade, ground, [x, y, size]);
-                Ok(picture)
-            }
-            Looks::Emoji(pairs) => {
-                let &(concept, style) = pairs
-                    .choose(rng)
-                    .expect("things without pictures were left out");
-                let mut scene = Scene::single(concept, style, ground);
-                let placed = &mut scene.emoji[0];
-                (placed.x, placed.y, placed.size) = (x, y, size);
-                self.set.compose(&scene)
-            }
-        }
+        let &(concept, style) = self.things[thing]
+            .looks
+            .choose(rng)
+            .expect("things without pictures were left out");
+        let mut scene = Scene::single(concept, style, ground);
+        let placed = &mut scene.emoji[0];
+        (placed.x, placed.y, placed.size) = (x, y, size);
+        self.set.compose(&scene)
     }
 
     /// Draws a thing as it is painted later: on the ground of all training pictures.
     pub fn draw_to_paint(&self, thing: usize, rng: &mut impl Rng) -> Result<Picture, DataError> {
         self.draw(thing, EVALUATION_GROUND, rng)
     }
-}
-
-/// A shade close to a level.
-fn vary(level: u8, rng: &mut impl Rng) -> u8 {
-    /// As far as a shade keeps the colour's name, see [`Colour::rgb`].
-    const SHADE: i16 = 12;
-    (i16::from(level) + rng.random_range(-SHADE..=SHADE)).clamp(0, 255) as u8
 }
