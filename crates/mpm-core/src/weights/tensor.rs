@@ -93,6 +93,30 @@ impl StoredTensor {
     /// Copies the values out of the file, in row-major order and in the
     /// file's dtype.
     pub fn read(&self) -> TensorData {
+        let data = self.copied();
+        self.release();
+        data
+    }
+
+    /// Gives the pages of the values back: what was read of a file counts as the process's
+    /// memory as long as it is mapped, and would double that of a model that is loaded.
+    fn release(&self) {
+        #[cfg(unix)]
+        if self.num_elements() > 0 {
+            // A view can have more elements than its storage.
+            let len = self.byte_len().min(self.file.len() - self.offset);
+            // SAFETY: the range is within the map, which is read only and of a file: whoever
+            // reads a page that was given back finds the file's bytes in it again.
+            let released = unsafe {
+                let advice = memmap2::UncheckedAdvice::DontNeed;
+                self.file.unchecked_advise_range(advice, self.offset, len)
+            };
+            // It is no more than advice.
+            drop(released);
+        }
+    }
+
+    fn copied(&self) -> TensorData {
         match self.dtype {
             Dtype::F64 => self.gather::<f64, 8>(f64::from_le_bytes),
             Dtype::F32 => self.gather::<f32, 4>(f32::from_le_bytes),
