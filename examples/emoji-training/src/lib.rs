@@ -1,5 +1,7 @@
-//! What the trainers of the small models share: stages of a recipe, and how one is run.
+//! What the trainers of the small models share: arguments, stages of a recipe, and how one is
+//! run.
 
+mod circumstances;
 mod failure;
 mod run;
 mod stage;
@@ -8,6 +10,7 @@ use burn::tensor::DType;
 use mpm_core::weights::{LoadOptions, Precision};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
+pub use circumstances::Circumstances;
 pub use failure::exit_code;
 pub use run::train;
 pub use stage::{Stage, StageRun, read_recipe};

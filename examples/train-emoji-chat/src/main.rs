@@ -19,9 +19,7 @@ mod stages;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use emoji_training::{BoxError, exit_code};
-use mpm_core::backend::BackendKind;
-use mpm_data::emoji::EmojiSet;
+use emoji_training::{BoxError, Circumstances, exit_code};
 
 use crate::{
     evaluate::Evaluate,
@@ -42,21 +40,8 @@ struct Args {
     #[command(subcommand)]
     command: Command,
 
-    /// The packed set, see docs/emoji-set.md.
-    #[arg(
-        long,
-        global = true,
-        default_value = "examples/build-emoji-set/emoji.tar.zst"
-    )]
-    emoji: PathBuf,
-
-    /// A recipe (JSON); without it the one of the shipped model.
-    #[arg(long, global = true)]
-    recipe: Option<PathBuf>,
-
-    /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
-    #[arg(long, global = true, default_value = "flex")]
-    backend: BackendKind,
+    #[command(flatten)]
+    circumstances: Circumstances,
 }
 
 #[derive(Subcommand)]
@@ -88,23 +73,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), BoxError> {
-    let recipe = Recipe::read(args.recipe.as_deref())?;
-    // Samples borrow from the set, on the thread that prepares batches, too: it
-    // lives as long as the program.
-    let set: &'static EmojiSet = Box::leak(Box::new(EmojiSet::open(&args.emoji)?));
+    let recipe = Recipe::read(args.circumstances.recipe.as_deref())?;
+    let set = args.circumstances.open_set()?;
+    let backend = args.circumstances.backend;
     match args.command {
         Command::Train {
             stage,
             run,
             checkpoint_every,
-        } => args.backend.run(RunStage {
+        } => backend.run(RunStage {
             name: stage,
             recipe,
             run,
             set,
             checkpoint_every,
         })?,
-        Command::Export(export) => args.backend.run(export)?,
-        Command::Evaluate(evaluate) => args.backend.run(evaluate.task(recipe, set))?,
+        Command::Export(export) => backend.run(export)?,
+        Command::Evaluate(evaluate) => backend.run(evaluate.task(recipe, set))?,
     }
 }

@@ -1,7 +1,6 @@
 //! How often the judge sees in a picture what the prompt asked for.
 
 use std::{
-    fmt,
     io::{Write, stdout},
     num::NonZeroUsize,
     ops::ControlFlow,
@@ -22,10 +21,7 @@ use mpm_data::{
 };
 use viscpm_paint::{PaintModel, PaintRequest, from_pictures, to_pictures};
 
-use crate::{judge::Judge, recipe::Recipe, things::Things};
-
-/// A picture counts as seen when its thing is among the judge's first ones.
-const TOP: usize = 5;
+use crate::{judge::Judge, recipe::Recipe, report::Report, states::agreement, things::Things};
 
 /// Pictures of a line of the contact sheet; longer rows go on below.
 const COLUMNS: usize = 12;
@@ -130,7 +126,13 @@ impl<B: MpmBackend> Evaluation<B> {
         let unconditional = self.painted("no prompt", |_| String::new())?;
         let ranks = self.judge_all(&unconditional)?;
         report.add("no prompt", &ranks, &self.things, &self.asked);
+        let agreement = agreement(&self.model.text_encoder, &self.things, &self.asked)?;
         write!(stdout(), "{report}")?;
+        writeln!(
+            stdout(),
+            "\nChinese states nearest to the English ones of the same thing: {:.1} %",
+            100.0 * agreement
+        )?;
         if let Some(file) = &self.options.sheet {
             write_sheet(file, &rows)?;
             let names = self.shown(&self.asked);
@@ -213,67 +215,6 @@ impl<B: MpmBackend> Evaluation<B> {
     /// The place of each asked thing in the judge's opinion of its picture.
     fn judge_all(&self, pictures: &[Picture]) -> Result<Vec<usize>, BoxError> {
         self.judge.ranks(pictures, &self.asked, &self.device)
-    }
-}
-
-/// Shares of pictures in which the judge sees what was asked for.
-#[derive(Default)]
-struct Report {
-    rows: Vec<(String, Share, Share)>,
-}
-
-/// Counts of first and of first few places.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    pictures: usize,
-    first: usize,
-    top: usize,
-}
-
-impl Share {
-    fn of(ranks: impl Iterator<Item = usize>) -> Self {
-        ranks.fold(Self::default(), |share, rank| Self {
-            pictures: share.pictures + 1,
-            first: share.first + usize::from(rank == 0),
-            top: share.top + usize::from(rank < TOP),
-        })
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |count: usize| 100.0 * count as f64 / self.pictures.max(1) as f64;
-        write!(
-            f,
-            "{:5.1} % {:5.1} % ({:3})",
-            percent(self.first),
-            percent(self.top),
-            self.pictures
-        )
-    }
-}
-
-impl Report {
-    fn add(&mut self, name: &str, ranks: &[usize], things: &Things, asked: &[usize]) {
-        let of = |shapes: bool| {
-            let ranks = ranks.iter().zip(asked);
-            let chosen = ranks.filter(|(_, thing)| things.is_shape(**thing) == shapes);
-            Share::of(chosen.map(|(&rank, _)| rank))
-        };
-        self.rows.push((name.to_owned(), of(false), of(true)));
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "           emoji: first, top {TOP}     shapes: first, top {TOP}"
-        )?;
-        for (name, emoji, shapes) in &self.rows {
-            writeln!(f, "{name:10} {emoji}   {shapes}")?;
-        }
-        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ const BARE_SHARE: f64 = 0.3;
 
 /// A thing with its pictures.
 #[derive(Clone, Debug)]
-pub struct Thing {
+struct Thing {
     /// Its place among the names of the set.
     class: usize,
     is_shape: bool,

@@ -1,5 +1,6 @@
 //! Differentiation of the fused operations.
 
+mod affine;
 mod attention;
 mod conv2d;
 mod elementwise;
@@ -63,7 +64,7 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: Option<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
-        linear::linear::<B, C>(x, weight, bias)
+        affine::affine::<B, C>(linear::Linear, x, weight, bias)
     }
 
     fn conv2d_4d(
@@ -72,7 +73,12 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         bias: Option<FloatTensor<Self>>,
         options: Conv2dOptions,
     ) -> FloatTensor<Self> {
-        conv2d::conv2d::<B, C>(x, weight, bias, options)
+        affine::affine::<B, C>(
+            conv2d::Conv2d::new(&x.primitive, &weight.primitive, options),
+            x,
+            weight,
+            bias,
+        )
     }
 
     fn transposed_3d(x: FloatTensor<Self>) -> FloatTensor<Self> {

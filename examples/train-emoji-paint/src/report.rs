@@ -1,0 +1,70 @@
+//! The table of an evaluation.
+
+use std::fmt;
+
+use crate::things::Things;
+
+/// A picture counts as seen when its thing is among the judge's first ones.
+const TOP: usize = 5;
+
+/// Shares of pictures in which the judge sees what was asked for.
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<(String, Share, Share)>,
+}
+
+/// Counts of first and of first few places.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    pictures: usize,
+    first: usize,
+    top: usize,
+}
+
+impl Share {
+    fn of(ranks: impl Iterator<Item = usize>) -> Self {
+        ranks.fold(Self::default(), |share, rank| Self {
+            pictures: share.pictures + 1,
+            first: share.first + usize::from(rank == 0),
+            top: share.top + usize::from(rank < TOP),
+        })
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |count: usize| 100.0 * count as f64 / self.pictures.max(1) as f64;
+        write!(
+            f,
+            "{:5.1} % {:5.1} % ({:3})",
+            percent(self.first),
+            percent(self.top),
+            self.pictures
+        )
+    }
+}
+
+impl Report {
+    /// Adds a row: for each asked thing its place in the judge's opinion.
+    pub fn add(&mut self, name: &str, ranks: &[usize], things: &Things, asked: &[usize]) {
+        let of = |shapes: bool| {
+            let ranks = ranks.iter().zip(asked);
+            let chosen = ranks.filter(|(_, thing)| things.is_shape(**thing) == shapes);
+            Share::of(chosen.map(|(&rank, _)| rank))
+        };
+        self.rows.push((name.to_owned(), of(false), of(true)));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "           emoji: first, top {TOP}     shapes: first, top {TOP}"
+        )?;
+        for (name, emoji, shapes) in &self.rows {
+            writeln!(f, "{name:10} {emoji}   {shapes}")?;
+        }
+        Ok(())
+    }
+}
