@@ -23,24 +23,15 @@ impl<B: Backend> TextStates<B> {
     /// Each text `count` times in a row, for as many pictures of it.
     #[must_use]
     pub fn repeat(self, count: usize) -> Self {
-        self.map(|x| {
+        let repeated = |x: Tensor<B, 4>| {
             let [batch, heads, len, width] = x.dims();
             x.unsqueeze_dim::<5>(1)
                 .expand([batch, count, heads, len, width])
                 .reshape([batch * count, heads, len, width])
-        })
-    }
-
-    /// Only some of the texts.
-    #[must_use]
-    pub fn narrow(self, start: usize, count: usize) -> Self {
-        self.map(|x| x.narrow(0, start, count))
-    }
-
-    fn map(self, f: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>) -> Self {
+        };
         let layers = self.layers.into_iter().map(|layer| KeyValue {
-            key: f(layer.key),
-            value: f(layer.value),
+            key: repeated(layer.key),
+            value: repeated(layer.value),
         });
         Self {
             layers: layers.collect(),
