@@ -38,7 +38,13 @@ fn colours_and_the_ground_are_where_they_belong() {
     let model = PaintModel::<Flex>::open(MODEL, &Default::default(), &options).unwrap();
     let request = model.config.default_request(1);
     let studio = Studio::from(model);
-    for (prompt, strongest, weakest) in [("red circle", 0, 2), ("blue circle", 2, 0)] {
+    // The UNet saw no Chinese prompt in training.
+    for (prompt, strongest, weakest) in [
+        ("red circle", 0, 2),
+        ("红色圆", 0, 2),
+        ("blue circle", 2, 0),
+        ("蓝色圆", 2, 0),
+    ] {
         let job = PaintJob::new(prompt, request.clone());
         let outcome = studio.paint(&job, |_| ControlFlow::Continue(()));
         let Outcome::Painted(pictures) = outcome.unwrap() else {
