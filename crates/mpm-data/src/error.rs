@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::dataset::DatasetError;
 use crate::emoji::EmojiError;
 use crate::picture::PictureError;
 
@@ -16,6 +17,14 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         source: PictureError,
+    },
+    /// A data set could not be read.
+    #[error("data set {}: {source}", path.display())]
+    Dataset {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong.
+        source: DatasetError,
     },
     /// The emoji picture-text set could not be built, read or drawn from.
     #[error("emoji set {}: {source}", path.display())]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod dataset;
 pub mod emoji;
 mod error;
 pub mod picture;

@@ -47,12 +47,15 @@ impl Picture {
     /// As for [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, limits: &PictureLimits) -> Result<Self, DataError> {
         let path = path.as_ref();
-        read_file(path, limits)
-            .and_then(|bytes| Self::decode_with(&bytes, limits))
-            .map_err(|source| DataError::Picture {
-                path: path.to_owned(),
-                source,
-            })
+        Self::read(path, limits).map_err(|source| DataError::Picture {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The same, for who knows the path.
+    pub(crate) fn read(path: &Path, limits: &PictureLimits) -> Result<Self, PictureError> {
+        read_file(path, limits).and_then(|bytes| Self::decode_with(&bytes, limits))
     }
 
     /// Decodes the bytes of a picture file, see [`open`](Self::open).

@@ -1,0 +1,122 @@
+//! What is wrong with an example, or with a whole file.
+
+use std::io;
+
+use super::Origin;
+use crate::picture::PictureError;
+
+/// An example that cannot be used. Those after it can.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {flaw}")]
+pub struct BadExample {
+    /// Where it stands.
+    pub origin: Origin,
+    /// What is wrong with it.
+    #[source]
+    pub flaw: Flaw,
+}
+
+/// What is wrong with an example.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// It is not in the format.
+    #[error("not an example of this format: {0}")]
+    Json(#[from] serde_json::Error),
+
+    /// Bytes that stand as text in Base64.
+    #[error("a picture is not valid Base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+
+    /// A part that the format needs is not there.
+    #[error("it has no {what}")]
+    Missing {
+        /// The part.
+        what: &'static str,
+    },
+
+    /// A conversation that is not questions and answers in turn.
+    #[error("turn {turn} of the conversation is not {expected}'s")]
+    OutOfTurn {
+        /// Counted from 0.
+        turn: usize,
+        /// Whose it has to be.
+        expected: &'static str,
+    },
+
+    /// The text speaks of more or fewer pictures than there are.
+    #[error("the text marks {marked} pictures, but there are {pictures}")]
+    Markers {
+        /// Markers in the text.
+        marked: usize,
+        /// Pictures of the example.
+        pictures: usize,
+    },
+
+    /// A picture cannot be decoded.
+    #[error("picture {number}: {source}")]
+    Picture {
+        /// Counted from 0.
+        number: usize,
+        /// What is wrong with it.
+        source: PictureError,
+    },
+}
+
+/// Why a file of examples cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The file cannot be opened or read.
+    #[error("cannot be read: {0}")]
+    Read(#[from] io::Error),
+
+    /// There is nothing to read.
+    #[error("the data set names no files")]
+    NoFiles,
+
+    /// All files are empty, or nothing in them can be used.
+    #[error("no example of all files can be used; {bad} are unusable")]
+    NoExamples {
+        /// Unusable ones.
+        bad: u64,
+    },
+
+    /// The file is damaged, or of another format.
+    #[error("damaged, or not in this format, {place}: {reason}")]
+    Damaged {
+        /// How far it could be read.
+        place: String,
+        /// What was found there.
+        reason: String,
+    },
+
+    /// A table lacks a column.
+    #[error("there is no column `{wanted}`; there are {found}")]
+    Column {
+        /// What was looked for.
+        wanted: String,
+        /// All columns.
+        found: String,
+    },
+
+    /// More examples than allowed cannot be used.
+    #[error("{bad} of {read} examples cannot be used, the last of them {last}")]
+    TooManyBad {
+        /// Bad ones so far.
+        bad: u64,
+        /// All so far.
+        read: u64,
+        /// The report of the last one.
+        last: String,
+    },
+}
+
+/// What a reader meets in the place of an example.
+#[derive(Debug)]
+pub enum Fault {
+    /// Reading can go on with the next example.
+    Skip(BadExample),
+    /// Nothing more can be read.
+    Stop(DatasetError),
+}

@@ -1,0 +1,74 @@
+//! M3IT: instructions with pictures in Base64, a JSON object a line.
+
+use std::path::Path;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+
+use super::{
+    super::{DatasetError, Dialogue, DialogueTurn, ExampleText, Flaw, PictureSource, Place},
+    Content, Context, Examples, examples,
+    input::Lines,
+};
+
+#[derive(Deserialize)]
+struct Line {
+    instruction: String,
+    #[serde(default)]
+    inputs: String,
+    outputs: String,
+    #[serde(default)]
+    image_base64_str: Pictures,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Pictures {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
+    let lines = Lines::open(file)?.map(|line| Ok(line?));
+    Ok(examples(
+        file,
+        lines,
+        |(number, _)| Place::Line(*number),
+        move |(_, line)| content(&line, &context),
+    ))
+}
+
+fn content(line: &[u8], context: &Context) -> Result<Content, Flaw> {
+    let line: Line = serde_json::from_slice(line)?;
+    let encoded = match line.image_base64_str {
+        Pictures::One(picture) => vec![picture],
+        Pictures::Many(pictures) => pictures,
+    };
+    let pictures: Result<Vec<_>, Flaw> = encoded
+        .iter()
+        .map(|picture| {
+            let bytes = BASE64_STANDARD.decode(picture.trim())?;
+            Ok(PictureSource::Bytes(bytes.into()))
+        })
+        .collect();
+    let parts = [line.instruction.trim(), line.inputs.trim()];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let answer = line.outputs.trim().to_owned();
+    if answer.is_empty() {
+        return Err(Flaw::Missing { what: "answer" });
+    }
+    let text = ExampleText::Dialogue(Dialogue {
+        language: context.language.clone(),
+        turns: vec![DialogueTurn {
+            question: parts.join("\n"),
+            answer,
+        }],
+    });
+    Ok((pictures?, text))
+}

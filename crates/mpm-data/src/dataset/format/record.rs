@@ -1,0 +1,97 @@
+//! Examples as rows of a table, or as objects.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    super::{Caption, Dialogue, DialogueTurn, ExampleText, Flaw},
+    Content, Context,
+    conversation::{Utterance, dialogue},
+};
+
+/// What the columns of a table, or the keys of objects, are called.
+///
+/// An example has a conversation, or a question with its answer, or captions: the first of them
+/// that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// Names of pictures, one or a list.
+    pub picture: String,
+    /// A conversation, as LLaVA writes it.
+    pub conversation: String,
+    /// A question, for the column `answer`.
+    pub question: String,
+    /// Its answer.
+    pub answer: String,
+    /// A caption, in the data set's language.
+    pub caption: String,
+    /// Captions in further languages: from ISO 639-1 to the column.
+    pub translations: BTreeMap<String, String>,
+}
+
+impl Default for Columns {
+    /// `image`, `conversations`, `question`, `answer`, `caption`, no translations.
+    fn default() -> Self {
+        Self {
+            picture: "image".into(),
+            conversation: "conversations".into(),
+            question: "question".into(),
+            answer: "answer".into(),
+            caption: "caption".into(),
+            translations: BTreeMap::new(),
+        }
+    }
+}
+
+/// Makes an example of an object whose pictures are files.
+pub(super) fn content(value: &Value, context: &Context) -> Result<Content, Flaw> {
+    let names = match value.get(&context.columns.picture) {
+        Some(Value::String(name)) => vec![name.as_str()],
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let pictures: Vec<_> = names.iter().map(|name| context.picture(name)).collect();
+    let text = text(value, pictures.len(), context)?;
+    Ok((pictures, text))
+}
+
+/// The text of an object.
+pub(super) fn text(value: &Value, pictures: usize, context: &Context) -> Result<ExampleText, Flaw> {
+    let columns = &context.columns;
+    let said = |column: &str| {
+        let text = value.get(column).and_then(Value::as_str).map(str::trim);
+        text.filter(|text| !text.is_empty())
+    };
+    if let Some(conversation) = value.get(&columns.conversation) {
+        let utterances: Vec<Utterance> = serde_json::from_value(conversation.clone())?;
+        let dialogue = dialogue(utterances, pictures, context.language.clone())?;
+        return Ok(ExampleText::Dialogue(dialogue));
+    }
+    if let Some(question) = said(&columns.question) {
+        let answer = said(&columns.answer).ok_or(Flaw::Missing { what: "answer" })?;
+        return Ok(ExampleText::Dialogue(Dialogue {
+            language: context.language.clone(),
+            turns: vec![DialogueTurn {
+                question: question.to_owned(),
+                answer: answer.to_owned(),
+            }],
+        }));
+    }
+    let caption = |language, column: &str| {
+        said(column).map(|text| Caption {
+            language,
+            text: text.to_owned(),
+        })
+    };
+    let own = caption(context.language.clone(), &columns.caption);
+    let translated = columns.translations.iter();
+    let translated = translated.filter_map(|(code, column)| caption(Some(code.clone()), column));
+    let captions: Vec<_> = own.into_iter().chain(translated).collect();
+    match captions.is_empty() {
+        false => Ok(ExampleText::Captions(captions)),
+        true => Err(Flaw::Missing { what: "text" }),
+    }
+}

@@ -1,0 +1,136 @@
+//! Tar archives of examples whose parts follow each other.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use super::{
+    super::{Caption, DatasetError, ExampleText, Flaw, PictureSource, Place},
+    Content, Context, Examples, examples, input, record,
+};
+
+/// Examples that are read before they are asked for.
+const AHEAD: usize = 8;
+
+/// Files that are taken for pictures.
+const PICTURES: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
+
+/// A part is larger than any picture.
+const MAX_PART: u64 = 256 << 20;
+
+/// The parts of an example.
+struct Group {
+    key: String,
+    /// Extension and content.
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
+    let archive = tar::Archive::new(input::open(file)?);
+    let (sender, groups) = sync_channel(AHEAD);
+    // An archive's entries borrow from it, so both live in a thread.
+    thread::Builder::new()
+        .name("tar".into())
+        .spawn(move || send_groups(archive, &sender))?;
+    Ok(examples(
+        file,
+        Groups(groups),
+        |group| Place::Entry(group.key.as_str().into()),
+        move |group| content(group, &context),
+    ))
+}
+
+struct Groups(Receiver<Result<Group, DatasetError>>);
+
+impl Iterator for Groups {
+    type Item = Result<Group, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.recv().ok()
+    }
+}
+
+/// Sends all examples, until nobody listens any more.
+fn send_groups<R: Read>(
+    mut archive: tar::Archive<R>,
+    sender: &SyncSender<Result<Group, DatasetError>>,
+) {
+    let mut group: Option<Group> = None;
+    let mut last = String::new();
+    let mut read = || -> io::Result<bool> {
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
+            let path = entry.path()?.into_owned();
+            let Some((key, extension)) = split(&path) else {
+                continue;
+            };
+            last.clone_from(&key);
+            let mut content = Vec::new();
+            entry.by_ref().take(MAX_PART).read_to_end(&mut content)?;
+            if group.as_ref().is_some_and(|group| group.key != key)
+                && let Some(done) = group.take()
+                && sender.send(Ok(done)).is_err()
+            {
+                return Ok(false);
+            }
+            let parts = Vec::new();
+            let group = group.get_or_insert(Group { key, parts });
+            group.parts.push((extension, content));
+        }
+        Ok(true)
+    };
+    let result = read();
+    // Nobody may listen; then there is nothing more to do either.
+    let _ = match result {
+        Ok(false) => Ok(()),
+        Ok(true) => group.map_or(Ok(()), |group| sender.send(Ok(group))),
+        Err(error) => sender.send(Err(DatasetError::Damaged {
+            place: format!("behind entry {last}"),
+            reason: error.to_string(),
+        })),
+    };
+}
+
+/// The name up to the first dot of its last part, and the rest in lower case.
+fn split(path: &Path) -> Option<(String, String)> {
+    let name = path.file_name()?.to_str()?;
+    let (stem, extension) = name.split_once('.')?;
+    if stem.is_empty() {
+        return None;
+    }
+    let key: PathBuf = path.with_file_name(stem);
+    Some((key.to_str()?.to_owned(), extension.to_ascii_lowercase()))
+}
+
+fn content(group: Group, context: &Context) -> Result<Content, Flaw> {
+    let (mut pictures, mut text, mut object) = (Vec::new(), None, None);
+    for (extension, bytes) in group.parts {
+        match extension.as_str() {
+            "txt" => text = Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            "json" => object = Some(serde_json::from_slice(&bytes)?),
+            // Others belong to other readers.
+            other if PICTURES.contains(&other) => {
+                pictures.push(PictureSource::Bytes(bytes.into()));
+            }
+            _ => {}
+        }
+    }
+    if pictures.is_empty() {
+        return Err(Flaw::Missing { what: "picture" });
+    }
+    let text = match (text.filter(|text| !text.is_empty()), object) {
+        (Some(text), _) => ExampleText::Captions(vec![Caption {
+            language: context.language.clone(),
+            text,
+        }]),
+        (None, Some(object)) => record::text(&object, pictures.len(), context)?,
+        (None, None) => return Err(Flaw::Missing { what: "text" }),
+    };
+    Ok((pictures, text))
+}

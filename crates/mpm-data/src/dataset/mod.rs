@@ -1,0 +1,18 @@
+//! Data sets as people have them, read as a stream.
+//!
+//! A [`DatasetConfig`] says in which [`DatasetFormat`] its files are; [`DatasetConfig::open`]
+//! reads one of them, an [`Example`] at a time. No file is held in memory, and an example that
+//! cannot be used says where it stands and why ([`BadExample`]), while reading goes on.
+//! [`ExampleStream`] reads all files, in the random order of a seed, for one of several workers.
+
+mod example;
+mod fault;
+mod format;
+mod origin;
+mod stream;
+
+pub use example::{Caption, Dialogue, DialogueTurn, Example, ExampleText, PictureSource};
+pub use fault::{BadExample, DatasetError, Fault, Flaw};
+pub use format::{Columns, DatasetConfig, DatasetFormat, Examples};
+pub use origin::{Origin, Place};
+pub use stream::{ExampleStream, StreamOptions, StreamPosition};

@@ -1,0 +1,494 @@
+//! Data sets in the layouts in which they are published, and in damaged ones.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write,
+    num::{NonZeroU64, NonZeroUsize},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use mpm_data::{
+    DataError,
+    dataset::{
+        Columns, DatasetConfig, DatasetError, DatasetFormat, Example, ExampleStream, ExampleText,
+        Fault, PictureSource, StreamOptions,
+    },
+    picture::{Picture, PictureLimits},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn config(format: DatasetFormat, files: &[PathBuf]) -> DatasetConfig {
+    DatasetConfig {
+        format,
+        files: files.to_vec(),
+        pictures: None,
+        language: Some("en".into()),
+        columns: Columns::default(),
+    }
+}
+
+fn picture() -> Vec<u8> {
+    let picture = Picture::from_rgb(2, 1, vec![10, 20, 30, 40, 50, 60]).unwrap();
+    picture.encode_png(&[]).unwrap()
+}
+
+/// The examples of a file, and what was said of the others.
+fn read(config: &DatasetConfig) -> (Vec<Example>, Vec<String>) {
+    let (mut examples, mut reports) = (Vec::new(), Vec::new());
+    for item in config.open(&config.files[0]).unwrap() {
+        match item {
+            Ok(example) => examples.push(example),
+            Err(Fault::Skip(bad)) => reports.push(bad.to_string()),
+            Err(Fault::Stop(error)) => {
+                reports.push(format!("stopped: {error}"));
+                break;
+            }
+        }
+    }
+    (examples, reports)
+}
+
+/// Languages and texts of captions, or questions and answers.
+fn texts(example: &Example) -> Vec<[&str; 2]> {
+    match &example.text {
+        ExampleText::Captions(captions) => captions
+            .iter()
+            .map(|caption| [caption.language.as_deref().unwrap_or("?"), &caption.text])
+            .collect(),
+        ExampleText::Dialogue(dialogue) => dialogue
+            .turns
+            .iter()
+            .map(|turn| [turn.question.as_str(), &turn.answer])
+            .collect(),
+    }
+}
+
+fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn turns(said: &[(&str, &str)]) -> Value {
+    said.iter()
+        .map(|(from, value)| json!({ "from": from, "value": value }))
+        .collect()
+}
+
+#[test]
+fn llava_is_a_list_of_conversations() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = json!([
+        { "id": "1", "image": "1.png", "conversations": turns(&[
+            ("human", "<image>\nWhat is this?"), ("gpt", "A bus."),
+            ("human", "Which colour?"), ("gpt", " Red. ")]) },
+        { "id": "2", "conversations": turns(&[("human", "Hi"), ("gpt", "Hello")]) },
+        { "id": "3", "image": ["1.png", "2.png"], "conversations": turns(&[
+            ("user", "<image> or <image>?"), ("assistant", "The first.")]) },
+        { "id": "4", "image": "1.png", "conversations": turns(&[("human", "?"), ("human", "!")]) },
+        { "id": "5", "image": "1.png", "conversations": turns(&[
+            ("human", "<image><image>"), ("gpt", "Two?")]) },
+        { "id": "6", "image": "1.png", "conversations": 7 },
+        { "id": "7", "image": "1.png", "conversations": [] },
+    ]);
+    let file = write(folder.path(), "llava.json", list.to_string());
+    write(folder.path(), "1.png", picture());
+    let (examples, reports) = read(&config(DatasetFormat::Llava, &[file]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [
+            vec![["What is this?", "A bus."], ["Which colour?", "Red."]],
+            vec![["Hi", "Hello"]],
+            vec![["or ?", "The first."]],
+        ]
+    );
+    assert_eq!(examples[0].pictures.len(), 1);
+    assert_eq!(examples[2].pictures.len(), 2);
+    let decoded = examples[0].pictures[0].decode(&PictureLimits::default());
+    assert_eq!(decoded.unwrap().pixel(1, 0), Some([40, 50, 60]));
+    assert!(
+        examples[2].pictures[1]
+            .decode(&PictureLimits::default())
+            .is_err()
+    );
+    for (report, part) in reports.iter().zip([
+        "llava.json, row 3: turn 1 of the conversation is not the assistant's",
+        "llava.json, row 4: the text marks 2 pictures, but there are 1",
+        "llava.json, row 5: not an example of this format",
+        "llava.json, row 6: it has no conversation",
+    ]) {
+        assert!(report.contains(part), "{report}");
+    }
+    assert_eq!(reports.len(), 4);
+}
+
+#[test]
+fn a_list_that_breaks_off_gives_what_comes_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = json!([{ "image": "a", "caption": "x" }, { "image": "b", "caption": "y" }]);
+    let whole = whole.to_string();
+    let file = write(folder.path(), "cut.json", &whole[..whole.len() - 9]);
+    let (examples, reports) = read(&config(DatasetFormat::Llava, &[file]));
+    assert_eq!(examples.len(), 1);
+    assert!(reports[0].contains("at element 1"), "{reports:?}");
+    let file = write(folder.path(), "object.json", "{}");
+    let (examples, reports) = read(&config(DatasetFormat::Llava, &[file]));
+    assert!(examples.is_empty());
+    assert!(reports[0].contains("stopped"), "{reports:?}");
+}
+
+#[test]
+fn coco_joins_captions_and_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = json!({
+        "info": { "year": 2017, "nested": [1, { "images": [] }] },
+        "images": [{ "id": 9, "file_name": "9.jpg", "width": 3 }],
+        "licenses": [],
+        "annotations": [
+            { "image_id": 9, "id": 1, "caption": "A dog.\n" },
+            { "image_id": 8, "id": 2, "caption": "Nobody." },
+            { "image_id": 9, "id": 3, "caption": "An animal." },
+        ],
+    });
+    let file = write(folder.path(), "captions.json", list.to_string());
+    let mut config = config(DatasetFormat::CocoCaptions, &[file]);
+    config.pictures = Some("train2017".into());
+    let (examples, reports) = read(&config);
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["en", "A dog."]], [["en", "An animal."]]]
+    );
+    let expected = PictureSource::File("train2017/9.jpg".into());
+    assert_eq!(examples[0].pictures, [expected]);
+    assert!(
+        reports[0].contains("row 1: it has no picture"),
+        "{reports:?}"
+    );
+
+    let file = write(folder.path(), "instances.json", r#"{"images": []}"#);
+    let error = config.open(&file).err().unwrap().to_string();
+    assert!(error.contains("before `annotations`"), "{error}");
+}
+
+#[test]
+fn conceptual_captions_finds_what_was_downloaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "a dog\thttp://x/1\na cat\thttp://x/2\nno tab\na bird\thttp://x/3\n";
+    let file = write(folder.path(), "Train.tsv", lines);
+    write(folder.path(), "000000000.jpg", "");
+    fs::create_dir(folder.path().join("00000")).unwrap();
+    write(folder.path(), "00000/000000003.jpg", "");
+    let (examples, reports) = read(&config(DatasetFormat::ConceptualCaptions, &[file]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["en", "a dog"]], [["en", "a bird"]]]
+    );
+    assert!(
+        reports[0].contains("line 2: it has no picture"),
+        "{reports:?}"
+    );
+    assert!(
+        reports[1].contains("line 3: it has no address"),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn m3it_carries_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let encoded = BASE64_STANDARD.encode(picture());
+    let line = |picture: Value, inputs: &str, outputs: &str| {
+        json!({ "instruction": "Name it.", "inputs": inputs, "outputs": outputs,
+                "image_base64_str": picture, "meta": {} })
+        .to_string()
+    };
+    let lines = [
+        line(json!([encoded]), "", "a bus"),
+        line(json!(encoded), "In French.", "un bus"),
+        line(json!(["*"]), "", "?"),
+        line(json!([encoded]), "", " "),
+        "{".into(),
+    ];
+    let file = write(folder.path(), "m3it.jsonl", lines.join("\n\n"));
+    let (examples, reports) = read(&config(DatasetFormat::M3it, &[file]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [
+            [["Name it.", "a bus"]],
+            [["Name it.\nIn French.", "un bus"]]
+        ]
+    );
+    let decoded = examples[1].pictures[0].decode(&PictureLimits::default());
+    assert_eq!(decoded.unwrap().pixel(0, 0), Some([10, 20, 30]));
+    for (report, part) in reports.iter().zip([
+        "line 5: a picture is not valid Base64",
+        "line 7: it has no answer",
+        "line 9: not an example of this format",
+    ]) {
+        assert!(report.contains(part), "{report}");
+    }
+}
+
+#[test]
+fn tables_have_the_columns_that_they_are_said_to_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "path,en,zh\na.png,\"a dog, a cat\",狗和猫\nb.png,,鸟\nc.png,,\n";
+    let file = write(folder.path(), "t.csv", table);
+    let mut config = config(DatasetFormat::Csv, std::slice::from_ref(&file));
+    let error = config.open(&file).err().unwrap().to_string();
+    assert!(
+        error.contains("no column `image`; there are path, en, zh"),
+        "{error}"
+    );
+    config.columns.picture = "path".into();
+    config.columns.caption = "en".into();
+    config.columns.translations = [("zh".into(), "zh".into())].into();
+    let (examples, reports) = read(&config);
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [
+            vec![["en", "a dog, a cat"], ["zh", "狗和猫"]],
+            vec![["zh", "鸟"]]
+        ]
+    );
+    assert!(reports[0].contains("line 4: it has no text"), "{reports:?}");
+
+    let lines = "{\"image\": \"a.png\", \"question\": \"?\", \"answer\": \"!\"}\n[]\n";
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(lines.as_bytes()).unwrap();
+    let file = write(folder.path(), "l.jsonl.gz", encoder.finish().unwrap());
+    let (examples, reports) = read(&DatasetConfig {
+        format: DatasetFormat::JsonLines,
+        files: vec![file],
+        columns: Columns::default(),
+        ..config
+    });
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["?", "!"]]]
+    );
+    assert!(reports[0].contains("line 2: it has no text"), "{reports:?}");
+}
+
+/// An archive of files.
+fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive
+            .append_data(&mut header, name, content.as_slice())
+            .unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+#[test]
+fn webdataset_groups_what_is_called_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("00/1.png", picture()),
+        ("00/1.txt", b" a dog \n".to_vec()),
+        ("00/1.json", br#"{"caption": "not this"}"#.to_vec()),
+        ("00/2.json", br#"{"caption": "a cat"}"#.to_vec()),
+        ("00/2.PNG", picture()),
+        ("00/3.txt", b"no picture".to_vec()),
+        (".hidden", Vec::new()),
+        ("00/4.png", picture()),
+        ("00/4.cls", b"5".to_vec()),
+        ("00/5.png", picture()),
+        ("00/5.json", b"{".to_vec()),
+    ];
+    let archive = tar(&files);
+    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+    gz.write_all(&archive).unwrap();
+    let packed = [
+        ("plain.tar", archive.clone()),
+        ("gz.tar.gz", gz.finish().unwrap()),
+        (
+            "zst.tar.zst",
+            zstd::encode_all(archive.as_slice(), 1).unwrap(),
+        ),
+    ];
+    for (name, content) in packed {
+        let file = write(folder.path(), name, content);
+        let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[file]));
+        assert_eq!(
+            examples.iter().map(texts).collect::<Vec<_>>(),
+            [[["en", "a dog"]], [["en", "a cat"]]]
+        );
+        let decoded = examples[1].pictures[0].decode(&PictureLimits::default());
+        assert_eq!(decoded.unwrap().width(), 2);
+        for (report, part) in reports.iter().zip([
+            "entry 00/3: it has no picture",
+            "entry 00/4: it has no text",
+            "entry 00/5: not an example",
+        ]) {
+            assert!(report.contains(part), "{report}");
+        }
+    }
+    let file = write(folder.path(), "cut.tar", &archive[..archive.len() - 3000]);
+    let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[file]));
+    assert_eq!(examples.len(), 2);
+    assert!(reports.last().unwrap().contains("stopped"), "{reports:?}");
+}
+
+/// A data set of files of numbered captions.
+fn numbered(folder: &Path, sizes: &[usize]) -> DatasetConfig {
+    let mut number = 0;
+    let files = sizes.iter().enumerate().map(|(file, &size)| {
+        let lines: Vec<_> = (0..size)
+            .map(|_| {
+                number += 1;
+                json!({ "image": "x.png", "caption": number.to_string() }).to_string()
+            })
+            .collect();
+        write(folder, &format!("{file}.jsonl"), lines.join("\n"))
+    });
+    config(DatasetFormat::JsonLines, &files.collect::<Vec<_>>())
+}
+
+fn options(window: usize) -> StreamOptions {
+    StreamOptions {
+        window: NonZeroUsize::new(window).unwrap(),
+        epochs: NonZeroU64::new(1),
+        ..StreamOptions::new(7)
+    }
+}
+
+fn deliver(stream: &mut ExampleStream, count: usize) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    while numbers.len() < count
+        && let Some(example) = stream.next_example().unwrap()
+    {
+        numbers.push(texts(&example)[0][1].parse().unwrap());
+    }
+    numbers
+}
+
+#[test]
+fn every_example_comes_once_in_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = numbered(folder.path(), &[5, 0, 13, 7]);
+    let mut stream = ExampleStream::new(dataset.clone(), options(6)).unwrap();
+    let mut first = deliver(&mut stream, 100);
+    assert_ne!(first, (1..=25).collect::<Vec<_>>());
+    let again = deliver(
+        &mut ExampleStream::new(dataset.clone(), options(6)).unwrap(),
+        100,
+    );
+    assert_eq!(first, again);
+    first.sort_unstable();
+    assert_eq!(first, (1..=25).collect::<Vec<_>>());
+
+    let endless = StreamOptions {
+        epochs: None,
+        ..options(6)
+    };
+    let two = deliver(&mut ExampleStream::new(dataset, endless).unwrap(), 50);
+    assert_ne!(two[..25], two[25..]);
+    assert_eq!(two[25..].iter().collect::<HashSet<_>>().len(), 25);
+}
+
+#[test]
+fn workers_share_the_examples_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for sizes in [&[20][..], &[4, 6, 3, 7]] {
+        let dataset = numbered(folder.path(), sizes);
+        let mut all = Vec::new();
+        for rank in 0..3 {
+            let options = StreamOptions {
+                rank,
+                ranks: NonZeroUsize::new(3).unwrap(),
+                ..options(4)
+            };
+            let own = deliver(
+                &mut ExampleStream::new(dataset.clone(), options).unwrap(),
+                100,
+            );
+            assert!(!own.is_empty());
+            all.extend(own);
+        }
+        all.sort_unstable();
+        assert_eq!(all, (1..=20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn too_many_unusable_examples_end_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "bad.jsonl", "{}\n".repeat(5));
+    let dataset = config(DatasetFormat::JsonLines, &[file]);
+    let options = StreamOptions {
+        max_bad: 3,
+        ..options(4)
+    };
+    let mut stream = ExampleStream::new(dataset.clone(), options).unwrap();
+    let error = stream.next_example().unwrap_err();
+    assert!(
+        error.to_string().contains("4 of 4 examples cannot be used"),
+        "{error}"
+    );
+    let mut stream = ExampleStream::new(dataset, StreamOptions::new(1)).unwrap();
+    let error = stream.next_example().unwrap_err();
+    assert!(matches!(
+        error,
+        DataError::Dataset {
+            source: DatasetError::NoExamples { bad: 5 },
+            ..
+        }
+    ));
+    let nothing = config(DatasetFormat::Csv, &[]);
+    assert!(ExampleStream::new(nothing, StreamOptions::new(1)).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Also with unusable examples in between, and over the end of an epoch.
+    #[test]
+    fn a_stream_goes_on_where_it_was(
+        sizes in proptest::collection::vec(0usize..9, 1..5),
+        window in 1usize..12,
+        before in 0usize..40,
+        rank in 0usize..2,
+    ) {
+        prop_assume!(sizes.iter().sum::<usize>() > 2);
+        let folder = tempfile::tempdir().unwrap();
+        let mut dataset = numbered(folder.path(), &sizes);
+        dataset.files.push(write(folder.path(), "bad.jsonl", "{}\n{}\n"));
+        dataset.files.push(write(folder.path(), "two.jsonl", [
+            r#"{"image": "x", "caption": "901"}"#,
+            r#"{"image": "x", "caption": "902"}"#,
+        ].join("\n")));
+        let options = StreamOptions {
+            rank,
+            ranks: NonZeroUsize::new(2).unwrap(),
+            epochs: None,
+            max_bad: u64::MAX,
+            ..options(window)
+        };
+        let Ok(mut stream) = ExampleStream::new(dataset.clone(), options) else { unreachable!() };
+        // A worker may have got nothing but empty files.
+        prop_assume!(stream.next_example().is_ok());
+        deliver(&mut stream, before);
+        let (position, bad) = (stream.position(), stream.bad());
+        let json = serde_json::to_string(&position).unwrap();
+        let expected = deliver(&mut stream, 30);
+        let mut resumed = ExampleStream::new(dataset, options).unwrap();
+        resumed.seek(serde_json::from_str(&json).unwrap()).unwrap();
+        prop_assert_eq!(resumed.position(), position);
+        prop_assert_eq!(deliver(&mut resumed, 30), expected);
+        prop_assert!(resumed.bad() >= bad);
+    }
+}
