@@ -113,6 +113,16 @@ impl BackendKind {
     ///
     /// # Errors
     /// [`BackendError::NotCompiled`] when its feature was off.
+    #[cfg_attr(
+        not(any(
+            feature = "flex",
+            feature = "cuda",
+            feature = "wgpu",
+            feature = "vulkan",
+            feature = "metal"
+        )),
+        allow(unused_variables, reason = "no backend is there to run it")
+    )]
     pub fn run<T: BackendTask>(self, task: T) -> Result<T::Output, BackendError> {
         match self {
             #[cfg(feature = "flex")]
