@@ -1,9 +1,10 @@
 //! The language-model objective of the chat model.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
+use emoji_training::answer_loss;
 use mpm_core::MpmBackend;
 use mpm_llm::cpm_bee::splice_features;
-use mpm_train::{BoxError, CountedTargets, LossOutput, Objective};
+use mpm_train::{BoxError, LossOutput, Objective};
 use viscpm_chat::VisCpmChat;
 
 use crate::{imagined::Imagined, names::Names, source::Batch};
@@ -45,13 +46,7 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective {
             let features = Tensor::cat(features, 0).select(0, order);
             embeddings = splice_features(embeddings, features, &batch.bounds)?;
         }
-        let hidden = llm.hidden_states(embeddings, input, |_, _| {})?;
-        // Only the answers' positions are projected onto the vocabulary.
-        let targets = CountedTargets::new(&batch.targets, shape, &llm.device())?;
-        let hidden = targets.select(hidden)?;
-        let ext_table = llm.embed_ext_table(&input.ext_table_ids, &input.ext_table_sub)?;
-        let logits = llm.logits(hidden.unsqueeze_dim(0), ext_table);
-        let mut output = targets.cross_entropy(logits.squeeze_dim(0))?;
+        let mut output = answer_loss(llm, embeddings, input, &batch.targets)?;
         if let Some(anchor) = anchor {
             output.loss = output.loss + anchor.mul_scalar(self.anchor);
         }

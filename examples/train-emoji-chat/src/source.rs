@@ -2,14 +2,14 @@
 
 use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
-use emoji_training::sample_rng;
+use emoji_training::{prompt, sample_rng};
 use mpm_data::{
     emoji::{EmojiSet, Language, Sample, TASK_LANGUAGES, TaskKind, Tasks},
     picture::{PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
     cpm_bee::CpmBeeInput,
-    prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue, Turn},
+    prompt::{Collator, EncodedPrompt, PromptEncoder, Turn},
     tokenizer::{CpmBeeTokenizer, escape},
 };
 use mpm_train::{BoxError, DataSource, objective::IGNORED_TARGET};
@@ -306,23 +306,6 @@ impl SampleSource {
             input: batch.into(),
         })
     }
-}
-
-/// The prompt of a sample: the reference's chat format. Without slots for a picture its
-/// description, empty where there is none, stands in the picture's place.
-pub fn prompt(sample: &Sample, slots: Option<usize>, context: &str) -> PromptValue {
-    let question = escape(&sample.question);
-    let answer = escape(&sample.answer);
-    if let Some(slots) = slots {
-        return PromptValue::chat(slots, context, &question, &answer);
-    }
-    let description = sample.description.as_deref().unwrap_or_default();
-    PromptValue::from([
-        (PICTURE_KEY, &*escape(description)),
-        ("context", context),
-        ("question", &*question),
-        (ANSWER_KEY, &*answer),
-    ])
 }
 
 impl DataSource for SampleSource {

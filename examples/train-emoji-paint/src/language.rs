@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use burn::tensor::backend::AutodiffBackend;
-use emoji_training::BoxError;
+use emoji_training::{BoxError, answer_loss, prompt};
 use mpm_core::MpmBackend;
-use mpm_data::emoji::{Sample, Tasks};
+use mpm_data::emoji::Tasks;
 use mpm_llm::{
     cpm_bee::{CpmBee, CpmBeeInput},
-    prompt::{ANSWER_KEY, Collator, EncodedPrompt, PICTURE_KEY, PromptEncoder, PromptValue},
-    tokenizer::{CpmBeeTokenizer, escape},
+    prompt::{Collator, EncodedPrompt, PromptEncoder},
+    tokenizer::CpmBeeTokenizer,
 };
-use mpm_train::{CountedTargets, DataSource, LossOutput, Objective};
+use mpm_train::{DataSource, LossOutput, Objective};
 
 /// Cross entropy of the answers' tokens.
 pub struct LanguageObjective;
@@ -35,13 +35,7 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for LanguageObjective {
         let input = &batch.input;
         let shape = [input.batch, input.seq_len];
         let embeddings = llm.embed(&input.ids, &input.sub_ids, shape)?;
-        let hidden = llm.hidden_states(embeddings, input, |_, _| {})?;
-        // Only the answers' positions are projected onto the vocabulary.
-        let targets = CountedTargets::new(&batch.targets, shape, &llm.device())?;
-        let hidden = targets.select(hidden)?;
-        let ext_table = llm.embed_ext_table(&input.ext_table_ids, &input.ext_table_sub)?;
-        let logits = llm.logits(hidden.unsqueeze_dim(0), ext_table);
-        Ok(targets.cross_entropy(logits.squeeze_dim(0))?)
+        answer_loss(llm, embeddings, input, &batch.targets)
     }
 }
 
@@ -59,20 +53,9 @@ pub struct TextSource {
 
 impl TextSource {
     fn prompt(&self, index: u64) -> Result<EncodedPrompt, BoxError> {
-        let value = prompt(&self.tasks.text(self.seed, index));
+        let value = prompt(&self.tasks.text(self.seed, index), None, "");
         Ok(PromptEncoder::new(&self.tokenizer).encode(&value)?)
     }
-}
-
-/// The chat model's prompt of a sample, the description where the picture would be.
-fn prompt(sample: &Sample) -> PromptValue {
-    let description = sample.description.as_deref().unwrap_or_default();
-    PromptValue::from([
-        (PICTURE_KEY, &*escape(description)),
-        ("context", ""),
-        ("question", &*escape(&sample.question)),
-        (ANSWER_KEY, &*escape(&sample.answer)),
-    ])
 }
 
 impl DataSource for TextSource {

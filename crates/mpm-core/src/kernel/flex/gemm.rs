@@ -81,6 +81,8 @@ pub(super) fn multiply(target: Target<'_>, left: Matrix<'_>, right: Matrix<'_>, 
 pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>, bias: Option<&[f32]>) -> Vec<f32> {
     let (m, n) = (left.rows, right.columns);
     assert_eq!(left.columns, right.rows, "inner dimensions differ");
+    // What is written where nothing is added up is the crate's business.
+    assert!(left.columns > 0, "no inner dimension");
     left.check();
     right.check();
     let mut output = Vec::with_capacity(m * n);
