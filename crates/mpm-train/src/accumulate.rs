@@ -33,6 +33,8 @@ pub(crate) struct StepPlan {
     pub batches: usize,
     /// How many of them are computed at the same time.
     pub workers: usize,
+    /// By how much the loss is scaled; `None` where the gradient is in full precision.
+    pub scale: Option<f64>,
     /// The step, counted from 1, for errors.
     pub step: usize,
 }
@@ -70,7 +72,7 @@ where
         }
         // In the order of the batches, whoever was ready first: sums of floating-point
         // numbers depend on it.
-        for result in batch_gradients(objective, model, wave, step) {
+        for result in batch_gradients(objective, model, wave, plan) {
             let Some(mut batch) = result? else {
                 uncounted += 1;
                 if uncounted == MAX_UNCOUNTED_BATCHES {
@@ -108,7 +110,7 @@ fn batch_gradients<B, O>(
     objective: &O,
     model: &O::Model,
     mut batches: Vec<O::Batch>,
-    step: usize,
+    plan: StepPlan,
 ) -> Vec<Result<Option<StepGradient>, TrainError>>
 where
     B: AutodiffBackend,
@@ -117,7 +119,7 @@ where
     if batches.len() < 2 {
         let batch = batches.pop();
         return batch
-            .map(|batch| batch_gradient(objective, model, batch, step))
+            .map(|batch| batch_gradient(objective, model, batch, plan))
             .into_iter()
             .collect();
     }
@@ -130,7 +132,7 @@ where
                 // leave a node behind in the graph of every parameter that never gets a
                 // gradient, step after step.
                 let model = O::Model::from_inner(model.valid());
-                scope.spawn(move || batch_gradient(objective, &model, batch, step))
+                scope.spawn(move || batch_gradient(objective, &model, batch, plan))
             })
             .collect();
         let joined = workers.into_iter().map(|worker| worker.join());
@@ -145,12 +147,13 @@ fn batch_gradient<B, O>(
     objective: &O,
     model: &O::Model,
     batch: O::Batch,
-    step: usize,
+    plan: StepPlan,
 ) -> Result<Option<StepGradient>, TrainError>
 where
     B: AutodiffBackend,
     O: Objective<B>,
 {
+    let StepPlan { scale, step, .. } = plan;
     let output = objective
         .loss(model, batch)
         .map_err(|source| TrainError::Objective { step, source })?;
@@ -168,9 +171,13 @@ where
     let correct = output
         .correct
         .map(|correct| correct.into_scalar().elem::<i64>() as usize);
-    let gradients = GradientsParams::from_grads(output.loss.backward(), model);
+    let scaled = output.loss.mul_scalar(scale.unwrap_or(1.0));
+    let mut gradients = GradientsParams::from_grads(scaled.backward(), model);
     if gradients.is_empty() {
         return Err(TrainError::NoGradient { step });
+    }
+    if let Some(scale) = scale {
+        gradient::unscale::<B, _>(model, &mut gradients, scale);
     }
     Ok(Some(StepGradient {
         gradients,

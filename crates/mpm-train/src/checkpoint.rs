@@ -3,7 +3,8 @@
 //! A checkpoint is a folder `step-00000020` with the parameters
 //! (`model.safetensors`), their running average where one is kept
 //! (`average.safetensors`), the moments of the optimizer (`optimizer.mpk`) and, as the
-//! last file written, a `manifest.json` that lists the files and their sizes.
+//! last file written, a `manifest.json` that lists the files and their sizes and holds
+//! everything else that the next step depends on.
 //! The folder is staged under a temporary name, synced to the disk and renamed,
 //! so that a process killed at any time leaves the earlier checkpoints and at
 //! most a staging folder, which the next run removes.
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::TrainError;
+use crate::evaluation::Better;
 
 /// Version of the folder's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const STEP_PREFIX: &str = "step-";
 const STAGING_PREFIX: &str = ".staging-";
@@ -30,30 +32,38 @@ const STAGING_PREFIX: &str = ".staging-";
 pub struct Manifest {
     /// Version of the layout.
     pub format: u32,
-    /// Number of steps done.
-    pub step: usize,
-    /// Settings of the trainer.
-    pub settings: Value,
-    /// Position of the data source before the next batch.
-    pub position: Value,
-    /// Ids of the trainable parameters by path: the names of their moments in the
-    /// optimizer's file.
-    pub trainable: BTreeMap<String, String>,
+    /// What the run was at.
+    #[serde(flatten)]
+    pub state: CheckpointState,
     /// Size in bytes of each file.
     pub files: BTreeMap<String, u64>,
 }
 
 /// What the caller of [`CheckpointStore::write`] knows about a checkpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
     /// Number of steps done.
     pub step: usize,
+    /// The evaluation's score at this step.
+    pub score: Option<f64>,
+    /// What the run is made from, as its program describes it.
+    pub recipe: Value,
     /// Settings of the trainer.
     pub settings: Value,
+    /// What the trainer keeps beside the parameters and the optimizer's moments.
+    pub trainer: Value,
     /// Position of the data source before the next batch.
     pub position: Value,
-    /// Ids of the trainable parameters by path.
+    /// Ids of the trainable parameters by path: the names of their moments in the
+    /// optimizer's file.
     pub trainable: BTreeMap<String, String>,
+    /// Checksums (CRC-32) of the frozen parameters that are not in the checkpoint.
+    pub left_out: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 /// A complete checkpoint.
@@ -90,17 +100,18 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self, TrainError> {
         let file = folder.join(MANIFEST);
         let text = fs::read_to_string(&file).map_err(TrainError::io("read", &file))?;
-        let manifest: Manifest = serde_json::from_str(&text).map_err(TrainError::json(&file))?;
         let mismatch = |reason: String| TrainError::CheckpointMismatch {
             folder: folder.to_owned(),
             reason,
         };
-        if manifest.format != FORMAT {
+        // First of all: another format has other fields.
+        let Version { format } = serde_json::from_str(&text).map_err(TrainError::json(&file))?;
+        if format != FORMAT {
             return Err(mismatch(format!(
-                "its format is {}, this program reads {FORMAT}",
-                manifest.format
+                "its format is {format}, this program reads {FORMAT}"
             )));
         }
+        let manifest: Manifest = serde_json::from_str(&text).map_err(TrainError::json(&file))?;
         for (name, &expected) in &manifest.files {
             let found = fs::metadata(folder.join(name)).map(|metadata| metadata.len());
             if !found.as_ref().is_ok_and(|&bytes| bytes == expected) {
@@ -133,6 +144,7 @@ pub(crate) fn optimizer_file(folder: &Path) -> PathBuf {
 pub struct CheckpointStore {
     folder: PathBuf,
     keep: NonZeroUsize,
+    best: Option<Better>,
 }
 
 impl CheckpointStore {
@@ -152,7 +164,33 @@ impl CheckpointStore {
                 remove(&path)?;
             }
         }
-        Ok(Self { folder, keep })
+        Ok(Self {
+            folder,
+            keep,
+            best: None,
+        })
+    }
+
+    /// Keeps the checkpoint with the best score, too, however old it is.
+    pub fn keep_best(mut self, better: Better) -> Self {
+        self.best = Some(better);
+        self
+    }
+
+    /// The complete checkpoint with the best score; the oldest of several that are equal.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the folder cannot be read.
+    pub fn best(&self, better: Better) -> Result<Option<Checkpoint>, TrainError> {
+        let scored = self.list()?.into_iter().filter_map(|checkpoint| {
+            let score = checkpoint.manifest.state.score?;
+            Some((score, checkpoint))
+        });
+        let best = scored.reduce(|best, next| match better.is_better(next.0, best.0) {
+            true => next,
+            false => best,
+        });
+        Ok(best.map(|(_, checkpoint)| checkpoint))
     }
 
     /// All complete checkpoints, oldest first. Incomplete ones are skipped with a
@@ -173,7 +211,7 @@ impl CheckpointStore {
                 }
             }
         }
-        found.sort_by_key(|checkpoint| checkpoint.manifest.step);
+        found.sort_by_key(|checkpoint| checkpoint.manifest.state.step);
         Ok(found)
     }
 
@@ -207,10 +245,7 @@ impl CheckpointStore {
         write_files(staging.path())?;
         let manifest = Manifest {
             format: FORMAT,
-            step: state.step,
-            settings: state.settings,
-            position: state.position,
-            trainable: state.trainable,
+            state,
             files: sync_files(staging.path())?,
         };
         write_manifest(&staging.path().join(MANIFEST), &manifest)?;
@@ -230,10 +265,17 @@ impl CheckpointStore {
     fn prune(&self) -> Result<(), TrainError> {
         let checkpoints = self.list()?;
         let surplus = checkpoints.len().saturating_sub(self.keep.get());
+        let best = match self.best {
+            Some(better) => self.best(better)?.map(|best| best.folder),
+            None => None,
+        };
         for checkpoint in &checkpoints[..surplus] {
+            if best.as_ref() == Some(&checkpoint.folder) {
+                continue;
+            }
             // Under a staging name, a folder that a killed process leaves half
             // removed is no checkpoint, and the next run removes the rest.
-            let name = format!("{STAGING_PREFIX}{:08}", checkpoint.manifest.step);
+            let name = format!("{STAGING_PREFIX}{:08}", checkpoint.manifest.state.step);
             let doomed = self.folder.join(name);
             fs::rename(&checkpoint.folder, &doomed)
                 .map_err(TrainError::io("rename", &checkpoint.folder))?;
@@ -311,11 +353,15 @@ mod tests {
     }
 
     fn write(store: &CheckpointStore, step: usize) -> Checkpoint {
+        write_scored(store, step, None)
+    }
+
+    fn write_scored(store: &CheckpointStore, step: usize, score: Option<f64>) -> Checkpoint {
         let state = CheckpointState {
             step,
-            settings: Value::Null,
+            score,
             position: Value::from(step * 10),
-            trainable: BTreeMap::new(),
+            ..CheckpointState::default()
         };
         store
             .write(state, |folder| {
@@ -327,7 +373,7 @@ mod tests {
 
     fn steps(store: &CheckpointStore) -> Vec<usize> {
         let list = store.list().unwrap();
-        list.iter().map(|found| found.manifest.step).collect()
+        list.iter().map(|found| found.manifest.state.step).collect()
     }
 
     #[test]
@@ -341,7 +387,22 @@ mod tests {
         assert_eq!(steps(&store), [100_000_000, 200_000_000]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         let newest = store.newest().unwrap().unwrap();
-        assert_eq!(newest.manifest.position, Value::from(2_000_000_000));
+        assert_eq!(newest.manifest.state.position, Value::from(2_000_000_000));
+    }
+
+    #[test]
+    fn the_best_one_stays_however_old_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), 1).keep_best(Better::Lower);
+        for (step, score) in [(1, 0.9), (2, 0.4), (3, 0.4), (4, 0.7)] {
+            write_scored(&store, step, Some(score));
+        }
+        write(&store, 5);
+        assert_eq!(steps(&store), [2, 5]);
+        let best = store.best(Better::Lower).unwrap().unwrap();
+        assert_eq!(best.manifest.state.step, 2);
+        write_scored(&store, 6, Some(0.1));
+        assert_eq!(steps(&store), [6]);
     }
 
     #[test]
@@ -352,7 +413,7 @@ mod tests {
         let cut = write(&store, 2);
         fs::write(cut.model_file(), [7u8; 50]).unwrap();
         let headless = write(&store, 3);
-        fs::write(headless.folder.join(MANIFEST), "{\"format\": 1, \"st").unwrap();
+        fs::write(headless.folder.join(MANIFEST), "{\"format\": 2, \"st").unwrap();
         assert_eq!(steps(&store), [1]);
 
         write(&store, 2);
@@ -366,9 +427,7 @@ mod tests {
         write(&store, 1);
         let state = CheckpointState {
             step: 2,
-            settings: Value::Null,
-            position: Value::Null,
-            trainable: BTreeMap::new(),
+            ..CheckpointState::default()
         };
         let failed = store.write(state, |_| Err(TrainError::NoCheckpoints));
         assert!(matches!(failed, Err(TrainError::NoCheckpoints)));
@@ -391,8 +450,8 @@ mod tests {
         let written = write(&store(folder.path(), 1), 1);
         let file = written.folder.join(MANIFEST);
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
         let error = Checkpoint::open(&written.folder).unwrap_err();
-        assert!(error.to_string().contains("its format is 2"), "{error}");
+        assert!(error.to_string().contains("its format is 3"), "{error}");
     }
 }

@@ -5,6 +5,14 @@ use std::time::Instant;
 use crate::StepReport;
 use crate::accumulate::StepGradient;
 
+/// How a step changed the parameters.
+pub(crate) struct Update {
+    pub learning_rate: f64,
+    pub gradient_norm: f64,
+    pub loss_scale: Option<f64>,
+    pub skipped: bool,
+}
+
 /// Measures steps and fills in their reports.
 pub(crate) struct Clock {
     started: Instant,
@@ -26,13 +34,7 @@ impl Clock {
     }
 
     /// The report of a step that has just ended.
-    pub fn report(
-        &mut self,
-        step: usize,
-        gradient: &StepGradient,
-        learning_rate: f64,
-        gradient_norm: f64,
-    ) -> StepReport {
+    pub fn report(&mut self, step: usize, gradient: &StepGradient, update: Update) -> StepReport {
         let now = Instant::now();
         // The clock may be too coarse to see a short step.
         let seconds_of_step = (now - self.last).as_secs_f64().max(1e-9);
@@ -46,8 +48,10 @@ impl Clock {
             accuracy: gradient
                 .correct
                 .map(|correct| correct as f64 / gradient.counted as f64),
-            learning_rate,
-            gradient_norm,
+            learning_rate: update.learning_rate,
+            gradient_norm: update.gradient_norm,
+            loss_scale: update.loss_scale,
+            skipped: update.skipped,
             counted: gradient.counted,
             samples: gradient.samples,
             tokens: gradient.tokens,

@@ -77,6 +77,54 @@ pub enum TrainError {
         step: usize,
     },
 
+    /// The loss stayed far above what it was.
+    #[error(
+        "the loss is {loss} at step {step}, far above its running mean of {mean}: the parameters \
+         were not updated and the last checkpoint is intact; resume from it with a lower learning \
+         rate, or look at the batches before this step"
+    )]
+    LossSpike {
+        /// The loss.
+        loss: f64,
+        /// The running mean of the losses before.
+        mean: f64,
+        /// The step, counted from 1.
+        step: usize,
+    },
+
+    /// Gradients overflow however little the loss is scaled.
+    #[error(
+        "the gradient overflows in f16 at step {step}, even with the loss scaled by {scale}: the \
+         last checkpoint is intact; train in bf16 or f32, or lower the learning rate"
+    )]
+    Overflow {
+        /// The factor of the loss.
+        scale: f64,
+        /// The step, counted from 1.
+        step: usize,
+    },
+
+    /// A parameter that trains shall not be in the checkpoints.
+    #[error(
+        "pattern `{pattern}` leaves the trainable parameter `{parameter}` out of the checkpoints: \
+         only frozen ones can be left out"
+    )]
+    LeavesOutTrainable {
+        /// The pattern.
+        pattern: String,
+        /// A parameter that it matches.
+        parameter: String,
+    },
+
+    /// The evaluation failed.
+    #[error("the evaluation after step {step} failed")]
+    Evaluation {
+        /// The step, counted from 1.
+        step: usize,
+        /// The evaluator's error.
+        source: BoxError,
+    },
+
     /// The loss cannot be differentiated with respect to any trainable parameter.
     #[error(
         "no gradient reached a trainable parameter at step {step}: the loss does not depend on \
@@ -164,6 +212,15 @@ pub enum TrainError {
         /// The checkpoint.
         folder: PathBuf,
         /// What does not fit.
+        reason: String,
+    },
+
+    /// A parameter could not be read from its device.
+    #[error("parameter `{path}` cannot be read: {reason}")]
+    Parameter {
+        /// Its path in the model.
+        path: String,
+        /// What the library says.
         reason: String,
     },
 

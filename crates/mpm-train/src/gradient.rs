@@ -69,6 +69,31 @@ where
     }
 }
 
+/// Divides all gradients by the loss's scale and takes them to f32, in which they can be added
+/// up.
+pub(crate) fn unscale<B, M>(model: &M, gradients: &mut GradientsParams, scale: f64)
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+{
+    struct Unscaler<'a> {
+        gradients: &'a mut GradientsParams,
+        factor: f64,
+    }
+
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Unscaler<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
+                let unscaled = gradient.cast(DType::F32).mul_scalar(self.factor);
+                self.gradients.register(param.id, unscaled);
+            }
+        }
+    }
+
+    let factor = scale.recip();
+    model.visit(&mut Unscaler { gradients, factor });
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]

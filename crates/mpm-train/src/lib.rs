@@ -9,7 +9,7 @@
 //! A run interrupted at any step and resumed from its newest checkpoint gives
 //! the parameters of the uninterrupted run, bit for bit on one backend, because
 //! all that a step depends on is either stored (parameters, their average, moments of the
-//! optimizer, position in the data) or a function of the step's number
+//! optimizer, scale of the loss, position in the data) or a function of the step's number
 //! (learning rate, random numbers).
 
 mod accumulate;
@@ -17,27 +17,37 @@ mod average;
 pub mod checkpoint;
 mod clock;
 pub mod data;
+mod difference;
 pub mod diffusion;
 pub mod error;
 pub mod evaluate;
+pub mod evaluation;
 pub mod freeze;
 pub mod gradient;
+mod left_out;
+pub mod loss_scale;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 pub mod pattern;
+pub mod precision;
 pub mod prefetch;
 pub mod report;
 pub mod schedule;
+pub mod spike;
 pub mod trainer;
 
 pub use accumulate::MAX_UNCOUNTED_BATCHES;
 pub use checkpoint::CheckpointStore;
 pub use data::DataSource;
 pub use error::{BoxError, TrainError};
+pub use evaluation::{Better, Evaluator};
+pub use loss_scale::LossScaling;
 pub use objective::{CountedTargets, LossOutput, Objective, language_model_loss};
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{Algorithm, OptimizerConfig, ParameterGroup};
+pub use precision::ComputePrecision;
 pub use prefetch::Prefetch;
 pub use report::{Callback, StepReport};
 pub use schedule::{Decay, Schedule};
+pub use spike::SpikeLimit;
 pub use trainer::{Outcome, Trained, Trainer, TrainerConfig};

@@ -165,6 +165,8 @@ mod tests {
             accuracy: None,
             learning_rate: 1e-3,
             gradient_norm: 2.0,
+            loss_scale: None,
+            skipped: false,
             counted: 3,
             samples: 4,
             tokens: 5,
@@ -213,7 +215,7 @@ mod tests {
         assert!(lines[0].starts_with("step,steps,loss,accuracy,"));
         let steps: Vec<_> = lines[1..].iter().map(|line| &line[..2]).collect();
         assert_eq!(steps, ["1,", "2,", "3,", "4,"]);
-        assert_eq!(lines[1], "1,9,0.5,,0.001,2.0,3,4,5,6.0,7.0,8.0,9.0");
+        assert_eq!(lines[1], "1,9,0.5,,0.001,2.0,,false,3,4,5,6.0,7.0,8.0,9.0");
     }
 
     #[test]

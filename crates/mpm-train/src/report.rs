@@ -22,6 +22,10 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// Norm of all gradients together, before clipping.
     pub gradient_norm: f64,
+    /// The factor by which the loss was scaled, in f16; `None` where it was not.
+    pub loss_scale: Option<f64>,
+    /// Whether the gradient overflowed and the parameters stayed as they were.
+    pub skipped: bool,
     /// Number of targets that count.
     pub counted: usize,
     /// Number of samples.

@@ -351,7 +351,7 @@ fn a_folder_of_another_run_is_refused() {
     ));
 
     let error = trainer(config(9, 2e-2), TinyLm::new(16, 0.0)).resume(source);
-    assert!(error.unwrap_err().to_string().contains("(schedule)"));
+    assert!(error.unwrap_err().to_string().contains("(schedule.peak)"));
 
     let error = trainer(config(9, 1e-2), TinyLm::new(32, 0.0)).resume(source);
     let Err(TrainError::Weights(WeightsError::Mismatch { report, .. })) = error else {
@@ -392,7 +392,7 @@ fn the_end_of_the_data_ends_the_run_with_a_checkpoint() {
     // Two full steps and one of the single batch left.
     assert_eq!((trained.step, trained.outcome), (3, Outcome::DataEnded));
     let newest = store(folder.path()).newest().unwrap().unwrap();
-    assert_eq!(newest.manifest.step, 3);
+    assert_eq!(newest.manifest.state.step, 3);
 }
 
 /// Every second batch, or all of them, without a target that counts.

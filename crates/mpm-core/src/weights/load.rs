@@ -68,11 +68,27 @@ impl fmt::Debug for LoadOptions {
 /// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys;
 /// [`WeightsError::Tensor`] when a tensor cannot be converted.
 pub fn load<B: Backend, M: Module<B>>(
-    mut module: M,
+    module: M,
     file: &WeightFile,
     options: &LoadOptions,
 ) -> Result<M, WeightsError> {
-    let plan = plan(&module_keys(&module), file, &options.keys)?;
+    load_where(module, file, options, |_| true)
+}
+
+/// As [`load`], but only the parameters whose names in the module, as [`module_keys`] lists
+/// them, are `wanted`; the others stay as they are, and the file must not have them.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_where<B: Backend, M: Module<B>>(
+    mut module: M,
+    file: &WeightFile,
+    options: &LoadOptions,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<M, WeightsError> {
+    let mut expected = module_keys(&module);
+    expected.retain(|key, _| wanted(key));
+    let plan = plan(&expected, file, &options.keys)?;
     let total = plan.values().map(|(tensor, _)| tensor.byte_len()).sum();
     let done = Rc::new(std::cell::Cell::new(0));
     let snapshots = plan

@@ -27,10 +27,26 @@ pub fn save<B: Backend, M: Module<B>>(
     keys: &KeyMap,
     precision: Precision,
 ) -> Result<(), WeightsError> {
+    save_where(module, path, keys, precision, |_| true)
+}
+
+/// As [`save`], but only the parameters whose names in the module, as
+/// [`module_keys`](super::module_keys) lists them, are `wanted`.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_where<B: Backend, M: Module<B>>(
+    module: &M,
+    path: impl AsRef<Path>,
+    keys: &KeyMap,
+    precision: Precision,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), WeightsError> {
     let path = path.as_ref();
     let tensors = module
         .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
         .into_iter()
+        .filter(|snapshot| wanted(&snapshot.full_path()))
         .map(|snapshot| {
             let key = keys.to_file(&snapshot.full_path());
             Ok((key.clone(), Parameter::new(path, key, snapshot, precision)?))
