@@ -52,8 +52,9 @@ pub struct CheckpointState {
     pub settings: Value,
     /// What the trainer keeps beside the parameters and the optimizer's moments.
     pub trainer: Value,
-    /// Position of the data source before the next batch.
-    pub position: Value,
+    /// Position of the data source before the next batch, of each worker in the order of their
+    /// ranks.
+    pub positions: Vec<Value>,
     /// Ids of the trainable parameters by path: the names of their moments in the
     /// optimizer's file.
     pub trainable: BTreeMap<String, String>,
@@ -360,7 +361,7 @@ mod tests {
         let state = CheckpointState {
             step,
             score,
-            position: Value::from(step * 10),
+            positions: vec![Value::from(step * 10)],
             ..CheckpointState::default()
         };
         store
@@ -387,7 +388,10 @@ mod tests {
         assert_eq!(steps(&store), [100_000_000, 200_000_000]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         let newest = store.newest().unwrap().unwrap();
-        assert_eq!(newest.manifest.state.position, Value::from(2_000_000_000));
+        assert_eq!(
+            newest.manifest.state.positions,
+            [Value::from(2_000_000_000)]
+        );
     }
 
     #[test]

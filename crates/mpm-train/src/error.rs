@@ -169,6 +169,14 @@ pub enum TrainError {
         source: BoxError,
     },
 
+    /// The other workers cannot be reached.
+    #[error("the other workers cannot be reached; resume all of them from the last checkpoint")]
+    Peers(#[source] BoxError),
+
+    /// Another worker has met an error.
+    #[error("another worker failed, see its report; the last checkpoint is intact")]
+    PeerFailed,
+
     /// The thread that prepares batches is gone.
     #[error("the thread that prepares batches stopped: {0}")]
     Worker(String),

@@ -4,9 +4,9 @@ mod config;
 mod resume;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::DType;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use crate::left_out::LeftOut;
 use crate::loss_scale::LossScale;
 use crate::optimizer::{self, GroupedOptimizer};
 use crate::pattern::parameters;
+use crate::peers::{self, Intent, Peers};
 use crate::precision::{ComputePrecision, compute_copy, master};
 use crate::report::{Callback, StepReport};
 use crate::spike::LossMean;
@@ -65,6 +66,7 @@ pub struct Trainer<B: AutodiffBackend, O: Objective<B>> {
     checkpoints: Option<CheckpointStore>,
     callbacks: Vec<Box<dyn Callback<O::Model>>>,
     evaluator: Option<Box<dyn Evaluator<O::Model>>>,
+    peers: Option<Arc<dyn Peers<B::InnerBackend>>>,
     step: usize,
 }
 
@@ -115,6 +117,7 @@ where
             checkpoints: None,
             callbacks: Vec::new(),
             evaluator: None,
+            peers: None,
             step: 0,
         })
     }
@@ -145,6 +148,14 @@ where
         self
     }
 
+    /// Trains together with other workers, each with a part of the data and a device of its own.
+    /// All must have the same settings and folder of checkpoints, which the first one writes;
+    /// callbacks and evaluator are each worker's own.
+    pub fn with_peers(mut self, peers: impl Peers<B::InnerBackend> + 'static) -> Self {
+        self.peers = Some(Arc::new(peers));
+        self
+    }
+
     /// Trains until the steps are done, the data end or a callback breaks off, and
     /// writes a checkpoint then.
     ///
@@ -154,11 +165,32 @@ where
     /// not a number, and [`TrainError::LossSpike`] when the loss runs away, before they reach
     /// the parameters; else the errors of the objective, the source, the callbacks and the file
     /// system. After an error the last checkpoint is intact.
-    pub fn run<S>(mut self, source: &mut S) -> Result<Trained<O::Model>, TrainError>
+    pub fn run<S>(self, source: &mut S) -> Result<Trained<O::Model>, TrainError>
+    where
+        S: DataSource<Batch = O::Batch>,
+    {
+        let (peers, device) = (self.peers.clone(), self.device.clone());
+        let result = self.train(source);
+        if let (Err(error), Some(peers)) = (&result, peers)
+            && !matches!(error, TrainError::Peers(_) | TrainError::PeerFailed)
+        {
+            // The others wait for this worker's next gradient.
+            peers::agree(&*peers, Intent::Fail, &device)?;
+        }
+        result
+    }
+
+    fn train<S>(mut self, source: &mut S) -> Result<Trained<O::Model>, TrainError>
     where
         S: DataSource<Batch = O::Batch>,
     {
         self.require_own_folder()?;
+        if let Some(peers) = &self.peers {
+            self.model = peers::share_parameters::<B, _>(&**peers, self.model)?;
+            if self.step == 0 && self.average.is_some() {
+                self.average = Some(average::start(&self.model));
+            }
+        }
         for callback in &mut self.callbacks {
             callback
                 .on_start(self.step)
@@ -168,50 +200,98 @@ where
                 })?;
         }
         let mut clock = Clock::start(self.step, self.config.steps);
-        let mut outcome = Outcome::Finished;
         let half = self.config.precision.half();
         // What the passes compute with, where it is not the model itself.
         let mut computed = half.map(|half| compute_copy::<B, _>(&self.model, half));
+        let mut cancelled = false;
         while self.step < self.config.steps {
-            let step = self.step + 1;
-            // A function of the step, so that a resumed run draws the same numbers.
-            B::seed(&self.device, step_seed(self.config.seed, step));
-            let plan = StepPlan {
-                batches: self.config.accumulation.get(),
-                workers: self.config.workers.get(),
-                scale: half.map(|_| self.state.loss_scale.map_or(1.0, |scale| scale.factor)),
-                step,
-            };
             let model = computed.as_ref().unwrap_or(&self.model);
-            let Some(mut gradient) = step_gradient(&self.objective, model, source, plan)? else {
-                outcome = Outcome::DataEnded;
-                break;
+            let mut gradient = match self.gradient(model, source, cancelled)? {
+                ControlFlow::Continue(gradient) => gradient,
+                ControlFlow::Break(outcome) => {
+                    self.write_checkpoint(source)?;
+                    return Ok(self.trained(outcome));
+                }
             };
+            let step = self.step + 1;
             let update;
             (self, update) = self.update(&mut gradient, step)?;
             if !update.skipped {
-                computed = half.map(|half: DType| compute_copy::<B, _>(&self.model, half));
+                computed = half.map(|half| compute_copy::<B, _>(&self.model, half));
             }
             self.step = step;
 
             let report = clock.report(step, &gradient, update);
             let model = computed.as_ref().unwrap_or(&self.model);
-            if call_back(&mut self.callbacks, &report, model)?.is_break() {
-                outcome = Outcome::Cancelled;
-                break;
-            }
+            cancelled = call_back(&mut self.callbacks, &report, model)?.is_break();
             let every = self.config.checkpoint_every;
-            if every.is_some_and(|every| step.is_multiple_of(every.get())) {
+            if !cancelled && every.is_some_and(|every| step.is_multiple_of(every.get())) {
                 self.write_checkpoint(source)?;
             }
         }
         self.write_checkpoint(source)?;
-        Ok(Trained {
+        Ok(self.trained(match cancelled {
+            true => Outcome::Cancelled,
+            false => Outcome::Finished,
+        }))
+    }
+
+    fn trained(self, outcome: Outcome) -> Trained<O::Model> {
+        Trained {
             model: self.model,
             average: self.average,
             step: self.step,
             outcome,
-        })
+        }
+    }
+
+    /// The gradient of the next step, over all workers, or why there is none.
+    fn gradient<S>(
+        &self,
+        model: &O::Model,
+        source: &mut S,
+        cancelled: bool,
+    ) -> Result<ControlFlow<Outcome, StepGradient>, TrainError>
+    where
+        S: DataSource<Batch = O::Batch>,
+    {
+        let step = self.step + 1;
+        // A function of the step, so that a resumed run draws the same numbers.
+        B::seed(&self.device, step_seed(self.config.seed, step));
+        let half = self.config.precision.half();
+        let plan = StepPlan {
+            batches: self.config.accumulation.get(),
+            workers: self.config.workers.get(),
+            scale: half.map(|_| self.state.loss_scale.map_or(1.0, |scale| scale.factor)),
+            step,
+        };
+        let place = source.position();
+        let (own, intent) = match cancelled {
+            true => (None, Intent::Cancel),
+            false => match step_gradient(&self.objective, model, source, plan)? {
+                None => (None, Intent::End),
+                own => (own, Intent::Step),
+            },
+        };
+        let intent = match &self.peers {
+            Some(peers) => peers::agree(&**peers, intent, &self.device)?,
+            None => intent,
+        };
+        if intent != Intent::Step && own.is_some() {
+            // The others make no step: these batches will be needed again.
+            source.seek(&place).map_err(TrainError::Data)?;
+        }
+        match (intent, own) {
+            (Intent::Fail, _) => Err(TrainError::PeerFailed),
+            (Intent::Cancel, _) => Ok(ControlFlow::Break(Outcome::Cancelled)),
+            (Intent::Step, Some(mut own)) => {
+                if let Some(peers) = &self.peers {
+                    peers::share_gradient::<B, _>(&**peers, &self.model, &mut own, &self.device)?;
+                }
+                Ok(ControlFlow::Continue(own))
+            }
+            (Intent::End | Intent::Step, _) => Ok(ControlFlow::Break(Outcome::DataEnded)),
+        }
     }
 
     /// Brings a gradient to the parameters, where it is sound.

@@ -11,7 +11,7 @@ use crate::difference::differences;
 use crate::optimizer::ParameterIds;
 use crate::pattern::parameters;
 use crate::precision::compute_copy;
-use crate::{DataSource, Objective, TrainError};
+use crate::{DataSource, Objective, TrainError, peers};
 
 /// Settings without influence on the parameters: they may change on the way.
 const NEUTRAL_SETTINGS: [&str; 2] = ["checkpoint_every", "workers"];
@@ -60,10 +60,28 @@ where
         )?;
         let not_json = || TrainError::json(&checkpoint.folder);
         self.state = serde_json::from_value(state.trainer.clone()).map_err(not_json())?;
-        let position = serde_json::from_value(state.position.clone()).map_err(not_json())?;
+        let position = state.positions[self.rank()].clone();
+        let position = serde_json::from_value(position).map_err(not_json())?;
         source.seek(&position).map_err(TrainError::Data)?;
         self.step = state.step;
         Ok(Some(self.step))
+    }
+
+    /// The number of this worker.
+    fn rank(&self) -> usize {
+        self.peers.as_ref().map_or(0, |peers| peers.rank())
+    }
+
+    /// The positions of all workers' data.
+    fn positions<S: DataSource>(&self, source: &S) -> Result<Vec<Value>, TrainError> {
+        let own = to_json("position", &source.position())?;
+        let Some(peers) = &self.peers else {
+            return Ok(vec![own]);
+        };
+        let all = peers::gather(&**peers, &own.to_string(), &self.device)?;
+        let parse = |text: String| serde_json::from_str(&text);
+        let all: Result<_, _> = all.into_iter().map(parse).collect();
+        all.map_err(TrainError::json("position".as_ref()))
     }
 
     /// Measures the model and writes a checkpoint, if this step has none.
@@ -71,6 +89,10 @@ where
         let Some(store) = self.checkpoints.clone() else {
             return Ok(());
         };
+        let positions = self.positions(source)?;
+        if self.rank() > 0 {
+            return Ok(());
+        }
         let newest = store.newest()?;
         if newest.is_some_and(|newest| newest.manifest.state.step == self.step) {
             return Ok(());
@@ -86,7 +108,7 @@ where
             recipe: to_json("recipe", &self.recipe)?,
             settings: to_json("settings", &self.config)?,
             trainer: to_json("trainer", &self.state)?,
-            position: to_json("position", &source.position())?,
+            positions,
             trainable: trainable_ids::<B, _>(&self.model),
             left_out: self.left_out.checksums.clone(),
         };
@@ -155,6 +177,13 @@ where
                 reason,
             })
         };
+        let workers = self.peers.as_ref().map_or(1, |peers| peers.count());
+        if state.positions.len() != workers {
+            return mismatch(format!(
+                "{} workers wrote it, and {workers} cannot share its data alike",
+                state.positions.len()
+            ));
+        }
         let trainable = trainable_ids::<B, _>(&self.model);
         if !trainable.keys().eq(state.trainable.keys()) {
             return mismatch("other parameters are trainable".to_owned());

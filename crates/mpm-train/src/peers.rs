@@ -1,0 +1,214 @@
+//! Several workers that train one model, each with a part of the data.
+//!
+//! All hold the same parameters, take the sum of their gradients, and so make the same step
+//! ("PyTorch Distributed: Experiences on Accelerating Data Parallel Training",
+//! <https://arxiv.org/abs/2006.15704>, section 2). The first one writes the checkpoints.
+
+use burn::module::{AutodiffModule, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+
+use crate::accumulate::StepGradient;
+use crate::{BoxError, TrainError, gradient};
+
+/// How a worker reaches the others. All call the same methods in the same order.
+pub trait Peers<B: Backend>: Send + Sync {
+    /// The number of this worker, from 0.
+    fn rank(&self) -> usize;
+
+    /// The number of workers.
+    fn count(&self) -> usize;
+
+    /// The sum of all workers' tensors, the same for all.
+    ///
+    /// # Errors
+    /// When another worker cannot be reached.
+    fn sum(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError>;
+
+    /// The first worker's tensor.
+    ///
+    /// # Errors
+    /// When another worker cannot be reached.
+    fn first(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError>;
+}
+
+/// What each worker tells before a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// It has a gradient.
+    Step,
+    /// Its data have ended.
+    End,
+    /// It was told to stop.
+    Cancel,
+    /// It has met an error.
+    Fail,
+}
+
+/// Sums of whole numbers and losses over all workers.
+fn sum_values<B: Backend>(
+    peers: &dyn Peers<B>,
+    values: Vec<f32>,
+    device: &B::Device,
+) -> Result<Vec<f32>, TrainError> {
+    let length = values.len();
+    let tensor = Tensor::<B, 1>::from_data(TensorData::new(values, [length]), device);
+    let sum = peers.sum(tensor.into_primitive().tensor());
+    let sum = TensorPrimitive::Float(sum.map_err(TrainError::Peers)?);
+    let data = Tensor::<B, 1>::from_primitive(sum).into_data();
+    Ok(data.iter::<f32>().collect())
+}
+
+/// Tells the others what this worker is about to do, and returns what all do: the gravest of
+/// their intents.
+pub(crate) fn agree<B: Backend>(
+    peers: &dyn Peers<B>,
+    own: Intent,
+    device: &B::Device,
+) -> Result<Intent, TrainError> {
+    let grave = [Intent::Fail, Intent::Cancel, Intent::End];
+    let flags = grave.map(|intent| f32::from(u8::from(intent == own)));
+    let sums = sum_values(peers, flags.to_vec(), device)?;
+    let gravest = grave.into_iter().zip(sums).find(|(_, sum)| *sum > 0.0);
+    Ok(gravest.map_or(Intent::Step, |(intent, _)| intent))
+}
+
+/// Replaces the gradient of this worker's batches by that of all workers' batches together.
+pub(crate) fn share_gradient<B, M>(
+    peers: &dyn Peers<B::InnerBackend>,
+    model: &M,
+    own: &mut StepGradient,
+    device: &B::Device,
+) -> Result<(), TrainError>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+{
+    let correct = own.correct.unwrap_or_default() as f32;
+    let values = vec![
+        own.loss as f32 * own.counted as f32,
+        own.counted as f32,
+        correct,
+        own.samples as f32,
+        own.tokens as f32,
+    ];
+    let sums = sum_values(peers, values, device)?;
+    let [loss, counted, correct, samples, tokens] = sums[..] else {
+        return Err(TrainError::Peers("a sum has another length".into()));
+    };
+    let share = own.counted as f64 / f64::from(counted);
+    gradient::scale::<B, _>(model, &mut own.gradients, share);
+    own.loss = f64::from(loss / counted);
+    own.counted = counted as usize;
+    own.correct = own.correct.map(|_| correct as usize);
+    own.samples = samples as usize;
+    own.tokens = tokens as usize;
+
+    struct Summer<'a, B: AutodiffBackend> {
+        peers: &'a dyn Peers<B::InnerBackend>,
+        gradients: &'a mut GradientsParams,
+        failure: Option<BoxError>,
+    }
+
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Summer<'_, B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if !param.is_require_grad() || self.failure.is_some() {
+                return;
+            }
+            // A worker whose batches did not reach a parameter takes part with zeros.
+            let own = self.gradients.remove::<B::InnerBackend, D>(param.id);
+            let own = own.unwrap_or_else(|| param.val().inner().zeros_like());
+            match self.peers.sum(own.into_primitive().tensor()) {
+                Ok(sum) => {
+                    let sum = TensorPrimitive::Float(sum);
+                    let sum = Tensor::<B::InnerBackend, D>::from_primitive(sum);
+                    self.gradients.register(param.id, sum);
+                }
+                Err(error) => self.failure = Some(error),
+            }
+        }
+    }
+
+    let mut summer = Summer::<B> {
+        peers,
+        gradients: &mut own.gradients,
+        failure: None,
+    };
+    model.visit(&mut summer);
+    summer
+        .failure
+        .map_or(Ok(()), |error| Err(TrainError::Peers(error)))
+}
+
+/// The model with the first worker's parameters: each may have drawn others.
+pub(crate) fn share_parameters<B, M>(
+    peers: &dyn Peers<B::InnerBackend>,
+    model: M,
+) -> Result<M, TrainError>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+{
+    struct Sharer<'a, B: AutodiffBackend> {
+        peers: &'a dyn Peers<B::InnerBackend>,
+        failure: Option<BoxError>,
+    }
+
+    impl<B: AutodiffBackend> ModuleMapper<B> for Sharer<'_, B> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            if !param.is_require_grad() || self.failure.is_some() {
+                return param;
+            }
+            param.map(|own| {
+                let own = own.inner();
+                match self.peers.first(own.clone().into_primitive().tensor()) {
+                    Ok(first) => {
+                        let first = TensorPrimitive::Float(first);
+                        Tensor::from_inner(Tensor::from_primitive(first)).require_grad()
+                    }
+                    Err(error) => {
+                        self.failure = Some(error);
+                        Tensor::from_inner(own)
+                    }
+                }
+            })
+        }
+    }
+
+    let mut sharer = Sharer::<B> {
+        peers,
+        failure: None,
+    };
+    let model = model.map(&mut sharer);
+    match sharer.failure {
+        None => Ok(model),
+        Some(error) => Err(TrainError::Peers(error)),
+    }
+}
+
+/// What each worker says, in the order of their ranks: sums of numbers of which only one is not
+/// zero.
+pub(crate) fn gather<B: Backend>(
+    peers: &dyn Peers<B>,
+    own: &str,
+    device: &B::Device,
+) -> Result<Vec<String>, TrainError> {
+    let mut lengths = vec![0.0; peers.count()];
+    lengths[peers.rank()] = own.len() as f32;
+    let lengths = sum_values(peers, lengths, device)?;
+    let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
+    let start: usize = lengths[..peers.rank()].iter().sum();
+    let mut bytes = vec![0.0; lengths.iter().sum()];
+    for (slot, byte) in bytes[start..].iter_mut().zip(own.bytes()) {
+        *slot = f32::from(byte);
+    }
+    let bytes = sum_values(peers, bytes, device)?;
+    let mut rest = bytes.into_iter().map(|byte| byte as u8);
+    let texts = lengths.into_iter().map(|length| {
+        let bytes: Vec<u8> = rest.by_ref().take(length).collect();
+        String::from_utf8(bytes).map_err(|error| TrainError::Peers(error.into()))
+    });
+    texts.collect()
+}
