@@ -177,6 +177,27 @@ pub enum TrainError {
     #[error("another worker failed, see its report; the last checkpoint is intact")]
     PeerFailed,
 
+    /// A file is no recipe.
+    #[error("{}{reason}", file.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default())]
+    Recipe {
+        /// The file, if it comes from one.
+        file: Option<PathBuf>,
+        /// What is wrong where.
+        reason: String,
+    },
+
+    /// A recipe was written for another version.
+    #[error(
+        "the recipe is of version {found}, but this program reads {expected}; {}",
+        if found > expected { "update the program" } else { "write it anew, see docs/recipes.md" }
+    )]
+    RecipeVersion {
+        /// The version in the file.
+        found: u32,
+        /// The version that is read.
+        expected: u32,
+    },
+
     /// The thread that prepares batches is gone.
     #[error("the thread that prepares batches stopped: {0}")]
     Worker(String),

@@ -35,6 +35,7 @@ pub mod pattern;
 pub mod peers;
 pub mod precision;
 pub mod prefetch;
+pub mod recipe;
 pub mod report;
 pub mod schedule;
 pub mod spike;

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::TrainError;
 
 /// How the learning rate falls after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decay {
     /// It stays at the peak.
+    #[default]
     Constant,
     /// It falls on a straight line to `floor · peak` at the last step.
     Linear {
@@ -33,8 +34,10 @@ pub struct Schedule {
     /// The highest learning rate, reached at step `warmup_steps`.
     pub peak: f64,
     /// Number of steps of the warm-up; 0 starts at the peak.
+    #[serde(default)]
     pub warmup_steps: usize,
     /// What follows the warm-up.
+    #[serde(default)]
     pub decay: Decay,
 }
 
