@@ -15,7 +15,7 @@ pub const IGNORED_TARGET: i64 = -100;
 /// The trainer may compute the losses of several batches at the same time.
 pub trait Objective<B: AutodiffBackend>: Sync {
     /// The model that trains.
-    type Model: AutodiffModule<B>;
+    type Model: AutodiffModule<B> + 'static;
     /// What a data source delivers for one forward pass.
     type Batch: Send;
 

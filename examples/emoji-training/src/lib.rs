@@ -1,9 +1,9 @@
 //! What the trainers of the small models share: arguments, stages of a recipe, and how one is
 //! run.
 
-mod answers;
 mod circumstances;
 mod failure;
+mod prompt;
 mod run;
 mod stage;
 
@@ -11,9 +11,9 @@ use burn::tensor::DType;
 use mpm_core::weights::{LoadOptions, Precision};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-pub use answers::{answer_loss, prompt};
 pub use circumstances::Circumstances;
 pub use failure::exit_code;
+pub use prompt::prompt;
 pub use run::train;
 pub use stage::{Stage, StageRun, read_recipe};
 

@@ -1,10 +1,9 @@
 //! The language-model objective of the chat model.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
-use emoji_training::answer_loss;
 use mpm_core::MpmBackend;
 use mpm_llm::cpm_bee::splice_features;
-use mpm_train::{BoxError, LossOutput, Objective};
+use mpm_train::{BoxError, LossOutput, Objective, language::answer_loss};
 use viscpm_chat::VisCpmChat;
 
 use crate::{imagined::Imagined, names::Names, source::Batch};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use burn::tensor::backend::AutodiffBackend;
-use emoji_training::{BoxError, answer_loss, prompt};
+use emoji_training::{BoxError, prompt};
 use mpm_core::MpmBackend;
 use mpm_data::emoji::Tasks;
 use mpm_llm::{
@@ -15,7 +15,7 @@ use mpm_llm::{
     prompt::{Collator, EncodedPrompt, PromptEncoder},
     tokenizer::CpmBeeTokenizer,
 };
-use mpm_train::{DataSource, LossOutput, Objective};
+use mpm_train::{DataSource, LossOutput, Objective, language::answer_loss};
 
 /// Cross entropy of the answers' tokens.
 pub struct LanguageObjective;

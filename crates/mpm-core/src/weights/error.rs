@@ -17,6 +17,15 @@ pub enum WeightsError {
         source: std::io::Error,
     },
 
+    /// A parameter could not be taken from another module.
+    #[error("parameter `{name}`: {reason}")]
+    Parameter {
+        /// Its name in the module.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
+
     /// The file is something else than a weight file.
     #[error(
         "{}: not a weight file but {found}; expected safetensors or a file that torch.save wrote",

@@ -139,6 +139,28 @@ pub fn load_where<B: Backend, M: Module<B>>(
     }
 }
 
+/// Replaces those parameters of `module` whose names, as [`module_keys`] lists them, are `wanted`
+/// by those of `other`, a module of the same sizes.
+///
+/// # Errors
+/// [`WeightsError::Parameter`] when they differ in shape.
+pub fn copy_where<B: Backend, M: Module<B>>(
+    mut module: M,
+    other: &M,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<M, WeightsError> {
+    let mut snapshots = other.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
+    snapshots.retain(|snapshot| wanted(&snapshot.full_path()));
+    let result = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+    match result.errors.first() {
+        None => Ok(module),
+        Some(error) => Err(WeightsError::Parameter {
+            name: failed_path(error).to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
 /// Finds out whether [`load`] would find every parameter of `module` in `file`, without reading
 /// any: to learn of a wrong file before the work that comes first.
 ///

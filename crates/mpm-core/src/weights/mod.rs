@@ -24,7 +24,9 @@ mod torch;
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};
 pub use keys::KeyMap;
-pub use load::{LoadOptions, Precision, Progress, check, load, load_where, module_keys};
+pub use load::{
+    LoadOptions, Precision, Progress, check, copy_where, load, load_where, module_keys,
+};
 pub use report::KeyReport;
 pub use save::{save, save_where};
 pub use tensor::StoredTensor;

@@ -100,6 +100,26 @@ impl PicturePreprocessor {
     }
 }
 
+impl PicturePreprocessor {
+    /// The picture that was [normalised](Self::normalize), to show what a model sees. `None`
+    /// when the values are not those of three channels.
+    pub fn restore(&self, values: &PixelValues) -> Option<Picture> {
+        let [channels, height, width] = values.shape();
+        let plane = height * width;
+        if channels != CHANNELS || values.data.len() != CHANNELS * plane {
+            return None;
+        }
+        let pixels = (0..plane).flat_map(|pixel| {
+            (0..CHANNELS).map(move |channel| {
+                let value = values.data[channel * plane + pixel];
+                let level = value * self.std[channel] + self.mean[channel];
+                (level * 255.0).round() as u8
+            })
+        });
+        Picture::from_rgb(width as u32, height as u32, pixels.collect()).ok()
+    }
+}
+
 impl Default for PicturePreprocessor {
     /// 224 x 224 pixels, the size that VisCPM was pretrained with.
     fn default() -> Self {
@@ -126,6 +146,21 @@ mod tests {
         for (value, expected) in values.data.iter().zip([0.0, 1.0, 0.0, 1.0, 1.0, -1.0]) {
             assert!((value - expected).abs() < 1e-6, "{:?}", values.data);
         }
+    }
+
+    #[test]
+    fn what_was_normalised_can_be_restored() {
+        let pixels = (0..=251).collect();
+        let picture = Picture::from_rgb(12, 7, pixels).unwrap();
+        let preprocessor = PicturePreprocessor {
+            mean: [0.48, 0.2, 0.5],
+            std: [0.26, 0.2, 0.5],
+            ..PicturePreprocessor::default()
+        };
+        let mut values = preprocessor.normalize(&picture);
+        assert_eq!(preprocessor.restore(&values), Some(picture));
+        values.data.pop();
+        assert_eq!(preprocessor.restore(&values), None);
     }
 
     #[test]

@@ -79,10 +79,7 @@ struct TrainerState {
     loss_mean: LossMean,
 }
 
-impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O>
-where
-    O::Model: 'static,
-{
+impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     /// A trainer for a model whose parameters are frozen or not as they shall be.
     ///
     /// # Errors

@@ -16,10 +16,7 @@ use crate::{DataSource, Objective, TrainError, peers};
 /// Settings without influence on the parameters: they may change on the way.
 const NEUTRAL_SETTINGS: [&str; 2] = ["checkpoint_every", "workers"];
 
-impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O>
-where
-    O::Model: 'static,
-{
+impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     /// Goes to the newest complete checkpoint, if there is one: parameters,
     /// optimizer, step and the position of the data source. Returns the number of
     /// steps already done, `None` where the run starts from the beginning.

@@ -35,6 +35,19 @@ impl Picture {
     pub fn resize(&self, width: NonZeroU32, height: NonZeroU32) -> Self {
         resize_region(self, Region::whole(self), width, height)
     }
+
+    /// The largest square in the middle, resized to `side` x `side` pixels like
+    /// [`resize`](Self::resize).
+    pub fn middle_square(&self, side: NonZeroU32) -> Self {
+        let shorter = self.width().min(self.height());
+        let region = Region {
+            left: (self.width() - shorter) / 2,
+            top: (self.height() - shorter) / 2,
+            width: shorter,
+            height: shorter,
+        };
+        resize_region(self, region, side, side)
+    }
 }
 
 /// Resizes one part of a picture as if it had been cut out before.

@@ -1,33 +1,10 @@
-//! What both trainers ask a language model, and how its answers are measured.
+//! The loss of a language model's answers.
 
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 use mpm_core::MpmBackend;
-use mpm_data::emoji::Sample;
-use mpm_llm::{
-    cpm_bee::{CpmBee, CpmBeeInput},
-    prompt::{ANSWER_KEY, PICTURE_KEY, PromptValue},
-    tokenizer::escape,
-};
-use mpm_train::{CountedTargets, LossOutput};
+use mpm_llm::cpm_bee::{CpmBee, CpmBeeInput};
 
-use crate::BoxError;
-
-/// The prompt of a sample: the reference's chat format. Without slots for a picture its
-/// description, empty where there is none, stands in the picture's place.
-pub fn prompt(sample: &Sample, slots: Option<usize>, context: &str) -> PromptValue {
-    let question = escape(&sample.question);
-    let answer = escape(&sample.answer);
-    if let Some(slots) = slots {
-        return PromptValue::chat(slots, context, &question, &answer);
-    }
-    let description = sample.description.as_deref().unwrap_or_default();
-    PromptValue::from([
-        (PICTURE_KEY, &*escape(description)),
-        ("context", context),
-        ("question", &*question),
-        (ANSWER_KEY, &*answer),
-    ])
-}
+use crate::{BoxError, CountedTargets, LossOutput};
 
 /// Cross entropy of the answers' tokens (paper, section 3.3).
 ///
