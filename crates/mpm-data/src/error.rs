@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::dataset::DatasetError;
+use crate::dataset::{DatasetError, MixError};
 use crate::emoji::EmojiError;
 use crate::picture::PictureError;
 
@@ -25,6 +25,17 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong.
         source: DatasetError,
+    },
+    /// Data sets make no mixture.
+    #[error("mixture of data sets: {0}")]
+    Mix(#[from] MixError),
+    /// A data set of a mixture could not be read.
+    #[error("`{name}` of the mixture: {source}")]
+    Member {
+        /// What the mixture calls it.
+        name: String,
+        /// What is wrong.
+        source: Box<DataError>,
     },
     /// The emoji picture-text set could not be built, read or drawn from.
     #[error("emoji set {}: {source}", path.display())]

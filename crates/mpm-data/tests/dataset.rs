@@ -5,41 +5,28 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::{
     collections::HashSet,
     fs,
     io::Write,
     num::{NonZeroU64, NonZeroUsize},
-    path::{Path, PathBuf},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use common::{config, numbered, picture, tar, texts, write};
 use flate2::{Compression, write::GzEncoder};
 use mpm_data::{
     DataError,
     dataset::{
-        Columns, DatasetConfig, DatasetError, DatasetFormat, Example, ExampleStream, ExampleText,
-        Fault, PictureSource, StreamOptions,
+        Columns, DatasetConfig, DatasetError, DatasetFormat, Example, ExampleStream, Fault,
+        PictureSource, StreamOptions,
     },
-    picture::{Picture, PictureLimits},
+    picture::PictureLimits,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-fn config(format: DatasetFormat, files: &[PathBuf]) -> DatasetConfig {
-    DatasetConfig {
-        format,
-        files: files.to_vec(),
-        pictures: None,
-        language: Some("en".into()),
-        columns: Columns::default(),
-    }
-}
-
-fn picture() -> Vec<u8> {
-    let picture = Picture::from_rgb(2, 1, vec![10, 20, 30, 40, 50, 60]).unwrap();
-    picture.encode_png(&[]).unwrap()
-}
 
 /// The examples of a file, and what was said of the others.
 fn read(config: &DatasetConfig) -> (Vec<Example>, Vec<String>) {
@@ -55,27 +42,6 @@ fn read(config: &DatasetConfig) -> (Vec<Example>, Vec<String>) {
         }
     }
     (examples, reports)
-}
-
-/// Languages and texts of captions, or questions and answers.
-fn texts(example: &Example) -> Vec<[&str; 2]> {
-    match &example.text {
-        ExampleText::Captions(captions) => captions
-            .iter()
-            .map(|caption| [caption.language.as_deref().unwrap_or("?"), &caption.text])
-            .collect(),
-        ExampleText::Dialogue(dialogue) => dialogue
-            .turns
-            .iter()
-            .map(|turn| [turn.question.as_str(), &turn.answer])
-            .collect(),
-    }
-}
-
-fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let path = folder.join(name);
-    fs::write(&path, content).unwrap();
-    path
 }
 
 fn turns(said: &[(&str, &str)]) -> Value {
@@ -279,20 +245,6 @@ fn tables_have_the_columns_that_they_are_said_to_have() {
     assert!(reports[0].contains("line 2: it has no text"), "{reports:?}");
 }
 
-/// An archive of files.
-fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        archive
-            .append_data(&mut header, name, content.as_slice())
-            .unwrap();
-    }
-    archive.into_inner().unwrap()
-}
-
 #[test]
 fn webdataset_groups_what_is_called_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -341,21 +293,6 @@ fn webdataset_groups_what_is_called_the_same() {
     let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[file]));
     assert_eq!(examples.len(), 2);
     assert!(reports.last().unwrap().contains("stopped"), "{reports:?}");
-}
-
-/// A data set of files of numbered captions.
-fn numbered(folder: &Path, sizes: &[usize]) -> DatasetConfig {
-    let mut number = 0;
-    let files = sizes.iter().enumerate().map(|(file, &size)| {
-        let lines: Vec<_> = (0..size)
-            .map(|_| {
-                number += 1;
-                json!({ "image": "x.png", "caption": number.to_string() }).to_string()
-            })
-            .collect();
-        write(folder, &format!("{file}.jsonl"), lines.join("\n"))
-    });
-    config(DatasetFormat::JsonLines, &files.collect::<Vec<_>>())
 }
 
 fn options(window: usize) -> StreamOptions {

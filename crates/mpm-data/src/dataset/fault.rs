@@ -75,6 +75,22 @@ pub enum DatasetError {
     #[error("the data set names no files")]
     NoFiles,
 
+    /// A pattern of files matches none.
+    #[error("no file matches `{pattern}`; check the folder and the names in it")]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+    },
+
+    /// A pattern of files is not written as one.
+    #[error("`{pattern}` is no pattern of files: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
     /// All files are empty, or nothing in them can be used.
     #[error("no example of all files can be used; {bad} are unusable")]
     NoExamples {
@@ -109,6 +125,40 @@ pub enum DatasetError {
         read: u64,
         /// The report of the last one.
         last: String,
+    },
+}
+
+/// Why data sets make no mixture.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MixError {
+    /// There are none.
+    #[error("it has no members; name at least one data set")]
+    Empty,
+
+    /// A weight that makes no share.
+    #[error("the weight of `{name}` is {weight}; it has to be finite and positive")]
+    Weight {
+        /// The member.
+        name: String,
+        /// Its weight.
+        weight: f64,
+    },
+
+    /// Reports could not tell them apart.
+    #[error("two members are called `{name}`; rename one of them")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+
+    /// A position of another mixture.
+    #[error("the position is one of {found}, but the members are {expected}")]
+    Position {
+        /// Members of the position.
+        found: String,
+        /// Members of the mixture.
+        expected: String,
     },
 }
 

@@ -3,16 +3,20 @@
 //! A [`DatasetConfig`] says in which [`DatasetFormat`] its files are; [`DatasetConfig::open`]
 //! reads one of them, an [`Example`] at a time. No file is held in memory, and an example that
 //! cannot be used says where it stands and why ([`BadExample`]), while reading goes on.
-//! [`ExampleStream`] reads all files, in the random order of a seed, for one of several workers.
+//! [`ExampleStream`] reads all files, in the random order of a seed, for one of several workers;
+//! [`DatasetMix`] reads several data sets so, in given shares.
 
 mod example;
 mod fault;
+mod files;
 mod format;
+mod mix;
 mod origin;
 mod stream;
 
 pub use example::{Caption, Dialogue, DialogueTurn, Example, ExampleText, PictureSource};
-pub use fault::{BadExample, DatasetError, Fault, Flaw};
+pub use fault::{BadExample, DatasetError, Fault, Flaw, MixError};
 pub use format::{Columns, DatasetConfig, DatasetFormat, Examples};
+pub use mix::{DatasetMix, MemberReport, MixExample, MixMember, MixPosition};
 pub use origin::{Origin, Place};
 pub use stream::{ExampleStream, StreamOptions, StreamPosition};

@@ -62,6 +62,13 @@ pub struct StreamPosition {
     bad: u64,
 }
 
+impl StreamPosition {
+    /// How often the data was read to its end before.
+    pub fn epoch(&self) -> u64 {
+        self.window.epoch
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct FilePlace {
     epoch: u64,
@@ -234,6 +241,8 @@ impl ExampleStream {
     fn fill(&mut self) -> Result<bool, DataError> {
         self.position.bad += self.bad_in_window;
         self.bad_in_window = 0;
+        self.position.window = self.next;
+        self.position.delivered = 0;
         if self.next.file >= self.order.1.len() {
             let epoch = self.next.epoch + 1;
             if self
@@ -249,7 +258,6 @@ impl ExampleStream {
             })?;
         }
         self.position.window = self.next;
-        self.position.delivered = 0;
         let mut window = Vec::new();
         while window.len() < self.options.window.get() {
             match self.read_next()? {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use mpm_data::dataset::DatasetConfig;
+pub use mpm_data::dataset::MixMember;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -28,19 +28,6 @@ pub struct DataConfig {
     /// How pictures are changed in training.
     #[serde(default)]
     pub augmentation: AugmentationConfig,
-}
-
-/// A data set of a mixture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MixMember {
-    /// What reports call it.
-    pub name: String,
-    /// Its share of the samples is its weight among all weights.
-    #[serde(default = "one")]
-    pub weight: f64,
-    /// Its format and files.
-    pub dataset: DatasetConfig,
 }
 
 /// How pictures are changed in training.
@@ -71,10 +58,6 @@ fn thousand() -> NonZeroUsize {
 
 fn hundred() -> u64 {
     100
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 impl DataConfig {
