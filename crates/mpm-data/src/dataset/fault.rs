@@ -61,6 +61,10 @@ pub enum Flaw {
         /// What is wrong with it.
         source: PictureError,
     },
+
+    /// The model cannot read it.
+    #[error("{0}")]
+    Unfit(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a file of examples cannot be read, or not to its end.

@@ -1,0 +1,233 @@
+//! Running a recipe.
+
+use std::{
+    fs,
+    marker::PhantomData,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use burn::backend::Autodiff;
+use mpm_core::{MpmBackend, backend::BackendTask};
+use mpm_train::{
+    BoxError, CheckpointStore, DataSource, MemoryEstimate, Outcome, Prefetch, Trainer,
+    distributed::CollectivePeer,
+    freeze::{ParameterTable, train_only},
+    metrics::MetricsWriter,
+    pattern::PathPattern,
+    recipe::{Assembly, BETTER, Recipe},
+};
+use viscpm_common::cli::Interrupt;
+
+use crate::{
+    Cluster, DataShare, DryRun, RunError, Stage, chat::ChatStage, evaluation::LossEvaluator,
+    paint::PaintStage, progress::Progress,
+};
+
+/// Batches that are prepared while the model computes.
+const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// The folder, within that of the run, of the trained model.
+pub const MODEL_FOLDER: &str = "model";
+
+/// A recipe to run on one backend.
+pub struct TrainJob {
+    /// What is trained.
+    pub recipe: Recipe,
+    /// How.
+    pub options: TrainOptions,
+}
+
+/// How a recipe is run.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// The folder of the run: checkpoints, metrics, the trained model.
+    pub folder: PathBuf,
+    /// Whether to go on from the newest checkpoint.
+    pub resume: bool,
+    /// Whether only to show what would be done.
+    pub dry_run: bool,
+    /// Bytes that there are for the model; unknown for `None`.
+    pub memory: Option<u64>,
+    /// The devices that train together.
+    pub cluster: Cluster,
+    /// Ends the run with a checkpoint.
+    pub interrupt: Option<Interrupt>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Finished {
+    /// Nothing was trained, only looked at.
+    DryRun(Box<DryRun>),
+    /// It made its steps, or the data ended: the model is in the run's folder.
+    Trained {
+        /// Steps of all sessions.
+        step: usize,
+        /// Why it ended.
+        outcome: Outcome,
+    },
+}
+
+impl BackendTask for TrainJob {
+    type Output = Result<Finished, BoxError>;
+
+    fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
+        match self.recipe.model.assembly {
+            Assembly::Chat => self.run_stage::<B, ChatStage<B>>(&device),
+            Assembly::Paint => self.run_stage::<B, PaintStage<B>>(&device),
+        }
+    }
+}
+
+impl TrainJob {
+    fn run_stage<B: MpmBackend, S: Stage<B>>(
+        &self,
+        device: &B::Device,
+    ) -> Result<Finished, BoxError> {
+        let options = &self.options;
+        let checkpoints = self.checkpoints()?;
+        match checkpoints.newest()? {
+            None if options.resume => {
+                return Err(RunError::NothingToResume {
+                    folder: options.folder.clone(),
+                }
+                .into());
+            }
+            Some(newest) if !options.resume && !options.dry_run => {
+                return Err(RunError::HoldsRun {
+                    folder: options.folder.clone(),
+                    step: newest.manifest.state.step,
+                }
+                .into());
+            }
+            _ => {}
+        }
+        // Ctrl-C is heard by one worker, who tells the others.
+        let interrupt = Mutex::new(options.interrupt.clone());
+        options.cluster.run::<B, _>(device, |rank, device, peer| {
+            let stage = S::open(&self.recipe, &device)?;
+            let is_first = rank == options.cluster.first_rank();
+            let interrupt = interrupt.lock().ok().and_then(|mut it| it.take());
+            self.work::<B, S>(stage, rank, is_first, interrupt, peer)
+        })
+    }
+
+    fn checkpoints(&self) -> Result<CheckpointStore, BoxError> {
+        let folder = self.options.folder.join("checkpoints");
+        let store = CheckpointStore::open(folder, self.recipe.checkpoints.keep)?;
+        Ok(match self.recipe.evaluation {
+            Some(_) => store.keep_best(BETTER),
+            None => store,
+        })
+    }
+
+    /// What one worker does.
+    fn work<B: MpmBackend, S: Stage<B>>(
+        &self,
+        stage: S,
+        rank: usize,
+        is_first: bool,
+        interrupt: Option<Interrupt>,
+        peer: Option<CollectivePeer<B>>,
+    ) -> Result<Finished, BoxError> {
+        let (recipe, options) = (&self.recipe, &self.options);
+        let workers = options.cluster.workers();
+        let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
+        let model = train_only::<Autodiff<B>, _>(stage.model(), &patterns)?;
+        let table = ParameterTable::new::<Autodiff<B>, _>(&model);
+        let frozen = table.frozen().map(|row| row.path.clone()).collect();
+        let config = recipe.trainer(workers, frozen)?;
+        let memory = MemoryEstimate::new(&table, &config, stage.activations(recipe));
+        let share = DataShare::training(recipe, rank, workers)?;
+        let mut source = stage.source(&share)?;
+        if options.dry_run {
+            let batch = source.next_batch()?.ok_or(RunError::NoBatch)?;
+            return Ok(Finished::DryRun(Box::new(DryRun {
+                batch: stage.preview(&batch),
+                parameters: table,
+                memory,
+            })));
+        }
+        if let Some(available) = options.memory
+            && memory.total() > available
+        {
+            return Err(RunError::TooLarge {
+                estimate: Box::new(memory),
+                available,
+            }
+            .into());
+        }
+
+        let mut source = Prefetch::new(source, PREFETCHED);
+        let mut trainer =
+            Trainer::<Autodiff<B>, S::Objective>::new(config, stage.objective(), model)?
+                .with_checkpoints(self.checkpoints()?)
+                .with_recipe(self.resumable_recipe()?);
+        if let Some(peer) = peer {
+            trainer = trainer.with_peers(peer);
+        }
+        if is_first {
+            self.write_records(&table)?;
+            let metrics = options.folder.join("metrics.jsonl");
+            trainer = trainer
+                .with_callback(MetricsWriter::json_lines(metrics))
+                .with_callback(Progress::new(recipe.steps, interrupt));
+        }
+        if let Some(evaluation) = &recipe.evaluation
+            && rank == 0
+        {
+            let source = stage.source(&DataShare::evaluation(recipe, evaluation)?)?;
+            trainer = trainer.with_evaluator(LossEvaluator::<B, S> {
+                objective: stage.objective(),
+                start: source.position(),
+                source,
+                batches: evaluation.samples.get().div_ceil(recipe.batch.micro.get()),
+                backend: PhantomData,
+            });
+        }
+        if options.resume {
+            trainer.resume(&mut source)?;
+        }
+        let trained = trainer.run(&mut source)?;
+        if rank == 0 && trained.outcome != Outcome::Cancelled {
+            let model = trained.average.unwrap_or(trained.model);
+            stage.save(model, &options.folder.join(MODEL_FOLDER))?;
+        }
+        Ok(Finished::Trained {
+            step: trained.step,
+            outcome: trained.outcome,
+        })
+    }
+
+    /// The recipe without what may change on the way.
+    fn resumable_recipe(&self) -> Result<serde_json::Value, BoxError> {
+        let mut recipe = serde_json::to_value(&self.recipe)?;
+        if let Some(recipe) = recipe.as_object_mut() {
+            recipe.remove("checkpoints");
+            recipe.remove("name");
+        }
+        Ok(recipe)
+    }
+
+    /// Writes what the run is made from beside its results.
+    fn write_records(&self, table: &ParameterTable) -> Result<(), BoxError> {
+        let folder = &self.options.folder;
+        let recipe = serde_json::to_string_pretty(&self.recipe)?;
+        for (name, text) in [
+            ("recipe.json", recipe),
+            ("parameters.txt", table.to_string()),
+        ] {
+            write(&folder.join(name), &text)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), RunError> {
+    fs::write(path, text).map_err(|source| RunError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}

@@ -1,0 +1,146 @@
+//! The stage of the paint model.
+
+use std::{num::NonZeroU32, path::Path};
+
+use burn::{backend::Autodiff, module::AutodiffModule, tensor::DType};
+use mpm_core::MpmBackend;
+use mpm_diffusion::{LatentDiffusion, noise::NoiseSource, unet::UNetConfig};
+use mpm_train::{
+    BoxError,
+    diffusion::DiffusionLoss,
+    recipe::{DiffusionConfig, ObjectiveConfig, Recipe},
+};
+use viscpm_paint::{PaintModel, Painter};
+
+use super::{PaintBatch, PaintObjective, PaintPreparer, PaintSample};
+use crate::{
+    BatchSource, DataShare, Preview, RunError, Stage,
+    parts::{check_parts, load_options, load_part, start_anew},
+};
+
+/// The UNet learns to paint what the frozen language model reads.
+pub struct PaintStage<B: MpmBackend> {
+    start: PaintModel<B>,
+    loss: DiffusionLoss,
+    diffusion: DiffusionConfig,
+    seed: u64,
+}
+
+impl<B: MpmBackend> Stage<B> for PaintStage<B> {
+    type Model = LatentDiffusion<Autodiff<B>>;
+    type Batch = PaintBatch;
+    type Objective = PaintObjective<B>;
+    type Source = BatchSource<PaintSample, PaintBatch>;
+
+    fn open(recipe: &Recipe, device: &B::Device) -> Result<Self, BoxError> {
+        let ObjectiveConfig::Diffusion(diffusion) = &recipe.objective else {
+            return Err("`objective.kind` must be `diffusion` for a paint model".into());
+        };
+        let parts = ["llm", "unet", "trans_block"];
+        check_parts(&recipe.model, &parts, "`llm`, `unet` and `trans_block`")?;
+        let folder = &recipe.model.folder;
+        let open = || -> Result<PaintModel<B>, BoxError> {
+            let mut start = PaintModel::<B>::open(folder, device, &load_options(recipe))?;
+            let (config, llm) = (&start.config, &mut start.text_encoder.llm);
+            let model = &mut start.painter.diffusion;
+            let fresh = LatentDiffusion::new(&config.unet, config.llm.dim_model, device)?;
+            *model = start_anew::<B, _>(model.clone(), &fresh, &recipe.model)?;
+            *llm = load_part::<B, _>(llm.clone(), "llm", recipe)?;
+            model.unet = load_part::<B, _>(model.unet.clone(), "unet", recipe)?;
+            let trans_block = model.trans_block.clone();
+            model.trans_block = load_part::<B, _>(trans_block, "trans_block", recipe)?;
+            Ok(start)
+        };
+        let start = open().map_err(|source| RunError::Model {
+            folder: folder.clone(),
+            source,
+        })?;
+        let stride = start.config.vae.downsampling();
+        if let Some(size) = diffusion.resolutions.sizes().find(|size| size % stride > 0) {
+            let reason = format!("`objective.resolutions` has {size}, no multiple of {stride}");
+            return Err(reason.into());
+        }
+        Ok(Self {
+            loss: DiffusionLoss::new(start.painter.schedule.clone(), diffusion.loss)?,
+            diffusion: diffusion.clone(),
+            seed: recipe.seed,
+            start,
+        })
+    }
+
+    fn model(&self) -> Self::Model {
+        LatentDiffusion::from_inner(self.start.painter.diffusion.clone())
+    }
+
+    fn objective(&self) -> PaintObjective<B> {
+        PaintObjective {
+            text_encoder: self.start.text_encoder.clone(),
+            vae: self.start.painter.vae.clone(),
+            loss: self.loss.clone(),
+            noise: NoiseSource::new(self.seed),
+        }
+    }
+
+    fn source(&self, share: &DataShare) -> Result<Self::Source, BoxError> {
+        let preparer = PaintPreparer {
+            condition_dropout: match share.is_training {
+                true => self.diffusion.condition_dropout,
+                false => 0.0,
+            },
+            timesteps: self.loss.schedule().num_train_timesteps(),
+        };
+        let resolutions = self.diffusion.resolutions.clone();
+        let prepare = move |example: &_, pictures: &[_], step: u64, rng: &mut _| {
+            let size = resolutions.size_at(usize::try_from(step).unwrap_or(usize::MAX));
+            let size = u32::try_from(size).ok().and_then(NonZeroU32::new);
+            let size = size.ok_or("the size of pictures must be positive")?;
+            preparer.prepare(example, pictures, size, rng)
+        };
+        let collate = |samples: Vec<PaintSample>| Ok(samples.into_iter().collect());
+        BatchSource::new(share, Box::new(prepare), Box::new(collate))
+    }
+
+    fn activations(&self, recipe: &Recipe) -> u64 {
+        let largest = self.diffusion.resolutions.sizes().max().unwrap_or(0);
+        let side = largest / self.start.config.vae.downsampling();
+        let bytes = recipe.precision.half().map_or(4, |half| half.size());
+        let values = kept_values(&self.start.config.unet, side);
+        (recipe.batch.micro.get() * values * bytes) as u64
+    }
+
+    fn preview(&self, batch: &PaintBatch) -> Preview {
+        let rows = batch.prompts.iter().zip(&batch.timesteps);
+        Preview {
+            pictures: batch.pictures.clone(),
+            texts: rows
+                .map(|(prompt, timestep)| format!("{prompt}\n→ noise of timestep {timestep}"))
+                .collect(),
+        }
+    }
+
+    fn save(&self, model: Self::Model, folder: &Path) -> Result<(), BoxError> {
+        let trained = PaintModel {
+            painter: Painter {
+                diffusion: model.valid(),
+                ..self.start.painter.clone()
+            },
+            ..self.start.clone()
+        };
+        Ok(trained.save(folder, DType::F16)?)
+    }
+}
+
+/// About how many values the UNet keeps for the gradients of one picture: eight planes of its
+/// channels for each residual block, and 24 more for a transformer.
+fn kept_values(config: &UNetConfig, side: usize) -> usize {
+    const RESIDUAL: usize = 8;
+    const TRANSFORMER: usize = 24;
+    let levels = config.block_out_channels.iter().enumerate();
+    let level = |(level, channels): (usize, &usize)| {
+        let pixels = (side >> level).pow(2);
+        // Down and up, which has one block more.
+        let blocks = 2 * config.layers_per_block + 1;
+        pixels * channels * blocks * (RESIDUAL + TRANSFORMER)
+    };
+    levels.map(level).sum()
+}

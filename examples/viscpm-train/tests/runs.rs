@@ -1,0 +1,207 @@
+//! Whole runs of the program: on small data, with the models that ship.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+#![allow(dead_code, reason = "not every test uses every helper")]
+
+mod common;
+
+use std::{fs, thread, time::Duration};
+
+use common::{STEPS, Workplace, fails, succeeds};
+use serde_json::{Value, json};
+
+#[test]
+fn a_dry_run_shows_parameters_memory_and_the_first_batch() {
+    let workplace = Workplace::new();
+    let text = succeeds(workplace.run(&workplace.recipe(), &["--run", "run", "--dry-run"]));
+    for expected in [
+        "trains  visual.query",
+        "frozen  llm.input_embedding",
+        "MiB  moments",
+        "MiB  in all",
+        "Describe the picture.",
+        " picture.",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(workplace.path("run/first-batch.png").is_file());
+    assert!(!workplace.path("run/metrics.jsonl").exists());
+
+    let text = succeeds(workplace.run(&workplace.paint_recipe(), &["--run", "paint", "--dry-run"]));
+    assert!(text.contains("trains  trans_block"), "{text}");
+    assert!(text.contains("noise of timestep"), "{text}");
+}
+
+/// Kills a run again and again, at times that differ, and goes on until it is done.
+fn killed_and_resumed(workplace: &Workplace, recipe: &Value, run: &str) -> usize {
+    let mut kills = 0;
+    for attempt in 0.. {
+        let exists = workplace
+            .path(&format!("{run}/checkpoints"))
+            .read_dir()
+            .is_ok_and(|mut entries| {
+                entries.any(|entry| {
+                    entry
+                        .is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("step-"))
+                })
+            });
+        let mut arguments = vec!["--run", run];
+        if exists {
+            arguments.push("--resume");
+        }
+        let mut child = workplace.command(recipe, &arguments).spawn().unwrap();
+        // Longer from time to time, so that every run gets on.
+        let patience = Duration::from_millis(700 + 373 * attempt);
+        let started = std::time::Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(
+                    status.success(),
+                    "{}",
+                    fails(child.wait_with_output().unwrap())
+                );
+                return kills;
+            }
+            if started.elapsed() > patience {
+                // SIGKILL: nothing is cleaned up.
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                break;
+            }
+            thread::sleep(Duration::from_millis(7));
+        }
+    }
+    unreachable!("attempts do not end")
+}
+
+#[test]
+fn a_chat_run_killed_at_any_time_ends_like_the_uninterrupted_one() {
+    let workplace = Workplace::new();
+    let recipe = workplace.recipe();
+    succeeds(workplace.run(&recipe, &["--run", "whole"]));
+    let kills = killed_and_resumed(&workplace, &recipe, "killed");
+    assert!(kills > 0, "the run was never killed");
+    assert!(workplace.last_weights("killed") == workplace.last_weights("whole"));
+    assert_eq!(workplace.losses("killed"), workplace.losses("whole"));
+    assert_eq!(workplace.losses("whole").len(), STEPS);
+    assert!(workplace.path("whole/model/config.json").is_file());
+    let read =
+        |run: &str| fs::read(workplace.path(&format!("{run}/model/model.safetensors"))).unwrap();
+    assert!(read("killed") == read("whole"));
+}
+
+#[test]
+fn a_paint_run_killed_at_any_time_ends_like_the_uninterrupted_one() {
+    let workplace = Workplace::new();
+    let recipe = workplace.paint_recipe();
+    succeeds(workplace.run(&recipe, &["--run", "whole"]));
+    let kills = killed_and_resumed(&workplace, &recipe, "killed");
+    assert!(kills > 0, "the run was never killed");
+    assert!(workplace.last_weights("killed") == workplace.last_weights("whole"));
+    assert_eq!(workplace.losses("killed"), workplace.losses("whole"));
+}
+
+#[test]
+fn two_workers_train_one_model() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(3);
+    succeeds(workplace.run(&recipe, &["--run", "run", "--devices", "2"]));
+    assert_eq!(workplace.losses("run").len(), 3);
+    let manifest = workplace.path("run/checkpoints/step-00000003/manifest.json");
+    let manifest: Value = serde_json::from_str(&fs::read_to_string(manifest).unwrap()).unwrap();
+    assert_eq!(manifest["positions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_full_disk_stops_the_run_and_loses_nothing() {
+    let workplace = Workplace::new();
+    let recipe = workplace.recipe();
+    succeeds(workplace.run(&recipe, &["--run", "whole"]));
+    let mut short = recipe.clone();
+    short["checkpoints"]["every"] = json!(3);
+    let program = workplace.command(&short, &["--run", "run"]);
+    // The first checkpoint fits, the metrics grow until nothing does.
+    let quoted: Vec<String> = std::iter::once(program.get_program())
+        .chain(program.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let limited = |blocks: u32, resume: &str| {
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "trap '' XFSZ; ulimit -f {blocks}; {}{resume}",
+                quoted.join(" ")
+            ))
+            .current_dir(workplace.folder.path())
+            .output()
+            .unwrap()
+    };
+    let text = fails(limited(16, ""));
+    assert!(text.contains("error: "), "{text}");
+    assert!(!workplace.path("run/checkpoints/step-00000003").exists());
+    let left = fs::read_dir(workplace.path("run/checkpoints"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0, "nothing half written stays");
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    assert!(workplace.last_weights("run") == workplace.last_weights("whole"));
+}
+
+#[test]
+fn bad_input_is_refused_before_the_work_starts() {
+    let workplace = Workplace::new();
+    type Spoil = fn(&mut Value);
+    let cases: [(Spoil, &[&str], &str); 8] = [
+        (|recipe| recipe["stepz"] = json!(5), &[], "`steps`?"),
+        (
+            |recipe| recipe["trainable"] = json!(["vision"]),
+            &[],
+            "`vision`",
+        ),
+        (
+            |recipe| recipe["data"]["mix"][0]["dataset"]["files"] = json!(["no/such.jsonl"]),
+            &[],
+            "no/such.jsonl",
+        ),
+        (
+            |recipe| recipe["model"]["folder"] = json!("no/such/model"),
+            &[],
+            "no/such/model",
+        ),
+        (
+            |recipe| recipe["model"]["weights"] = json!({"vision": "x.pt"}),
+            &[],
+            "`visual`",
+        ),
+        (|_| {}, &["--memory", "0.001"], "lower `batch.micro`"),
+        (|_| {}, &["--resume"], "no checkpoint"),
+        (|_| {}, &["--devices", "3"], "batch.samples"),
+    ];
+    for (spoil, arguments, expected) in cases {
+        let mut recipe = workplace.recipe();
+        spoil(&mut recipe);
+        let mut all = vec!["--run", "run"];
+        all.extend(arguments);
+        let text = fails(workplace.run(&recipe, &all));
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(!workplace.path("run/metrics.jsonl").exists(), "{expected}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_only_with_its_own_recipe() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(2);
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    let again = fails(workplace.run(&recipe, &["--run", "run"]));
+    assert!(again.contains("--resume"), "{again}");
+    recipe["data"]["mix"][0]["weight"] = json!(2.0);
+    let other = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
+    assert!(other.contains("data.mix[0].weight"), "{other}");
+}
