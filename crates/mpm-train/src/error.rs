@@ -147,6 +147,33 @@ pub enum TrainError {
         step: usize,
     },
 
+    /// The states of two languages cannot be compared.
+    #[error(
+        "states of shapes {first:?} and {second:?} cannot be compared: both must be \
+         [sentences, width], the same and of at least 2 sentences"
+    )]
+    StatesShape {
+        /// Shape of the first language's states.
+        first: [usize; 2],
+        /// Shape of the second language's.
+        second: [usize; 2],
+    },
+
+    /// There are too few parallel sentences to measure how close two languages are.
+    #[error("`{first}` and `{second}` share {found} sentences; give at least 2 that have both")]
+    FewSentences {
+        /// Code of the first language.
+        first: String,
+        /// Code of the second language.
+        second: String,
+        /// Sentences that have both.
+        found: usize,
+    },
+
+    /// The model gave no states of sentences.
+    #[error("the model could not read the sentences")]
+    States(#[source] BoxError),
+
     /// The objective failed.
     #[error("the objective failed at step {step}")]
     Objective {

@@ -13,6 +13,7 @@
 //! (learning rate, random numbers).
 
 mod accumulate;
+pub mod alignment;
 mod average;
 pub mod checkpoint;
 mod clock;
