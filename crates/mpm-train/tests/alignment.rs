@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
+use burn::tensor::backend::Backend;
 use mpm_core::weights::{KeyMap, LoadOptions, WeightFile, load};
 use mpm_data::emoji::{EmojiSet, Language, NameClass};
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig};
@@ -15,6 +16,7 @@ use mpm_train::alignment::{
     AlignmentReport, ContrastiveConfig, CpmBeeAlignment, CpmBeeSentences, LanguagePair,
     ParallelRow, Pooling, SentencePrompt, measure_alignment,
 };
+use mpm_train::pattern::parameters;
 use mpm_train::{BoxError, DataSource, Schedule, Trainer, TrainerConfig};
 
 /// Names that the shipped model knows.
@@ -110,7 +112,12 @@ fn fresh() -> CpmBee<Autodiff<Flex>> {
         embedding_init_std: 1.0,
         ..CpmBeeConfig::tiny()
     };
-    config.init(&Default::default()).unwrap()
+    let device = Default::default();
+    Autodiff::<Flex>::seed(&device, 1);
+    let llm = config.init(&device).unwrap();
+    // Burn draws initial values at their first use.
+    let _drawn = parameters::<Autodiff<Flex>, _>(&llm);
+    llm
 }
 
 /// The same pairs again and again.

@@ -119,7 +119,7 @@ impl Neighbours {
             let end = count.min(start + CHUNK);
             let cosines = from
                 .clone()
-                .slice([start..end])
+                .narrow(0, start, end - start)
                 .matmul(to.clone().transpose());
             sums.add(cosines, start);
         }

@@ -235,7 +235,7 @@ pub(super) mod tests {
     fn a_record_is_what_tensorflow_writes() {
         // RFC 3720, B.4: CRC-32C of 32 zeros is 8a9136aa.
         let crc: u32 = 0x8a91_36aa;
-        let masked = ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8);
+        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(masked_crc(&[0; 32]), masked);
         // With the checksums of TensorBoard's own `masked_crc32c`.
         let expected = b"\x03\0\0\0\0\0\0\0\xb0\x99I\x0eabcnW\xf1!";
