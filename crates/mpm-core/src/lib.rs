@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod model_folder;
 pub mod nn;
 pub mod pretrained;
+pub mod recompute;
 pub mod weights;
 
 pub use kernel::MpmBackend;

@@ -4,10 +4,13 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::attention,
+    nn::{LayerNorm, TorchLinear},
+};
 
 use crate::{
     config::Beit3Config,
@@ -36,13 +39,12 @@ impl<B: Backend> MultiheadAttention<B> {
         let d = config.d_model;
         let std = config.init_std;
         let gained = std * init::sub_layer_norm_gain(config.num_layers);
-        let norm = LayerNormConfig::new(d).with_epsilon(config.layer_norm_eps);
         Self {
             k_proj: Multiway::new(|| init::linear(d, d, std, device)),
             v_proj: Multiway::new(|| init::linear(d, d, gained, device)),
             q_proj: Multiway::new(|| init::linear(d, d, std, device)),
             out_proj: Multiway::new(|| init::linear(d, d, gained, device)),
-            inner_attn_ln: Multiway::new(|| norm.init(device)),
+            inner_attn_ln: Multiway::new(|| LayerNorm::new(d, config.layer_norm_eps, device)),
             num_heads: config.num_heads,
         }
     }

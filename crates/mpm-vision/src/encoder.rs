@@ -4,10 +4,10 @@
 
 use burn::{
     module::{Initializer, Module},
-    nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig},
+    nn::{Embedding, EmbeddingConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, nn::LayerNorm, recompute::recompute};
 
 use crate::{
     attention::MultiheadAttention,
@@ -32,12 +32,12 @@ pub struct EncoderLayer<B: Backend> {
 
 impl<B: Backend> EncoderLayer<B> {
     fn new(config: &Beit3Config, device: &B::Device) -> Self {
-        let norm = LayerNormConfig::new(config.d_model).with_epsilon(config.layer_norm_eps);
+        let norm = || LayerNorm::new(config.d_model, config.layer_norm_eps, device);
         Self {
             self_attn: MultiheadAttention::new(config, device),
-            self_attn_layer_norm: Multiway::new(|| norm.init(device)),
+            self_attn_layer_norm: Multiway::new(norm),
             ffn: Multiway::new(|| FeedForwardNetwork::new(config, device)),
-            final_layer_norm: Multiway::new(|| norm.init(device)),
+            final_layer_norm: Multiway::new(norm),
         }
     }
 }
@@ -81,6 +81,9 @@ pub struct Encoder<B: Backend> {
     pub layers: Vec<EncoderLayer<B>>,
     /// Norm of the output.
     pub layer_norm: Multiway<B, LayerNorm<B>>,
+    /// Whether training keeps only the inputs of the layers and computes the rest again
+    /// for the gradients ([`recompute`]); off at first.
+    pub recompute: bool,
 }
 
 impl<B: Backend> Encoder<B> {
@@ -93,7 +96,7 @@ impl<B: Backend> Encoder<B> {
                 })
                 .init(device)
         };
-        let norm = LayerNormConfig::new(config.d_model).with_epsilon(config.layer_norm_eps);
+        let norm = || LayerNorm::new(config.d_model, config.layer_norm_eps, device);
         Self {
             embed_positions: Multiway::from_experts(
                 positions(config.num_picture_tokens() + POSITION_OFFSET),
@@ -102,7 +105,8 @@ impl<B: Backend> Encoder<B> {
             layers: (0..config.num_layers)
                 .map(|_| EncoderLayer::new(config, device))
                 .collect(),
-            layer_norm: Multiway::new(|| norm.init(device)),
+            layer_norm: Multiway::new(norm),
+            recompute: false,
         }
     }
 
@@ -133,12 +137,24 @@ impl<B: MpmBackend> Encoder<B> {
         let tokens = match self.layers.split_last() {
             None => tokens.readout(),
             Some((last, layers)) => {
-                let tokens = layers
-                    .iter()
-                    .fold(tokens, |tokens, layer| layer.forward(tokens));
-                last.forward_readout(tokens)
+                let tokens = layers.iter().fold(tokens, |tokens, layer| {
+                    self.run(layer, tokens, EncoderLayer::forward)
+                });
+                self.run(last, tokens, EncoderLayer::forward_readout)
             }
         };
         self.layer_norm.forward(tokens, LayerNorm::forward).concat()
+    }
+
+    fn run(
+        &self,
+        layer: &EncoderLayer<B>,
+        tokens: Tokens<B>,
+        forward: fn(&EncoderLayer<B>, Tokens<B>) -> Tokens<B>,
+    ) -> Tokens<B> {
+        match self.recompute {
+            true => recompute(layer, tokens, forward),
+            false => forward(layer, tokens),
+        }
     }
 }

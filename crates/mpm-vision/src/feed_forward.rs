@@ -4,10 +4,13 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::gelu,
+    nn::{LayerNorm, TorchLinear},
+};
 
 use crate::{config::Beit3Config, init};
 
@@ -28,9 +31,7 @@ impl<B: Backend> FeedForwardNetwork<B> {
         Self {
             fc1: init::linear(config.d_model, config.d_ff, std, device),
             fc2: init::linear(config.d_ff, config.d_model, std, device),
-            ffn_layernorm: LayerNormConfig::new(config.d_ff)
-                .with_epsilon(config.layer_norm_eps)
-                .init(device),
+            ffn_layernorm: LayerNorm::new(config.d_ff, config.layer_norm_eps, device),
         }
     }
 }

@@ -13,6 +13,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
+use mpm_core::recompute::Detach;
 use std::marker::PhantomData;
 
 /// A sequence in two parts: the picture's tokens and the queries.
@@ -72,6 +73,15 @@ impl<B: Backend> Tokens<B> {
         Self {
             picture: self.picture.zip(other.picture).map(sum),
             queries: self.queries.zip(other.queries).map(sum),
+        }
+    }
+}
+
+impl<B: Backend> Detach for Tokens<B> {
+    fn detached(&self) -> Self {
+        Self {
+            picture: self.picture.detached(),
+            queries: self.queries.detached(),
         }
     }
 }

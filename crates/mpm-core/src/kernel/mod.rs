@@ -93,6 +93,28 @@ pub trait MpmBackend: Backend {
         composed::rms_norm_backward::<Self>(x, weight, epsilon, grad)
     }
 
+    /// Layer norm of a `[rows, width]` tensor by a `[width]` weight and bias, see
+    /// [`layer_norm`].
+    fn layer_norm_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        Self::layer_norm(x, weight, Some(bias), epsilon)
+    }
+
+    /// The gradients of [`layer_norm_2d`](Self::layer_norm_2d)'s input, weight and bias,
+    /// from that of its output.
+    fn layer_norm_2d_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        epsilon: f64,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composed::layer_norm_backward::<Self>(x, weight, epsilon, grad)
+    }
+
     /// Group norm of a `[batch, channels, height, width]` tensor by a `[channels]` weight
     /// and bias, see [`group_norm()`].
     fn group_norm_4d(
@@ -220,6 +242,23 @@ pub fn rms_norm<B: MpmBackend, const D: usize>(
     let dims = x.dims();
     let output = B::rms_norm_2d(into_rows(x), weight.into_primitive().tensor(), epsilon);
     from_rows(output, dims)
+}
+
+/// Layer norm: `(x - mean(x)) / √(var(x) + ε) · weight + bias`, where the variance is the
+/// mean square of the deviations.
+///
+/// # Shapes
+/// - x, output: `[..., width]`
+/// - weight, bias: `[width]`
+pub fn layer_norm<B: MpmBackend, const D: usize>(
+    x: Tensor<B, D>,
+    weight: Tensor<B, 1>,
+    bias: Tensor<B, 1>,
+    epsilon: f64,
+) -> Tensor<B, D> {
+    let dims = x.dims();
+    let [weight, bias] = [weight, bias].map(|parameter| parameter.into_primitive().tensor());
+    from_rows(B::layer_norm_2d(into_rows(x), weight, bias, epsilon), dims)
 }
 
 /// A linear layer, `x · weightᵀ + bias`.

@@ -5,10 +5,12 @@
 
 mod conv;
 mod group_norm;
+mod layer_norm;
 mod linear;
 mod normalize;
 
 pub use conv::TorchConv2d;
 pub use group_norm::GroupNorm;
+pub use layer_norm::LayerNorm;
 pub use linear::TorchLinear;
 pub use normalize::normalize_rows;

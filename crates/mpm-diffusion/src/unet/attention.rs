@@ -7,7 +7,7 @@ use burn::{
     nn::{Dropout, DropoutConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
+use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear, recompute::Detach};
 
 /// Keys and values, ready to be attended to.
 ///
@@ -19,6 +19,15 @@ pub struct KeyValue<B: Backend> {
     pub key: Tensor<B, 4>,
     /// The values.
     pub value: Tensor<B, 4>,
+}
+
+impl<B: Backend> Detach for KeyValue<B> {
+    fn detached(&self) -> Self {
+        Self {
+            key: self.key.detached(),
+            value: self.value.detached(),
+        }
+    }
 }
 
 /// Multi-head attention without biases but for the last projection.

@@ -9,8 +9,8 @@ use burn::{
 use mpm_core::MpmBackend;
 
 use super::{
+    condition::Condition,
     config::{DownBlockType, UNetConfig, UpBlockType},
-    text::TextReader,
     transformer::Transformer2D,
 };
 use crate::block::{Downsample2D, NormConfig, ResnetBlock2D, Upsample2D};
@@ -143,18 +143,16 @@ impl<B: MpmBackend> DownBlock<B> {
     ///
     /// # Shapes
     /// - x: `[batch, channels, height, width]`
-    /// - time: `[batch, time_width]`
     pub(super) fn forward(
         &self,
         mut x: Tensor<B, 4>,
-        time: &Tensor<B, 2>,
-        text: &mut TextReader<'_, B>,
+        condition: &mut Condition<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
-            x = resnet.forward(x, Some(time));
+            x = condition.resnet(resnet, x);
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, text.take(attention.transformer_blocks.len()));
+                x = condition.transformer(attention, x);
             }
             skips.push(x.clone());
         }
@@ -170,18 +168,17 @@ impl<B: MpmBackend> MidBlock<B> {
     pub(super) fn forward(
         &self,
         x: Tensor<B, 4>,
-        time: &Tensor<B, 2>,
-        text: &mut TextReader<'_, B>,
+        condition: &mut Condition<'_, B>,
     ) -> Tensor<B, 4> {
         let mut attentions = self.attentions.iter();
         let mut resnets = self.resnets.iter();
         let first = resnets.next().into_iter();
-        let mut x = first.fold(x, |x, resnet| resnet.forward(x, Some(time)));
+        let mut x = first.fold(x, |x, resnet| condition.resnet(resnet, x));
         for resnet in resnets {
             if let Some(attention) = attentions.next() {
-                x = attention.forward(x, text.take(attention.transformer_blocks.len()));
+                x = condition.transformer(attention, x);
             }
-            x = resnet.forward(x, Some(time));
+            x = condition.resnet(resnet, x);
         }
         x
     }
@@ -192,17 +189,16 @@ impl<B: MpmBackend> UpBlock<B> {
     pub(super) fn forward(
         &self,
         mut x: Tensor<B, 4>,
-        time: &Tensor<B, 2>,
-        text: &mut TextReader<'_, B>,
+        condition: &mut Condition<'_, B>,
         skips: &mut Vec<Tensor<B, 4>>,
     ) -> Tensor<B, 4> {
         for (i, resnet) in self.resnets.iter().enumerate() {
             let skip = skips
                 .pop()
                 .expect("the way down leaves a map for each block of the way up");
-            x = resnet.forward(Tensor::cat(vec![x, skip], 1), Some(time));
+            x = condition.resnet(resnet, Tensor::cat(vec![x, skip], 1));
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, text.take(attention.transformer_blocks.len()));
+                x = condition.transformer(attention, x);
             }
         }
         for upsampler in &self.upsamplers {

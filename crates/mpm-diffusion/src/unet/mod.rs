@@ -1,6 +1,7 @@
 //! The UNet of Stable Diffusion.
 
 mod attention;
+mod condition;
 mod config;
 mod feed_forward;
 mod levels;

@@ -14,6 +14,7 @@ use mpm_core::{
 };
 
 use super::{
+    condition::Condition,
     config::UNetConfig,
     levels::{DownBlock, LevelBuilder, MidBlock, UpBlock},
     text::TextStates,
@@ -56,6 +57,10 @@ pub struct UNet2DConditionModel<B: Backend> {
     pub conv_norm_out: GroupNorm<B>,
     /// To the prediction.
     pub conv_out: TorchConv2d<B>,
+    /// Whether training keeps only the inputs of residual blocks and transformers and
+    /// computes the rest again for the gradients
+    /// ([`recompute`](mpm_core::recompute::recompute)); off at first.
+    pub recompute: bool,
     cross_attention_dim: usize,
     flip_sin_to_cos: bool,
     freq_shift: usize,
@@ -90,6 +95,7 @@ impl UNetConfig {
             up_blocks: levels.up(),
             conv_norm_out: norm.init(finest, device),
             conv_out: TorchConv2d::new([finest, self.out_channels], 3, 1, 1, device),
+            recompute: false,
             cross_attention_dim: self.cross_attention_dim,
             flip_sin_to_cos: self.flip_sin_to_cos,
             freq_shift: self.freq_shift,
@@ -189,18 +195,18 @@ impl<B: MpmBackend> UNet2DConditionModel<B> {
         }
         let time = self.embed_time(timesteps).expand([batch as i64, -1]);
 
-        let mut text = text.reader();
+        let mut condition = Condition::new(time, text, self.recompute);
         let mut x = self.conv_in.forward(sample);
         observe(UNetLevel::Input, &x);
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
-            x = block.forward(x, &time, &mut text, &mut skips);
+            x = block.forward(x, &mut condition, &mut skips);
             observe(UNetLevel::Down(i), &x);
         }
-        x = self.mid_block.forward(x, &time, &mut text);
+        x = self.mid_block.forward(x, &mut condition);
         observe(UNetLevel::Mid, &x);
         for (i, block) in self.up_blocks.iter().enumerate() {
-            x = block.forward(x, &time, &mut text, &mut skips);
+            x = block.forward(x, &mut condition, &mut skips);
             observe(UNetLevel::Up(i), &x);
         }
         Ok(self.conv_out.forward(self.conv_norm_out.forward_silu(x)))

@@ -37,23 +37,4 @@ impl<B: Backend> TextStates<B> {
             layers: layers.collect(),
         }
     }
-
-    pub(super) fn reader(&self) -> TextReader<'_, B> {
-        TextReader(&self.layers)
-    }
-}
-
-/// Hands each transformer what is its own.
-pub(super) struct TextReader<'a, B: Backend>(&'a [KeyValue<B>]);
-
-impl<'a, B: Backend> TextReader<'a, B> {
-    /// What the next `count` transformer blocks read.
-    ///
-    /// # Panics
-    /// When there are not so many left: the states are of another model.
-    pub fn take(&mut self, count: usize) -> &'a [KeyValue<B>] {
-        let (next, rest) = self.0.split_at(count);
-        self.0 = rest;
-        next
-    }
 }

@@ -4,13 +4,12 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
     kernel::transposed,
-    nn::{GroupNorm, TorchConv2d, TorchLinear},
+    nn::{GroupNorm, LayerNorm, TorchConv2d, TorchLinear},
 };
 
 use super::{
@@ -22,6 +21,9 @@ use crate::block::NormConfig;
 
 /// Added to the variance in the group norm, whatever `norm_eps` says.
 const GROUP_NORM_EPSILON: f64 = 1e-6;
+
+/// Added to the variance in the layer norms.
+const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// Self-attention, attention to the text and a feed-forward network, each behind a layer norm
 /// and beside a shortcut.
@@ -43,13 +45,13 @@ pub struct BasicTransformerBlock<B: Backend> {
 
 impl<B: Backend> BasicTransformerBlock<B> {
     fn new(channels: usize, text_width: usize, heads: usize, device: &B::Device) -> Self {
-        let norm = LayerNormConfig::new(channels).with_epsilon(1e-5);
+        let norm = || LayerNorm::new(channels, LAYER_NORM_EPSILON, device);
         Self {
-            norm1: norm.init(device),
+            norm1: norm(),
             attn1: Attention::new(channels, channels, heads, device),
-            norm2: norm.init(device),
+            norm2: norm(),
             attn2: Attention::new(channels, text_width, heads, device),
-            norm3: norm.init(device),
+            norm3: norm(),
             ff: FeedForward::new(channels, device),
         }
     }

@@ -1,7 +1,13 @@
 //! What every layer needs to know about queries and keys, computed once for all of them.
 
-use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend, s};
-use mpm_core::kernel::{MpmBackend, attention};
+use burn::{
+    module::Module,
+    tensor::{Bool, Int, Tensor, TensorData, backend::Backend, s},
+};
+use mpm_core::{
+    kernel::{MpmBackend, attention},
+    recompute::Detach,
+};
 
 use super::{position_bias::PositionBias, relation::Relations};
 
@@ -86,6 +92,27 @@ impl<B: Backend> AttentionBias<B> {
         Self {
             bias,
             hidden: Tensor::from_data(hidden, &device),
+        }
+    }
+}
+
+impl<B: Backend> Detach for AttentionBias<B> {
+    fn detached(&self) -> Self {
+        let bias = match &self.bias {
+            Bias::Whole(bias) => Bias::Whole(bias.detached()),
+            Bias::Rows {
+                table,
+                rows,
+                queries_at_a_time,
+            } => Bias::Rows {
+                table: table.clone().no_grad(),
+                rows: rows.clone(),
+                queries_at_a_time: *queries_at_a_time,
+            },
+        };
+        Self {
+            bias,
+            hidden: self.hidden.clone(),
         }
     }
 }

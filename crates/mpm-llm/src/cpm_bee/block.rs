@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, recompute::recompute};
 
 use super::{
     attention::Attention, attention_bias::AttentionBias, config::CpmBeeConfig,
@@ -26,6 +26,9 @@ pub struct Encoder<B: Backend> {
     pub layers: Vec<TransformerBlock<B>>,
     /// The norm after the last block.
     pub output_layernorm: RmsNorm<B>,
+    /// Whether training keeps only the inputs of the blocks and computes the rest again
+    /// for the gradients ([`recompute`]); off at first.
+    pub recompute: bool,
 }
 
 /// Self-attention and feed-forward, each behind a norm and beside a residual.
@@ -71,6 +74,7 @@ impl<B: Backend> Encoder<B> {
         Self {
             layers: layers.collect(),
             output_layernorm: RmsNorm::new(config.dim_model, config.eps, device),
+            recompute: false,
         }
     }
 }
@@ -95,7 +99,14 @@ impl<B: MpmBackend> Encoder<B> {
     ) -> Result<Tensor<B, 3>, LlmError> {
         for (index, layer) in self.layers.iter().enumerate() {
             let cache = cache.as_deref_mut().map(|cache| cache.layer_mut(index));
-            x = layer.forward(x, bias, cache)?;
+            x = match cache {
+                None if self.recompute => {
+                    recompute(layer, (x, bias.clone()), |layer, (x, bias)| {
+                        layer.forward(x, &bias, None)
+                    })
+                }
+                cache => layer.forward(x, bias, cache),
+            }?;
             observe(index, &x);
         }
         Ok(self.output_layernorm.forward(x))

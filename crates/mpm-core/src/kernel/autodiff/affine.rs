@@ -14,7 +14,10 @@ use burn::{
 };
 use std::fmt::Debug;
 
-use super::super::MpmBackend;
+use super::{
+    super::MpmBackend,
+    saved::{Operand, Saved},
+};
 
 /// One of these operations.
 pub(super) trait Affine<B: MpmBackend>: Debug + Send + 'static {
@@ -43,6 +46,9 @@ pub(super) fn affine<B: MpmBackend, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     let (x_tracked, weight_tracked) = (x.is_tracked(), weight.is_tracked());
     let nodes = [x.node.clone(), weight.node.clone()];
+    // each is needed for the other's gradient only
+    let x_operand = Operand::new(&x, weight_tracked);
+    let weight_operand = Operand::new(&weight, x_tracked);
     let output = operation.forward(
         x.primitive.clone(),
         weight.primitive.clone(),
@@ -54,9 +60,8 @@ pub(super) fn affine<B: MpmBackend, C: CheckpointStrategy>(
         ($nodes:expr) => {
             match node.prepare::<C>($nodes).compute_bound().stateful() {
                 OpsKind::Tracked(mut prep) => {
-                    // each is needed for the other's gradient only
-                    let x = weight_tracked.then(|| prep.checkpoint(&x));
-                    let weight = x_tracked.then(|| prep.checkpoint(&weight));
+                    let x = weight_tracked.then(|| x_operand.save(&mut prep));
+                    let weight = x_tracked.then(|| weight_operand.save(&mut prep));
                     prep.finish(Operands { x, weight }, output)
                 }
                 OpsKind::UnTracked(prep) => prep.finish(output),
@@ -78,8 +83,8 @@ struct Node<A>(A);
 /// What was kept for the gradients.
 #[derive(Debug, Clone)]
 struct Operands {
-    x: Option<NodeId>,
-    weight: Option<NodeId>,
+    x: Option<Saved>,
+    weight: Option<Saved>,
 }
 
 impl<A> Node<A> {
@@ -95,11 +100,11 @@ impl<A> Node<A> {
         A: Affine<B>,
     {
         if let (Some(node), Some(weight)) = (x_node, operands.weight) {
-            let weight = checkpointer.retrieve_node_output(weight);
+            let weight = weight.get::<B>(checkpointer);
             grads.register::<B>(node, self.0.x_backward(weight, grad.clone()));
         }
         if let (Some(node), Some(x)) = (weight_node, operands.x) {
-            let x = checkpointer.retrieve_node_output(x);
+            let x = x.get::<B>(checkpointer);
             grads.register::<B>(node, self.0.weight_backward(x, grad));
         }
     }

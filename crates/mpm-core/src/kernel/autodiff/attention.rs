@@ -4,7 +4,6 @@ use burn::{
     backend::{
         Autodiff,
         autodiff::{
-            NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
@@ -19,6 +18,7 @@ use burn::{
 use super::{
     super::{AttentionGrads, MpmBackend},
     register,
+    saved::{Operand, Saved},
 };
 
 pub(super) fn attention<B: MpmBackend, C: CheckpointStrategy>(
@@ -29,6 +29,11 @@ pub(super) fn attention<B: MpmBackend, C: CheckpointStrategy>(
     hidden: Option<BoolTensor<Autodiff<B, C>>>,
     scale: f64,
 ) -> FloatTensor<Autodiff<B, C>> {
+    let inputs = [&query, &key, &value];
+    let is_tracked = |tensor: &FloatTensor<Autodiff<B, C>>| tensor.is_tracked();
+    let is_needed = inputs.into_iter().any(is_tracked) || bias.as_ref().is_some_and(is_tracked);
+    let operands = inputs.map(|input| Operand::new(input, is_needed));
+    let bias_operand = bias.as_ref().map(|bias| Operand::new(bias, is_needed));
     let output = B::biased_attention(
         query.primitive.clone(),
         key.primitive.clone(),
@@ -37,15 +42,15 @@ pub(super) fn attention<B: MpmBackend, C: CheckpointStrategy>(
         hidden.clone(),
         scale,
     );
-    let nodes = [&query, &key, &value].map(|tensor| tensor.node.clone());
+    let nodes = inputs.map(|tensor| tensor.node.clone());
     // one node type for both numbers of parents, see its `Backward` impls
     macro_rules! finish {
-        ($nodes:expr, $bias:expr) => {
+        ($nodes:expr) => {
             match Attention.prepare::<C>($nodes).compute_bound().stateful() {
                 OpsKind::Tracked(mut prep) => {
                     let state = AttentionState::<B> {
-                        inputs: [&query, &key, &value].map(|tensor| prep.checkpoint(tensor)),
-                        bias: $bias.map(|bias| prep.checkpoint(bias)),
+                        inputs: operands.map(|operand| operand.save(&mut prep)),
+                        bias: bias_operand.map(|operand| operand.save(&mut prep)),
                         hidden,
                         scale,
                     };
@@ -56,10 +61,10 @@ pub(super) fn attention<B: MpmBackend, C: CheckpointStrategy>(
         };
     }
     match &bias {
-        None => finish!(nodes, None),
+        None => finish!(nodes),
         Some(bias) => {
             let [query, key, value] = nodes;
-            finish!([query, key, value, bias.node.clone()], Some(bias))
+            finish!([query, key, value, bias.node.clone()])
         }
     }
 }
@@ -69,8 +74,8 @@ struct Attention;
 
 #[derive(Debug, Clone)]
 struct AttentionState<B: Backend> {
-    inputs: [NodeId; 3],
-    bias: Option<NodeId>,
+    inputs: [Saved; 3],
+    bias: Option<Saved>,
     hidden: Option<BoolTensor<B>>,
     scale: f64,
 }
@@ -81,8 +86,8 @@ impl<B: MpmBackend> AttentionState<B> {
         grad: FloatTensor<B>,
         checkpointer: &mut Checkpointer,
     ) -> AttentionGrads<FloatTensor<B>> {
-        let [query, key, value] = self.inputs.map(|id| checkpointer.retrieve_node_output(id));
-        let bias = self.bias.map(|id| checkpointer.retrieve_node_output(id));
+        let [query, key, value] = self.inputs.map(|operand| operand.get::<B>(checkpointer));
+        let bias = self.bias.map(|operand| operand.get::<B>(checkpointer));
         B::biased_attention_backward(query, key, value, bias, self.hidden, self.scale, grad)
     }
 }

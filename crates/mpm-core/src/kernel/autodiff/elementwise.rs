@@ -4,7 +4,6 @@ use burn::{
     backend::{
         Autodiff,
         autodiff::{
-            NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind, unary},
@@ -13,12 +12,17 @@ use burn::{
     tensor::ops::FloatTensor,
 };
 
-use super::{super::MpmBackend, Retro, register};
+use super::{
+    super::MpmBackend,
+    Retro, register,
+    saved::{Saved, operands},
+};
 
 pub(super) fn gelu<B: MpmBackend, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let retro = Retro::<B, _, 1>::new([x.node.id], |[x]| B::gelu_2d(x));
+    let [operand] = operands([&x]);
     match Gelu
         .prepare::<C>([x.node.clone()])
         .memory_bound()
@@ -27,7 +31,7 @@ pub(super) fn gelu<B: MpmBackend, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
-            let state = prep.checkpoint(&x);
+            let state = operand.save(&mut prep);
             prep.finish(state, B::gelu_2d(x.primitive))
         }
         OpsKind::UnTracked(prep) => prep.finish(B::gelu_2d(x.primitive)),
@@ -38,6 +42,7 @@ pub(super) fn silu<B: MpmBackend, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let retro = Retro::<B, _, 1>::new([x.node.id], |[x]| B::silu_2d(x));
+    let [operand] = operands([&x]);
     match Silu
         .prepare::<C>([x.node.clone()])
         .memory_bound()
@@ -46,7 +51,7 @@ pub(super) fn silu<B: MpmBackend, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
-            let state = prep.checkpoint(&x);
+            let state = operand.save(&mut prep);
             prep.finish(state, B::silu_2d(x.primitive))
         }
         OpsKind::UnTracked(prep) => prep.finish(B::silu_2d(x.primitive)),
@@ -60,6 +65,7 @@ pub(super) fn gated_gelu<B: MpmBackend, C: CheckpointStrategy>(
     let retro = Retro::<B, _, 2>::new([gate.node.id, value.node.id], |[gate, value]| {
         B::gated_gelu_2d(gate, value)
     });
+    let operands = operands([&gate, &value]);
     match GatedGelu
         .prepare::<C>([gate.node.clone(), value.node.clone()])
         .memory_bound()
@@ -68,7 +74,7 @@ pub(super) fn gated_gelu<B: MpmBackend, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
-            let state = [prep.checkpoint(&gate), prep.checkpoint(&value)];
+            let state = operands.map(|operand| operand.save(&mut prep));
             prep.finish(state, B::gated_gelu_2d(gate.primitive, value.primitive))
         }
         OpsKind::UnTracked(prep) => prep.finish(B::gated_gelu_2d(gate.primitive, value.primitive)),
@@ -79,7 +85,7 @@ pub(super) fn gated_gelu<B: MpmBackend, C: CheckpointStrategy>(
 struct Gelu;
 
 impl<B: MpmBackend> Backward<B, 1> for Gelu {
-    type State = NodeId;
+    type State = Saved;
 
     fn backward(
         self,
@@ -87,7 +93,7 @@ impl<B: MpmBackend> Backward<B, 1> for Gelu {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let x = checkpointer.retrieve_node_output(ops.state);
+        let x = ops.state.get::<B>(checkpointer);
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
             B::gelu_2d_backward(x, grad)
         });
@@ -98,7 +104,7 @@ impl<B: MpmBackend> Backward<B, 1> for Gelu {
 struct Silu;
 
 impl<B: MpmBackend> Backward<B, 1> for Silu {
-    type State = NodeId;
+    type State = Saved;
 
     fn backward(
         self,
@@ -106,7 +112,7 @@ impl<B: MpmBackend> Backward<B, 1> for Silu {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let x = checkpointer.retrieve_node_output(ops.state);
+        let x = ops.state.get::<B>(checkpointer);
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
             B::silu_2d_backward(x, grad)
         });
@@ -117,7 +123,7 @@ impl<B: MpmBackend> Backward<B, 1> for Silu {
 struct GatedGelu;
 
 impl<B: MpmBackend> Backward<B, 2> for GatedGelu {
-    type State = [NodeId; 2];
+    type State = [Saved; 2];
 
     fn backward(
         self,
@@ -125,7 +131,8 @@ impl<B: MpmBackend> Backward<B, 2> for GatedGelu {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let [gate, value] = ops.state.map(|id| checkpointer.retrieve_node_output(id));
+        let operands = ops.state.clone();
+        let [gate, value] = operands.map(|operand| operand.get::<B>(checkpointer));
         let grad = grads.consume::<B>(&ops.node);
         let (gate, value) = B::gated_gelu_2d_backward(gate, value, grad);
         register::<B, _, 2>(grads, ops, [gate, value]);

@@ -6,6 +6,7 @@ mod conv2d;
 mod elementwise;
 mod linear;
 mod norm;
+mod saved;
 mod transpose;
 
 use burn::{
@@ -48,6 +49,15 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         epsilon: f64,
     ) -> FloatTensor<Self> {
         norm::rms_norm::<B, C>(x, weight, epsilon)
+    }
+
+    fn layer_norm_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        norm::layer_norm::<B, C>(x, weight, bias, epsilon)
     }
 
     fn group_norm_4d(

@@ -4,7 +4,6 @@ use burn::{
     backend::{
         Autodiff,
         autodiff::{
-            NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
@@ -16,6 +15,7 @@ use burn::{
 use super::{
     super::{GroupNormOptions, MpmBackend},
     Retro, register,
+    saved::{Saved, operands},
 };
 
 pub(super) fn rms_norm<B: MpmBackend, C: CheckpointStrategy>(
@@ -26,6 +26,7 @@ pub(super) fn rms_norm<B: MpmBackend, C: CheckpointStrategy>(
     let retro = Retro::<B, _, 2>::new([x.node.id, weight.node.id], move |[x, weight]| {
         B::rms_norm_2d(x, weight, epsilon)
     });
+    let operands = operands([&x, &weight]);
     match RmsNorm
         .prepare::<C>([x.node.clone(), weight.node.clone()])
         .memory_bound()
@@ -34,7 +35,7 @@ pub(super) fn rms_norm<B: MpmBackend, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
-            let state = (prep.checkpoint(&x), prep.checkpoint(&weight), epsilon);
+            let state = (operands.map(|operand| operand.save(&mut prep)), epsilon);
             prep.finish(
                 state,
                 B::rms_norm_2d(x.primitive, weight.primitive, epsilon),
@@ -43,6 +44,42 @@ pub(super) fn rms_norm<B: MpmBackend, C: CheckpointStrategy>(
         OpsKind::UnTracked(prep) => {
             prep.finish(B::rms_norm_2d(x.primitive, weight.primitive, epsilon))
         }
+    }
+}
+
+pub(super) fn layer_norm<B: MpmBackend, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+    epsilon: f64,
+) -> FloatTensor<Autodiff<B, C>> {
+    let inputs = [&x, &weight, &bias];
+    let retro = Retro::<B, _, 3>::new(
+        inputs.map(|input| input.node.id),
+        move |[x, weight, bias]| B::layer_norm_2d(x, weight, bias, epsilon),
+    );
+    // the bias, which no gradient reads, is as small as the weight
+    let operands = operands(inputs);
+    match LayerNorm
+        .prepare::<C>(inputs.map(|input| input.node.clone()))
+        .memory_bound()
+        .retro_forward(retro)
+        .parents(inputs)
+        .stateful()
+    {
+        OpsKind::Tracked(mut prep) => {
+            let state = (operands.map(|operand| operand.save(&mut prep)), epsilon);
+            prep.finish(
+                state,
+                B::layer_norm_2d(x.primitive, weight.primitive, bias.primitive, epsilon),
+            )
+        }
+        OpsKind::UnTracked(prep) => prep.finish(B::layer_norm_2d(
+            x.primitive,
+            weight.primitive,
+            bias.primitive,
+            epsilon,
+        )),
     }
 }
 
@@ -57,6 +94,7 @@ pub(super) fn group_norm<B: MpmBackend, C: CheckpointStrategy>(
         inputs.map(|input| input.node.id),
         move |[x, weight, bias]| B::group_norm_4d(x, weight, bias, options),
     );
+    let operands = operands(inputs);
     match GroupNorm
         .prepare::<C>(inputs.map(|input| input.node.clone()))
         .memory_bound()
@@ -65,7 +103,7 @@ pub(super) fn group_norm<B: MpmBackend, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(mut prep) => {
-            let state = (inputs.map(|input| prep.checkpoint(input)), options);
+            let state = (operands.map(|operand| operand.save(&mut prep)), options);
             prep.finish(
                 state,
                 B::group_norm_4d(x.primitive, weight.primitive, bias.primitive, options),
@@ -84,7 +122,7 @@ pub(super) fn group_norm<B: MpmBackend, C: CheckpointStrategy>(
 struct RmsNorm;
 
 impl<B: MpmBackend> Backward<B, 2> for RmsNorm {
-    type State = (NodeId, NodeId, f64);
+    type State = ([Saved; 2], f64);
 
     fn backward(
         self,
@@ -92,9 +130,8 @@ impl<B: MpmBackend> Backward<B, 2> for RmsNorm {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (x, weight, epsilon) = ops.state;
-        let x = checkpointer.retrieve_node_output(x);
-        let weight = checkpointer.retrieve_node_output(weight);
+        let (operands, epsilon) = ops.state.clone();
+        let [x, weight] = operands.map(|operand| operand.get::<B>(checkpointer));
         let grad = grads.consume::<B>(&ops.node);
         let (x, weight) = B::rms_norm_2d_backward(x, weight, epsilon, grad);
         register::<B, _, 2>(grads, ops, [x, weight]);
@@ -102,10 +139,10 @@ impl<B: MpmBackend> Backward<B, 2> for RmsNorm {
 }
 
 #[derive(Debug)]
-struct GroupNorm;
+struct LayerNorm;
 
-impl<B: MpmBackend> Backward<B, 3> for GroupNorm {
-    type State = ([NodeId; 3], GroupNormOptions);
+impl<B: MpmBackend> Backward<B, 3> for LayerNorm {
+    type State = ([Saved; 3], f64);
 
     fn backward(
         self,
@@ -113,8 +150,28 @@ impl<B: MpmBackend> Backward<B, 3> for GroupNorm {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (inputs, options) = ops.state;
-        let [x, weight, bias] = inputs.map(|id| checkpointer.retrieve_node_output(id));
+        let (operands, epsilon) = ops.state.clone();
+        let [x, weight, _] = operands.map(|operand| operand.get::<B>(checkpointer));
+        let grad = grads.consume::<B>(&ops.node);
+        let inputs = B::layer_norm_2d_backward(x, weight, epsilon, grad);
+        register::<B, _, 3>(grads, ops, [inputs.0, inputs.1, inputs.2]);
+    }
+}
+
+#[derive(Debug)]
+struct GroupNorm;
+
+impl<B: MpmBackend> Backward<B, 3> for GroupNorm {
+    type State = ([Saved; 3], GroupNormOptions);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (operands, options) = ops.state.clone();
+        let [x, weight, bias] = operands.map(|operand| operand.get::<B>(checkpointer));
         let grad = grads.consume::<B>(&ops.node);
         let inputs = B::group_norm_4d_backward(x, weight, bias, options, grad);
         register::<B, _, 3>(grads, ops, [inputs.x, inputs.weight, inputs.bias]);

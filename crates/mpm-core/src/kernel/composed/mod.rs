@@ -97,6 +97,36 @@ pub(super) fn rms_norm_backward<B: Backend>(
     )
 }
 
+pub(super) fn layer_norm_backward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    epsilon: f64,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let x: Tensor<B, 2> = tensor(x);
+    let dtype = x.dtype();
+    let wide = widened(x);
+    let grad = widened(tensor::<B, 2>(grad));
+    let weight = widened(tensor::<B, 1>(weight));
+    let centred = wide.clone() - wide.mean_dim(1);
+    let variance = centred.clone().square().mean_dim(1);
+    let inverse = variance.add_scalar(epsilon).sqrt().recip();
+    let normal = centred * inverse.clone();
+    let over_rows =
+        |x: Tensor<B, 2>| -> Tensor<B, 1> { x.sum_dim(0).squeeze_dim::<1>(0).cast(dtype) };
+    let weight_grad = over_rows(grad.clone() * normal.clone());
+    let bias_grad = over_rows(grad.clone());
+    let inner = grad * weight.unsqueeze();
+    let mean = inner.clone().mean_dim(1);
+    let slope = (inner.clone() * normal.clone()).mean_dim(1);
+    let x_grad = (inner - mean - normal * slope) * inverse;
+    (
+        primitive(x_grad.cast(dtype)),
+        primitive(weight_grad),
+        primitive(bias_grad),
+    )
+}
+
 pub(super) fn linear<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
