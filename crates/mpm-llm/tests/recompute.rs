@@ -90,3 +90,37 @@ fn gradients_are_the_same_whatever_trains() -> Result<(), LlmError> {
     }
     Ok(())
 }
+
+/// What the allocator and the other tests may add in the meantime; 200 steps that left
+/// their blocks behind would add ten times as much.
+#[cfg(target_os = "linux")]
+const SLACK: usize = 8 << 20;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn steps_leave_nothing_behind() -> Result<(), Box<dyn std::error::Error>> {
+    let device = Default::default();
+    let mut model: CpmBee<B> = config().init(&device)?;
+    model.encoder.recompute = true;
+    let shape = [BATCH, SEQ, 16];
+    let run = |steps: usize| -> Result<(), LlmError> {
+        for _ in 0..steps {
+            step(
+                &model,
+                &Tensor::random(shape, Distribution::Default, &device),
+            )?;
+        }
+        Ok(())
+    };
+    let pages = || -> Result<usize, Box<dyn std::error::Error>> {
+        let sizes = std::fs::read_to_string("/proc/self/statm")?;
+        let resident = sizes.split(' ').nth(1).ok_or("no resident size")?;
+        Ok(resident.parse::<usize>()? * 4096)
+    };
+    run(20)?;
+    let before = pages()?;
+    run(200)?;
+    let after = pages()?;
+    assert!(after < before + SLACK, "{before} bytes became {after}");
+    Ok(())
+}

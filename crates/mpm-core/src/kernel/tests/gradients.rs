@@ -2,7 +2,7 @@
 
 use burn::{
     backend::{Autodiff, Flex},
-    tensor::{Tensor, TensorData},
+    tensor::{Tensor, TensorData, ops::ModuleOps},
 };
 
 use super::{
@@ -10,7 +10,8 @@ use super::{
     wrap,
 };
 use crate::kernel::{
-    MpmBackend, attention, composed, gated_gelu, gelu, group_norm_silu, linear, rms_norm, silu,
+    MpmBackend, attention, composed, gated_gelu, gelu, group_norm_silu, layer_norm, linear,
+    rms_norm, silu,
 };
 
 #[test]
@@ -47,6 +48,24 @@ fn gradients_agree_with_composed() {
                     unwrap(&weight),
                     1e-6,
                 ))
+            },
+        );
+        let inputs = [
+            random(shape),
+            random::<Flex, 2>([1, shape[1]]),
+            random::<Flex, 2>([1, shape[1]]).neg(),
+        ];
+        compare_gradients(
+            &inputs,
+            ORDER * 10.0 * (shape[0] as f32).sqrt(),
+            |x| {
+                let [weight, bias] = [1, 2].map(|i| x[i].clone().squeeze_dim(0));
+                layer_norm(x[0].clone(), weight, bias, 1e-2)
+            },
+            |x| {
+                let [weight, bias] = [1, 2].map(|i| unwrap(&x[i].clone().squeeze_dim::<1>(0)));
+                // differentiated by Burn, step by step
+                wrap(Ad::layer_norm(unwrap(&x[0]), weight, Some(bias), 1e-2))
             },
         );
         let inputs = [random(shape), random::<Flex, 2>([6, shape[1]])];
