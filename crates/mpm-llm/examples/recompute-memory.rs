@@ -8,15 +8,16 @@ use std::{env, error::Error, fs, process::Command, time::Instant};
 
 use burn::{
     backend::{Autodiff, Flex},
+    module::Module,
     tensor::{Distribution, Tensor},
 };
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig, CpmBeeInput};
 
 type B = Autodiff<Flex>;
 
-const BATCH: usize = 2;
-const SEQ: usize = 384;
-const STEPS: usize = 3;
+const BATCH: usize = 16;
+const SEQ: usize = 128;
+const STEPS: usize = 2;
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1).as_deref() {
@@ -64,6 +65,8 @@ fn measure(recompute: bool) -> Result<(), Box<dyn Error>> {
         Distribution::Default,
         &device,
     );
+    // Parameters are drawn when they are first read.
+    let parameters = model.num_params();
     let before = resident("VmHWM")?;
     let start = Instant::now();
     for _ in 0..STEPS {
@@ -71,12 +74,8 @@ fn measure(recompute: bool) -> Result<(), Box<dyn Error>> {
         drop((states.clone() * states).mean().backward());
     }
     println!(
-        "{}: {} MiB more at the peak, {:.2} s a step",
-        if recompute {
-            "computed again"
-        } else {
-            "kept          "
-        },
+        "{parameters} parameters, activations {}: {} MiB more at the peak, {:.2} s a step",
+        if recompute { "computed again" } else { "kept" },
         (resident("VmHWM")? - before) / 1024,
         start.elapsed().as_secs_f64() / STEPS as f64,
     );
