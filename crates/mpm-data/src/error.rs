@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::dataset::{DatasetError, MixError};
 use crate::emoji::EmojiError;
+use crate::parallel::ParallelError;
 use crate::picture::PictureError;
 
 /// What can go wrong while data is read and prepared.
@@ -44,5 +45,13 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong.
         source: EmojiError,
+    },
+    /// Parallel sentences could not be read.
+    #[error("parallel sentences {}: {source}", path.display())]
+    Parallel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ParallelError,
     },
 }

@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod emoji;
 mod error;
+pub mod parallel;
 pub mod picture;
 
 pub use error::DataError;
