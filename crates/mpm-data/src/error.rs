@@ -46,6 +46,10 @@ pub enum DataError {
         /// What is wrong.
         source: EmojiError,
     },
+    /// The threads that prepare examples could not be started.
+    #[error("the threads that prepare examples could not be started; ask for fewer")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+
     /// Parallel sentences could not be read.
     #[error("parallel sentences {}: {source}", path.display())]
     Parallel {

@@ -44,7 +44,10 @@ pub enum RunError {
     },
 
     /// The recipe names a part that the model does not have.
-    #[error("the model has no part `{part}`, it has {known}; see `model.weights` of the recipe")]
+    #[error(
+        "the model has no part `{part}`, it has {known}; see `model.weights` and `recompute` of \
+         the recipe"
+    )]
     UnknownPart {
         /// The part.
         part: String,

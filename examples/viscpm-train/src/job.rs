@@ -14,7 +14,7 @@ use mpm_train::{
     BoxError, CheckpointStore, DataSource, MemoryEstimate, Outcome, Prefetch, Trainer,
     distributed::CollectivePeer,
     freeze::{ParameterTable, train_only},
-    metrics::MetricsWriter,
+    metrics::{MetricsWriter, TensorBoardWriter},
     pattern::PathPattern,
     recipe::{Assembly, BETTER, Recipe},
 };
@@ -173,6 +173,7 @@ impl TrainJob {
             let metrics = options.folder.join("metrics.jsonl");
             trainer = trainer
                 .with_callback(MetricsWriter::json_lines(metrics))
+                .with_callback(TensorBoardWriter::new(options.folder.join("events")))
                 .with_callback(Progress::new(recipe.steps, interrupt));
         }
         if let Some(evaluation) = &recipe.evaluation

@@ -4,17 +4,15 @@ use std::{num::NonZeroUsize, thread};
 
 use mpm_data::{
     dataset::{
-        BadExample, DatasetMix, Example, Flaw, MixExample, MixMember, MixPosition, PictureSource,
-        StreamOptions,
+        DatasetMix, Example, ExampleLoader, MixMember, MixPosition, Prepared, StreamOptions,
     },
-    picture::{Picture, PictureLimits},
+    picture::Picture,
 };
 use mpm_train::{
     BoxError, DataSource,
     recipe::{EvaluationConfig, Recipe},
 };
 use rand_chacha::ChaCha8Rng;
-use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use serde::{Deserialize, Serialize};
 
 /// Which part of which data.
@@ -81,15 +79,14 @@ impl DataShare {
 /// Makes a sample of an example, its pictures and the number of its step, counted from 0. The
 /// random numbers are the example's own.
 pub type Prepare<T> =
-    Box<dyn Fn(&Example, &[Picture], u64, &mut ChaCha8Rng) -> Result<T, BoxError> + Send + Sync>;
+    Box<dyn Fn(&Example, &[Picture], u64, &mut ChaCha8Rng) -> Prepared<T> + Send + Sync>;
 
 /// Makes a batch of samples.
 pub type Collate<T, B> = Box<dyn Fn(Vec<T>) -> Result<B, BoxError> + Send>;
 
 /// Batches of examples, prepared on several threads.
 pub struct BatchSource<T, B> {
-    mix: DatasetMix,
-    pool: ThreadPool,
+    loader: ExampleLoader,
     prepare: Prepare<T>,
     collate: Collate<T, B>,
     batch: NonZeroUsize,
@@ -107,7 +104,7 @@ pub struct BatchPosition {
     examples: MixPosition,
 }
 
-impl<T: Send, B> BatchSource<T, B> {
+impl<T, B> BatchSource<T, B> {
     /// A source at its beginning.
     ///
     /// # Errors
@@ -117,10 +114,9 @@ impl<T: Send, B> BatchSource<T, B> {
         prepare: Prepare<T>,
         collate: Collate<T, B>,
     ) -> Result<Self, BoxError> {
-        let threads = share.threads.get();
+        let mix = DatasetMix::new(share.mix.clone(), share.options)?;
         Ok(Self {
-            mix: DatasetMix::new(share.mix.clone(), share.options)?,
-            pool: ThreadPoolBuilder::new().num_threads(threads).build()?,
+            loader: ExampleLoader::new(mix, share.threads)?,
             prepare,
             collate,
             batch: share.batch,
@@ -130,27 +126,6 @@ impl<T: Send, B> BatchSource<T, B> {
     }
 }
 
-/// Decodes the pictures of an example and makes a sample of it.
-fn sample<T>(
-    prepare: &Prepare<T>,
-    example: &Example,
-    step: u64,
-    mut rng: ChaCha8Rng,
-) -> Result<T, BadExample> {
-    let limits = PictureLimits::default();
-    let decode = |(number, picture): (usize, &PictureSource)| {
-        let decoded = picture.decode(&limits);
-        decoded.map_err(|source| Flaw::Picture { number, source })
-    };
-    let pictures: Result<Vec<_>, _> = example.pictures.iter().enumerate().map(decode).collect();
-    pictures
-        .and_then(|pictures| prepare(example, &pictures, step, &mut rng).map_err(Flaw::Unfit))
-        .map_err(|flaw| BadExample {
-            origin: example.origin.clone(),
-            flaw,
-        })
-}
-
 impl<T: Send, B> DataSource for BatchSource<T, B> {
     type Batch = B;
     type Position = BatchPosition;
@@ -158,51 +133,25 @@ impl<T: Send, B> DataSource for BatchSource<T, B> {
     /// Examples that cannot be used are reported, and others taken in their place.
     fn next_batch(&mut self) -> Result<Option<B>, BoxError> {
         let step = self.batches / self.batches_per_step;
-        let mut samples = Vec::new();
-        while samples.len() < self.batch.get() {
-            let mut examples = Vec::new();
-            while samples.len() + examples.len() < self.batch.get() {
-                match self.mix.next_example()? {
-                    Some(next) => examples.push((self.mix.rng(next.number), next)),
-                    None => break,
-                }
-            }
-            if examples.is_empty() {
-                break;
-            }
-            let prepare = &self.prepare;
-            let made: Vec<_> = self.pool.install(|| {
-                let made = examples.into_par_iter().map(|(rng, next)| {
-                    let MixExample {
-                        member, example, ..
-                    } = next;
-                    (member, sample(prepare, &example, step, rng))
-                });
-                made.collect()
-            });
-            for (member, sample) in made {
-                match sample {
-                    Ok(sample) => samples.push(sample),
-                    Err(bad) => self.mix.report(member, &bad)?,
-                }
-            }
-        }
-        if samples.is_empty() {
-            return Ok(None);
-        }
+        let prepare = &self.prepare;
+        let samples = self
+            .loader
+            .next_batch(self.batch, |example, pictures, rng| {
+                prepare(example, pictures, step, rng)
+            })?;
         self.batches += 1;
-        (self.collate)(samples).map(Some)
+        samples.map(|samples| (self.collate)(samples)).transpose()
     }
 
     fn position(&self) -> BatchPosition {
         BatchPosition {
             batches: self.batches,
-            examples: self.mix.position(),
+            examples: self.loader.position(),
         }
     }
 
     fn seek(&mut self, position: &BatchPosition) -> Result<(), BoxError> {
-        self.mix.seek(&position.examples)?;
+        self.loader.seek(&position.examples)?;
         self.batches = position.batches;
         Ok(())
     }

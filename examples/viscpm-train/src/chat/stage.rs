@@ -60,7 +60,20 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
             start.model.visual = load_part::<Autodiff<B>, _>(start.model.visual, "visual", recipe)?;
             Ok(start)
         };
-        let start = open().map_err(unusable)?;
+        let mut start = open().map_err(unusable)?;
+        for part in &recipe.recompute {
+            match part.as_str() {
+                "llm" => start.model.llm.encoder.recompute = true,
+                "visual" => start.model.visual.vpm.beit3.encoder.recompute = true,
+                _ => {
+                    return Err(RunError::UnknownPart {
+                        part: part.clone(),
+                        known: "`llm` and `visual`",
+                    }
+                    .into());
+                }
+            }
+        }
         let augmentation = match recipe.data.augmentation {
             AugmentationConfig::None => None,
             AugmentationConfig::Randaugment => {

@@ -51,10 +51,22 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
             model.trans_block = load_part::<B, _>(trans_block, "trans_block", recipe)?;
             Ok(start)
         };
-        let start = open().map_err(|source| RunError::Model {
+        let mut start = open().map_err(|source| RunError::Model {
             folder: folder.clone(),
             source,
         })?;
+        for part in &recipe.recompute {
+            match part.as_str() {
+                "unet" => start.painter.diffusion.unet.recompute = true,
+                _ => {
+                    return Err(RunError::UnknownPart {
+                        part: part.clone(),
+                        known: "`unet` to recompute",
+                    }
+                    .into());
+                }
+            }
+        }
         let stride = start.config.vae.downsampling();
         if let Some(size) = diffusion.resolutions.sizes().find(|size| size % stride > 0) {
             let reason = format!("`objective.resolutions` has {size}, no multiple of {stride}");
@@ -104,7 +116,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
         let largest = self.diffusion.resolutions.sizes().max().unwrap_or(0);
         let side = largest / self.start.config.vae.downsampling();
         let bytes = recipe.precision.half().map_or(4, |half| half.size());
-        let values = kept_values(&self.start.config.unet, side);
+        let values = kept_values(&self.start.config.unet, side, !recipe.recompute.is_empty());
         (recipe.batch.micro.get() * values * bytes) as u64
     }
 
@@ -131,16 +143,17 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
 }
 
 /// About how many values the UNet keeps for the gradients of one picture: eight planes of its
-/// channels for each residual block, and 24 more for a transformer.
-fn kept_values(config: &UNetConfig, side: usize) -> usize {
+/// channels for each residual block, and 24 more for a transformer; one for both where they are
+/// computed again.
+fn kept_values(config: &UNetConfig, side: usize, recompute: bool) -> usize {
     const RESIDUAL: usize = 8;
     const TRANSFORMER: usize = 24;
+    let planes = if recompute { 2 } else { RESIDUAL + TRANSFORMER };
     let levels = config.block_out_channels.iter().enumerate();
     let level = |(level, channels): (usize, &usize)| {
         let pixels = (side >> level).pow(2);
         // Down and up, which has one block more.
-        let blocks = 2 * config.layers_per_block + 1;
-        pixels * channels * blocks * (RESIDUAL + TRANSFORMER)
+        pixels * channels * (2 * config.layers_per_block + 1) * planes
     };
     levels.map(level).sum()
 }
