@@ -26,6 +26,17 @@ pub enum DataError {
         /// What is wrong.
         source: DatasetError,
     },
+    /// Data sets cannot be mixed as asked for.
+    #[error("data set `{name}` of the mix: {reason}")]
+    Mix {
+        /// The member's name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The threads that prepare pictures cannot be started.
+    #[error("the workers cannot be started: {0}; ask for fewer")]
+    Workers(#[source] rayon::ThreadPoolBuildError),
     /// The emoji picture-text set could not be built, read or drawn from.
     #[error("emoji set {}: {source}", path.display())]
     Emoji {
@@ -34,4 +45,13 @@ pub enum DataError {
         /// What is wrong.
         source: EmojiError,
     },
+}
+
+impl DataError {
+    pub(crate) fn mix(name: &str, reason: &'static str) -> Self {
+        Self::Mix {
+            name: name.to_owned(),
+            reason,
+        }
+    }
 }

@@ -18,12 +18,15 @@ use flate2::{Compression, write::GzEncoder};
 use mpm_data::{
     DataError,
     dataset::{
-        Columns, DatasetConfig, DatasetError, DatasetFormat, Example, ExampleStream, ExampleText,
-        Fault, PictureSource, StreamOptions,
+        BadExample, Columns, DatasetConfig, DatasetError, DatasetFormat, DatasetMix, Example,
+        ExampleLoader, ExampleStream, ExampleText, Fault, Flaw, LoadedExample, LoaderOptions,
+        MixMember, MixedExample, PictureSource, StreamOptions,
     },
     picture::{Picture, PictureLimits},
 };
 use proptest::prelude::*;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 fn config(format: DatasetFormat, files: &[PathBuf]) -> DatasetConfig {
@@ -491,4 +494,305 @@ proptest! {
         prop_assert_eq!(deliver(&mut resumed, 30), expected);
         prop_assert_eq!(resumed.bad(), stream.bad());
     }
+
+    /// The end is a position like any other.
+    #[test]
+    fn a_stream_that_ended_counts_nothing_twice(window in 1usize..8) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dataset = numbered(folder.path(), &[3]);
+        let good = r#"{"image": "x", "caption": "9"}"#;
+        let lines = format!("{{}}\n{good}\n{{}}\n");
+        dataset.files.push(write(folder.path(), "bad.jsonl", lines));
+        let mut stream = ExampleStream::new(dataset.clone(), options(window)).unwrap();
+        prop_assert_eq!(deliver(&mut stream, 99).len(), 4);
+        let mut resumed = ExampleStream::new(dataset, options(window)).unwrap();
+        resumed.seek(stream.position()).unwrap();
+        prop_assert!(resumed.next_example().unwrap().is_none());
+        prop_assert_eq!(resumed.bad(), stream.bad());
+        prop_assert_eq!(stream.bad(), 2);
+    }
+}
+
+fn member(name: &str, weight: f64, dataset: DatasetConfig) -> MixMember {
+    MixMember {
+        name: name.into(),
+        weight,
+        dataset,
+    }
+}
+
+/// Names of members and the numbers in their captions.
+fn mixed(mix: &mut DatasetMix, count: usize) -> Vec<(usize, String)> {
+    let next = || mix.next_example().unwrap();
+    let examples = std::iter::from_fn(next).take(count);
+    let named = |one: MixedExample| (one.member, texts(&one.example)[0][1].to_owned());
+    examples.map(named).collect()
+}
+
+#[test]
+fn members_of_a_mix_have_their_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = numbered(folder.path(), &[5, 3]);
+    let weights = [0.5, 2.0, 7.5];
+    let members: Vec<_> = weights
+        .iter()
+        .enumerate()
+        .map(|(number, &weight)| member(&number.to_string(), weight, dataset.clone()))
+        .collect();
+    let mut mix = DatasetMix::new(&members, StreamOptions::new(3)).unwrap();
+    let drawn = mixed(&mut mix, 10_000);
+    for (report, weight) in mix.reports().iter().zip(weights) {
+        let share = report.delivered as f64 / 10_000.0;
+        // Four standard deviations of a share of one half.
+        assert!((share - weight / 10.0).abs() < 0.02, "{report:?}");
+        assert_eq!(report.epochs, (report.delivered - 1) / 8);
+    }
+    // The same data comes in orders of its own in each member.
+    let order = |wanted| -> Vec<_> {
+        let own = drawn.iter().filter(|(member, _)| *member == wanted);
+        own.map(|(_, caption)| caption).take(40).collect()
+    };
+    assert_ne!(order(1), order(2));
+
+    let once = StreamOptions {
+        epochs: NonZeroU64::new(1),
+        ..StreamOptions::new(3)
+    };
+    let mut mix = DatasetMix::new(&members, once).unwrap();
+    assert_eq!(mixed(&mut mix, 100).len(), 24);
+    assert!(
+        mix.reports()
+            .iter()
+            .all(|one| (one.delivered, one.epochs) == (8, 1))
+    );
+}
+
+#[test]
+fn mixes_that_make_no_sense_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = numbered(folder.path(), &[2]);
+    let refused = |members: &[MixMember]| {
+        let mix = DatasetMix::new(members, StreamOptions::new(1));
+        mix.err().unwrap().to_string()
+    };
+    let good = member("a", 1.0, dataset.clone());
+    assert!(refused(&[]).contains("no members"));
+    assert!(refused(&[good.clone(), good.clone()]).contains("`a` of the mix: its name"));
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(refused(&[member("a", weight, dataset.clone())]).contains("its weight"));
+    }
+    let missing = config(DatasetFormat::Csv, &[folder.path().join("none.csv")]);
+    assert!(
+        refused(&[good.clone(), member("b", 1.0, missing)]).contains("none.csv: cannot be read")
+    );
+
+    let mut mix = DatasetMix::new(&[good], StreamOptions::new(1)).unwrap();
+    let other = DatasetMix::new(&[member("b", 1.0, dataset)], StreamOptions::new(1)).unwrap();
+    let error = mix.seek(&other.position()).unwrap_err().to_string();
+    assert!(error.contains("`b` of the mix"), "{error}");
+
+    let json = json!({ "name": "llava-zh", "weight": 0.2, "dataset": {
+        "format": "llava", "files": ["a.json"], "language": "zh" } });
+    let parsed: MixMember = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(parsed.dataset.language.as_deref(), Some("zh"));
+    let mut unknown = json;
+    unknown["wieght"] = 1.into();
+    assert!(serde_json::from_value::<MixMember>(unknown).is_err());
+}
+
+#[test]
+fn bad_examples_of_a_mix_are_counted_by_member() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = numbered(folder.path(), &[9]);
+    let file = write(
+        folder.path(),
+        "bad.jsonl",
+        "{}\n{\"image\": \"x\", \"caption\": \"1\"}\n{}",
+    );
+    let bad = config(DatasetFormat::JsonLines, &[file]);
+    let members = [member("good", 1.0, good), member("bad", 1.0, bad)];
+    let once = StreamOptions {
+        epochs: NonZeroU64::new(1),
+        ..StreamOptions::new(3)
+    };
+    let mut mix = DatasetMix::new(&members, once).unwrap();
+    let first = mix.next_example().unwrap().unwrap();
+    let report = BadExample {
+        origin: first.example.origin,
+        flaw: Flaw::Missing { what: "use" },
+    };
+    mix.report(first.member, &report).unwrap();
+    mixed(&mut mix, 100);
+    let bad: Vec<_> = mix.reports().iter().map(|report| report.bad).collect();
+    let mut expected = vec![0, 2];
+    expected[first.member] += 1;
+    assert_eq!(bad, expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Also where members end before others.
+    #[test]
+    fn a_mix_goes_on_where_it_was(
+        sizes in proptest::collection::vec(1usize..12, 1..4),
+        epochs in 1u64..4,
+        window in 1usize..6,
+        before in 0usize..40,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let members: Vec<_> = sizes
+            .iter()
+            .enumerate()
+            .map(|(number, &size)| {
+                let folder = folder.path().join(number.to_string());
+                fs::create_dir(&folder).unwrap();
+                let weight = 1.0 + number as f64;
+                member(&number.to_string(), weight, numbered(&folder, &[size]))
+            })
+            .collect();
+        let options = StreamOptions {
+            epochs: NonZeroU64::new(epochs),
+            ..options(window)
+        };
+        let mut mix = DatasetMix::new(&members, options).unwrap();
+        mixed(&mut mix, before);
+        let position = mix.position();
+        let json = serde_json::to_string(&position).unwrap();
+        let expected = mixed(&mut mix, 100);
+        let mut resumed = DatasetMix::new(&members, options).unwrap();
+        resumed.seek(&serde_json::from_str(&json).unwrap()).unwrap();
+        prop_assert_eq!(resumed.position(), position.clone());
+        prop_assert_eq!(&mixed(&mut resumed, 100), &expected);
+        prop_assert_eq!(resumed.reports(), mix.reports());
+        // Going back is as good.
+        mix.seek(&position).unwrap();
+        prop_assert_eq!(mixed(&mut mix, 100), expected);
+    }
+}
+
+/// An archive of pictures whose red is the number of the caption; one in five is damaged.
+fn pictures(folder: &Path) -> DatasetConfig {
+    let mut files = Vec::new();
+    let names: Vec<_> = (0..25u8)
+        .map(|number| (number, format!("{number:02}")))
+        .collect();
+    for (number, name) in &names {
+        let picture = Picture::from_rgb(2, 2, [*number, 0, 0].repeat(4)).unwrap();
+        let mut bytes = picture.encode_png(&[]).unwrap();
+        if number % 5 == 4 {
+            bytes.truncate(50);
+        }
+        files.push((format!("{name}.png"), bytes));
+        files.push((format!("{name}.txt"), name.clone().into_bytes()));
+    }
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.clone()))
+        .collect();
+    let file = write(folder, "pictures.tar", tar(&files));
+    config(DatasetFormat::Webdataset, &[file])
+}
+
+/// Numbers, reds and what was drawn for them, by batch.
+type Loaded = Vec<Vec<(u64, String, u8, u32)>>;
+
+fn load(
+    loader: &mut ExampleLoader<impl Fn(Picture, &mut ChaCha8Rng) -> (u8, u32) + Sync>,
+) -> Loaded {
+    let batches = std::iter::from_fn(|| loader.next_batch().unwrap());
+    let one = |one: LoadedExample<(u8, u32)>| {
+        let ExampleText::Captions(captions) = one.text else {
+            unreachable!()
+        };
+        let (red, drawn) = one.pictures[0];
+        (one.number, captions[0].text.clone(), red, drawn)
+    };
+    batches
+        .map(|batch| batch.into_iter().map(one).collect())
+        .collect()
+}
+
+#[test]
+fn batches_do_not_depend_on_workers_and_go_on_where_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let members = [member("pictures", 1.0, pictures(folder.path()))];
+    let loader = |workers| {
+        let stream = StreamOptions {
+            epochs: NonZeroU64::new(2),
+            ..options(10)
+        };
+        let options = LoaderOptions {
+            workers: NonZeroUsize::new(workers).unwrap(),
+            ..LoaderOptions::new(NonZeroUsize::new(6).unwrap(), 5)
+        };
+        let mix = DatasetMix::new(&members, stream).unwrap();
+        let prepare =
+            |picture: Picture, rng: &mut ChaCha8Rng| (picture.pixels()[0], rng.next_u32());
+        ExampleLoader::new(mix, options, prepare).unwrap()
+    };
+    let expected = load(&mut loader(1));
+    // 20 usable ones, twice.
+    let sizes: Vec<_> = expected.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [6, 6, 6, 6, 6, 6, 4]);
+    for (_, caption, red, _) in expected.iter().flatten() {
+        assert_eq!(caption.parse::<u8>().unwrap(), *red);
+    }
+    let drawn: HashSet<_> = expected.iter().flatten().map(|one| one.3).collect();
+    assert_eq!(drawn.len(), 40);
+    assert_eq!(load(&mut loader(3)), expected);
+
+    for batches in 0..expected.len() {
+        let mut first = loader(2);
+        for _ in 0..batches {
+            first.next_batch().unwrap();
+        }
+        let json = serde_json::to_string(first.position()).unwrap();
+        let mut second = loader(1);
+        second.seek(&serde_json::from_str(&json).unwrap()).unwrap();
+        assert_eq!(load(&mut second), expected[batches..]);
+        load(&mut first);
+        assert_eq!(second.reports(), first.reports());
+        assert_eq!(second.reports()[0].bad, 10);
+    }
+}
+
+#[test]
+fn an_error_leaves_the_position_before_the_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let members = [member("pictures", 1.0, pictures(folder.path()))];
+    let stream = StreamOptions {
+        max_bad: 2,
+        ..options(10)
+    };
+    let mix = DatasetMix::new(&members, stream).unwrap();
+    let options = LoaderOptions::new(NonZeroUsize::new(4).unwrap(), 5);
+    let mut loader = ExampleLoader::new(mix, options.clone(), |picture, _| picture).unwrap();
+    let mut position = loader.position().clone();
+    let error = loop {
+        match loader.next_batch() {
+            Ok(_) => position = loader.position().clone(),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("3 of"), "{error}");
+    assert_eq!(*loader.position(), position);
+    let again = loader.next_batch().unwrap_err().to_string();
+    assert!(again.contains("3 of"), "{again}");
+
+    let mix = DatasetMix::new(
+        &members,
+        StreamOptions {
+            max_bad: 99,
+            ..stream
+        },
+    )
+    .unwrap();
+    let options = LoaderOptions {
+        min_side: 3,
+        ..options
+    };
+    let mut loader = ExampleLoader::new(mix, options, |picture, _| picture).unwrap();
+    assert!(loader.next_batch().unwrap().is_none());
+    assert_eq!(loader.reports()[0].bad, 25);
 }

@@ -61,6 +61,19 @@ pub enum Flaw {
         /// What is wrong with it.
         source: PictureError,
     },
+
+    /// A picture is smaller than asked for.
+    #[error("picture {number} has {width} x {height} pixels, and {min} are wanted at least")]
+    Small {
+        /// Counted from 0.
+        number: usize,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The least width and height.
+        min: u32,
+    },
 }
 
 /// Why a file of examples cannot be read, or not to its end.
@@ -92,10 +105,12 @@ pub enum DatasetError {
     },
 
     /// A table lacks a column.
-    #[error("there is no column `{wanted}`; there are {found}")]
+    #[error("there is no column `{wanted}`; there are {found}{}", hint(nearest.as_deref()))]
     Column {
         /// What was looked for.
         wanted: String,
+        /// The column whose name is much like it.
+        nearest: Option<String>,
         /// All columns.
         found: String,
     },
@@ -110,6 +125,29 @@ pub enum DatasetError {
         /// The report of the last one.
         last: String,
     },
+}
+
+/// How much names are alike, from 0 to 1, for one to be taken for a slip of the other.
+const ALIKE: f64 = 0.5;
+
+impl DatasetError {
+    /// [`Column`](Self::Column), with the nearest of the columns that there are.
+    pub(super) fn no_column(wanted: &str, found: &[&str]) -> Self {
+        let alike = |name: &str| {
+            strsim::normalized_levenshtein(&wanted.to_lowercase(), &name.to_lowercase())
+        };
+        let near = found.iter().filter(|name| alike(name) >= ALIKE);
+        let nearest = near.max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        Self::Column {
+            wanted: wanted.to_owned(),
+            nearest: nearest.map(ToString::to_string),
+            found: found.join(", "),
+        }
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (is it `{name}`?)"))
 }
 
 /// What a reader meets in the place of an example.

@@ -62,6 +62,13 @@ pub struct StreamPosition {
     bad: u64,
 }
 
+impl StreamPosition {
+    /// Times that all data was read before.
+    pub fn epoch(&self) -> u64 {
+        self.window.epoch
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct FilePlace {
     epoch: u64,
@@ -232,8 +239,6 @@ impl ExampleStream {
 
     /// Reads the next window. False at the end of the last epoch.
     fn fill(&mut self) -> Result<bool, DataError> {
-        self.position.bad += self.bad_in_window;
-        self.bad_in_window = 0;
         if self.next.file >= self.order.1.len() {
             let epoch = self.next.epoch + 1;
             if self
@@ -248,6 +253,8 @@ impl ExampleStream {
                 ..FilePlace::default()
             })?;
         }
+        self.position.bad += self.bad_in_window;
+        self.bad_in_window = 0;
         self.position.window = self.next;
         self.position.delivered = 0;
         let mut window = Vec::new();
