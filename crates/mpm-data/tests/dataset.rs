@@ -25,7 +25,6 @@ use mpm_data::{
     picture::{Picture, PictureLimits},
 };
 use proptest::prelude::*;
-use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
