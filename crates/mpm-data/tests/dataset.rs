@@ -429,3 +429,22 @@ proptest! {
         prop_assert_eq!(resumed.bad(), stream.bad());
     }
 }
+
+proptest! {
+    /// The end is a position like any other.
+    #[test]
+    fn a_stream_that_ended_counts_nothing_twice(window in 1usize..8) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dataset = numbered(folder.path(), &[3]);
+        let good = r#"{"image": "x", "caption": "9"}"#;
+        let lines = format!("{{}}\n{good}\n{{}}\n");
+        dataset.files.push(write(folder.path(), "bad.jsonl", lines));
+        let mut stream = ExampleStream::new(dataset.clone(), options(window)).unwrap();
+        prop_assert_eq!(deliver(&mut stream, 99).len(), 4);
+        let mut resumed = ExampleStream::new(dataset, options(window)).unwrap();
+        resumed.seek(stream.position()).unwrap();
+        prop_assert!(resumed.next_example().unwrap().is_none());
+        prop_assert_eq!(resumed.bad(), stream.bad());
+        prop_assert_eq!(stream.bad(), 2);
+    }
+}

@@ -112,10 +112,12 @@ pub enum DatasetError {
     },
 
     /// A table lacks a column.
-    #[error("there is no column `{wanted}`; there are {found}")]
+    #[error("there is no column `{wanted}`; there are {found}{}", hint(nearest.as_deref()))]
     Column {
         /// What was looked for.
         wanted: String,
+        /// The column whose name is much like it.
+        nearest: Option<String>,
         /// All columns.
         found: String,
     },
@@ -164,6 +166,29 @@ pub enum MixError {
         /// Members of the mixture.
         expected: String,
     },
+}
+
+/// How much names are alike, from 0 to 1, for one to be taken for a slip of the other.
+const ALIKE: f64 = 0.5;
+
+impl DatasetError {
+    /// [`Column`](Self::Column), with the nearest of the columns that there are.
+    pub(super) fn no_column(wanted: &str, found: &[&str]) -> Self {
+        let alike = |name: &str| {
+            strsim::normalized_levenshtein(&wanted.to_lowercase(), &name.to_lowercase())
+        };
+        let near = found.iter().filter(|name| alike(name) >= ALIKE);
+        let nearest = near.max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        Self::Column {
+            wanted: wanted.to_owned(),
+            nearest: nearest.map(ToString::to_string),
+            found: found.join(", "),
+        }
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (is it `{name}`?)"))
 }
 
 /// What a reader meets in the place of an example.

@@ -7,6 +7,7 @@
 //! [`DatasetMix`] reads several data sets so, in given shares, and [`ExampleLoader`] prepares
 //! batches of them on several threads.
 
+mod cleaning;
 mod example;
 mod fault;
 mod files;
@@ -16,6 +17,7 @@ mod mix;
 mod origin;
 mod stream;
 
+pub use cleaning::{CaptionCleaning, CaptionPrompts};
 pub use example::{Caption, Dialogue, DialogueTurn, Example, ExampleText, PictureSource};
 pub use fault::{BadExample, DatasetError, Fault, Flaw, MixError};
 pub use format::{Columns, DatasetConfig, DatasetFormat, Examples};

@@ -1,6 +1,7 @@
 //! Conversations as LLaVA writes them, and most data sets after it.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::{Dialogue, DialogueTurn, Flaw};
 
@@ -21,6 +22,26 @@ enum Speaker {
     Human,
     #[serde(alias = "assistant")]
     Gpt,
+}
+
+/// A list of objects, which tables may hold as JSON or turned into an object of lists.
+pub(super) fn utterances(conversation: &Value) -> Result<Vec<Utterance>, Flaw> {
+    #[derive(Deserialize)]
+    struct Turned {
+        from: Vec<Speaker>,
+        value: Vec<String>,
+    }
+
+    Ok(match conversation {
+        Value::String(json) => serde_json::from_str(json)?,
+        Value::Object(_) => {
+            let Turned { from, value } = Turned::deserialize(conversation)?;
+            let both = from.into_iter().zip(value);
+            both.map(|(from, value)| Utterance { from, value })
+                .collect()
+        }
+        _ => Vec::deserialize(conversation)?,
+    })
 }
 
 /// Pairs questions with answers. Markers of pictures are taken out; a text without any is about

@@ -19,13 +19,7 @@ pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetErr
         reason: error.to_string(),
     };
     let header = reader.headers().map_err(damaged)?.clone();
-    let columns = &context.columns;
-    if !header.iter().any(|column| column == columns.picture) {
-        return Err(DatasetError::Column {
-            wanted: columns.picture.clone(),
-            found: header.iter().collect::<Vec<_>>().join(", "),
-        });
-    }
+    context.columns.choose(&header.iter().collect::<Vec<_>>())?;
     let rows = reader.into_records().map(move |row| {
         let row = row.map_err(damaged)?;
         let line = row.position().map_or(0, csv::Position::line);

@@ -9,6 +9,8 @@ mod json_lines;
 mod json_list;
 mod llava;
 mod m3it;
+mod parquet_rows;
+mod parquet_table;
 mod record;
 mod webdataset;
 
@@ -51,6 +53,16 @@ pub enum DatasetFormat {
     /// called the same up to the first dot are an example: pictures, and a caption in `.txt`, or
     /// the keys of [`Columns`] in `.json`.
     Webdataset,
+    /// Parquet, as Hugging Face writes it, with the columns of [`Columns`]. The one of pictures
+    /// has structs of `bytes` and `path`, or bytes, or names of files, or lists of them.
+    HuggingFace,
+    /// UniMM-Chat: Parquet with a picture in `image`, maybe in Base64, and a conversation as
+    /// JSON in `conversation`.
+    UnimmChat,
+    /// VisCPM: Parquet with a picture in `BUFFER`, maybe in Base64, and captions or
+    /// conversations as JSON in `TEXT` (English) and `ZH_TEXT`, of which one may be missing. Of
+    /// two conversations, the one in the data set's language is read.
+    Viscpm,
 }
 
 /// A data set: its files and what they do not say themselves.
@@ -97,6 +109,9 @@ impl DatasetConfig {
             DatasetFormat::JsonLines => json_lines::open(file, context),
             DatasetFormat::Csv => csv_table::open(file, context),
             DatasetFormat::Webdataset => webdataset::open(file, context),
+            DatasetFormat::HuggingFace => parquet_table::hugging_face(file, context),
+            DatasetFormat::UnimmChat => parquet_table::unimm_chat(file, context),
+            DatasetFormat::Viscpm => parquet_table::viscpm(file, context),
         }
     }
 }

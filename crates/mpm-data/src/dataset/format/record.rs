@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    super::{Caption, Dialogue, DialogueTurn, ExampleText, Flaw},
+    super::{Caption, DatasetError, Dialogue, DialogueTurn, ExampleText, Flaw},
     Content, Context,
-    conversation::{Utterance, dialogue},
+    conversation::{dialogue, utterances},
 };
 
 /// What the columns of a table, or the keys of objects, are called.
@@ -46,6 +46,26 @@ impl Default for Columns {
     }
 }
 
+impl Columns {
+    /// Those of the columns that a table has: the one of pictures, and one of text at least.
+    pub(super) fn choose(&self, found: &[&str]) -> Result<Vec<String>, DatasetError> {
+        if !found.contains(&self.picture.as_str()) {
+            return Err(DatasetError::no_column(&self.picture, found));
+        }
+        let texts = [&self.conversation, &self.question, &self.caption];
+        let texts = texts.into_iter().chain(self.translations.values());
+        let mut texts: Vec<_> = texts
+            .filter(|text| found.contains(&text.as_str()))
+            .cloned()
+            .collect();
+        if texts.is_empty() {
+            return Err(DatasetError::no_column(&self.caption, found));
+        }
+        texts.extend([self.answer.clone(), self.picture.clone()]);
+        Ok(texts)
+    }
+}
+
 /// Makes an example of an object whose pictures are files.
 pub(super) fn content(value: &Value, context: &Context) -> Result<Content, Flaw> {
     let names = match value.get(&context.columns.picture) {
@@ -65,9 +85,15 @@ pub(super) fn text(value: &Value, pictures: usize, context: &Context) -> Result<
         let text = value.get(column).and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     };
-    if let Some(conversation) = value.get(&columns.conversation) {
-        let utterances: Vec<Utterance> = serde_json::from_value(conversation.clone())?;
-        let dialogue = dialogue(utterances, pictures, context.language.clone())?;
+    let conversation = value.get(&columns.conversation);
+    // A table has a cell also where a row has no conversation.
+    let conversation = conversation.filter(|cell| cell.as_str() != Some("") && !cell.is_null());
+    if let Some(conversation) = conversation {
+        let dialogue = dialogue(
+            utterances(conversation)?,
+            pictures,
+            context.language.clone(),
+        )?;
         return Ok(ExampleText::Dialogue(dialogue));
     }
     if let Some(question) = said(&columns.question) {
