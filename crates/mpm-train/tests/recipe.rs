@@ -15,7 +15,7 @@ fn paper(name: &str) -> Recipe {
 #[test]
 fn chat_pretraining_has_the_papers_values() {
     let recipe = paper("chat-pretraining.toml");
-    assert_eq!(recipe.objective, ObjectiveConfig::Captions);
+    assert_eq!(recipe.objective, ObjectiveConfig::Captions {});
     assert_eq!(recipe.trainable, ["visual"]);
     assert_eq!(recipe.steps, 180_000);
     assert_eq!(recipe.batch.samples.get(), 768);
@@ -28,7 +28,7 @@ fn chat_pretraining_has_the_papers_values() {
 #[test]
 fn chat_instruction_has_the_papers_values() {
     let recipe = paper("chat-instruction.toml");
-    assert_eq!(recipe.objective, ObjectiveConfig::Instructions);
+    assert_eq!(recipe.objective, ObjectiveConfig::Instructions {});
     assert_eq!(recipe.trainable, ["visual", "llm"]);
     assert_eq!(recipe.steps, 80_000);
     assert_eq!(recipe.batch.samples.get(), 64);
@@ -88,6 +88,21 @@ fn a_recipe_is_the_same_in_json() {
 }
 
 #[test]
+fn alignment_needs_sentences_and_no_examples() {
+    let start = SMALL.find("[[data.mix]]").unwrap();
+    let aligned = SMALL[..start].replace(
+        "{ kind = \"captions\" }",
+        "{ kind = \"alignment\", files = [\"pairs.tsv\"], languages = [\"en\", \"sw\"] }",
+    );
+    let recipe = Recipe::from_toml(&aligned).unwrap();
+    assert!(recipe.data.mix.is_empty());
+    let captions = Recipe::from_toml(&SMALL[..start]).unwrap_err();
+    assert!(captions.to_string().contains("data.mix"), "{captions}");
+    let cold = aligned.replace("\"sw\"] }", "\"sw\"], loss = { temperature = 0.0 } }");
+    assert!(Recipe::from_toml(&cold).is_err());
+}
+
+#[test]
 fn an_unknown_field_is_named_with_the_nearest_one_and_its_line() {
     let text = error("steps = 10", "stepz = 10").to_string();
     assert!(
@@ -98,6 +113,8 @@ fn an_unknown_field_is_named_with_the_nearest_one_and_its_line() {
     assert!(text.contains("`micro`?"), "{text}");
     let text = error("\"captions\"", "\"caption\"").to_string();
     assert!(text.contains("`captions`?"), "{text}");
+    let text = error("\"captions\" }", "\"captions\", prompt = 1 }").to_string();
+    assert!(text.contains("prompt"), "{text}");
     let text = error("json_lines\", f", "json_lines\", sheep = 1, f").to_string();
     assert!(
         text.contains("sheep") && !text.contains("do you mean"),

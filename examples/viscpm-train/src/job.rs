@@ -16,13 +16,13 @@ use mpm_train::{
     freeze::{ParameterTable, train_only},
     metrics::{MetricsWriter, TensorBoardWriter},
     pattern::PathPattern,
-    recipe::{Assembly, BETTER, Recipe},
+    recipe::{BETTER, ObjectiveConfig, Recipe},
 };
 use viscpm_common::cli::Interrupt;
 
 use crate::{
-    Cluster, DataShare, DryRun, RunError, Stage, chat::ChatStage, evaluation::LossEvaluator,
-    paint::PaintStage, progress::Progress,
+    Cluster, DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
+    evaluation::LossEvaluator, paint::PaintStage, progress::Progress,
 };
 
 /// Batches that are prepared while the model computes.
@@ -74,9 +74,12 @@ impl BackendTask for TrainJob {
     type Output = Result<Finished, BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        match self.recipe.model.assembly {
-            Assembly::Chat => self.run_stage::<B, ChatStage<B>>(&device),
-            Assembly::Paint => self.run_stage::<B, PaintStage<B>>(&device),
+        match &self.recipe.objective {
+            ObjectiveConfig::Captions {} | ObjectiveConfig::Instructions {} => {
+                self.run_stage::<B, ChatStage<B>>(&device)
+            }
+            ObjectiveConfig::Diffusion(_) => self.run_stage::<B, PaintStage<B>>(&device),
+            ObjectiveConfig::Alignment(_) => self.run_stage::<B, AlignmentStage<B>>(&device),
         }
     }
 }

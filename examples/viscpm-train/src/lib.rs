@@ -4,6 +4,7 @@
 //! them: on one device or several, from the beginning or from the newest checkpoint, or only as
 //! far as it takes to show what would be done. `docs/training.md` is the guide.
 
+pub mod alignment;
 pub mod chat;
 mod cluster;
 mod dry_run;

@@ -22,7 +22,7 @@ fn a_dry_run_shows_parameters_memory_and_the_first_batch() {
         "frozen  llm.input_embedding",
         "MiB  moments",
         "MiB  in all",
-        "Describe the picture.",
+        "[0] ",
         " picture.",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");

@@ -1,5 +1,7 @@
 //! What is wrong with captions from the web, and what is asked for them.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
@@ -108,63 +110,67 @@ fn contains_chinese(text: &str) -> bool {
     text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
 }
 
-/// Questions that captions answer, by language.
+/// Questions that captions answer, by language (ISO 639-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CaptionPrompts {
-    /// For captions with Chinese characters.
-    pub zh: Vec<String>,
-    /// For all others.
-    pub en: Vec<String>,
-}
+#[serde(transparent)]
+pub struct CaptionPrompts(pub BTreeMap<String, Vec<String>>);
+
+/// The language of prompts where there are none in the caption's.
+const FALLBACK: &str = "en";
 
 impl Default for CaptionPrompts {
-    /// Several wordings in each language.
+    /// Several wordings in English and Chinese.
     fn default() -> Self {
-        let owned = |prompts: &[&str]| prompts.iter().map(ToString::to_string).collect();
-        Self {
-            zh: owned(&[
-                "用一句话说说图里有什么。",
-                "请简短地描述这张图片。",
-                "这张图片上是什么？请简要回答。",
-                "请给这张图配一句说明。",
-                "概括一下图中的内容。",
-                "这张照片拍的是什么？",
-            ]),
-            en: owned(&[
-                "Say in one sentence what the picture shows.",
-                "What can be seen here? Answer briefly.",
-                "Write a short caption for this picture.",
-                "In a few words, what is in the photo?",
-                "Sum up what this image shows.",
-                "Give a brief description of this picture.",
-            ]),
-        }
+        let english = [
+            "Say in one sentence what the picture shows.",
+            "What can be seen here? Answer briefly.",
+            "Write a short caption for this picture.",
+            "In a few words, what is in the photo?",
+            "Sum up what this image shows.",
+            "Give a brief description of this picture.",
+        ];
+        let chinese = [
+            "用一句话说说图里有什么。",
+            "请简短地描述这张图片。",
+            "这张图片上是什么？请简要回答。",
+            "请给这张图配一句说明。",
+            "概括一下图中的内容。",
+            "这张照片拍的是什么？",
+        ];
+        let languages = [("en", english), ("zh", chinese)].into_iter();
+        Self(
+            languages
+                .map(|(language, prompts)| (language.to_owned(), prompts.map(str::to_owned).into()))
+                .collect(),
+        )
     }
 }
 
 impl CaptionPrompts {
-    /// A prompt in the language of a caption.
-    pub fn choose(&self, caption: &str, rng: &mut impl Rng) -> Option<&str> {
-        let prompts = match contains_chinese(caption) {
-            true => &self.zh,
-            false => &self.en,
+    /// A prompt in the language of a caption, or in English where there is none. A caption whose
+    /// language is not known is taken for Chinese if it has its characters.
+    pub fn choose(&self, caption: &Caption, rng: &mut impl Rng) -> Option<&str> {
+        let guessed = match contains_chinese(&caption.text) {
+            true => "zh",
+            false => FALLBACK,
         };
+        let language = caption.language.as_deref().unwrap_or(guessed);
+        let prompts = self.0.get(language).or_else(|| self.0.get(FALLBACK))?;
         prompts.choose(rng).map(String::as_str)
     }
 
     /// The example's conversation, or a prompt with one of its captions as the answer. `None`
-    /// without prompts in the caption's language.
+    /// without a prompt for it.
     pub fn dialogue(&self, text: &ExampleText, rng: &mut impl Rng) -> Option<Dialogue> {
         match text {
             ExampleText::Dialogue(dialogue) => Some(dialogue.clone()),
             ExampleText::Captions(captions) => {
-                let Caption { language, text } = captions.choose(rng)?;
+                let caption = captions.choose(rng)?;
                 Some(Dialogue {
-                    language: language.clone(),
+                    language: caption.language.clone(),
                     turns: vec![DialogueTurn {
-                        question: self.choose(text, rng)?.to_owned(),
-                        answer: text.clone(),
+                        question: self.choose(caption, rng)?.to_owned(),
+                        answer: caption.text.clone(),
                     }],
                 })
             }
@@ -246,9 +252,15 @@ mod tests {
     fn prompts_are_in_the_language_of_the_caption() {
         let prompts = CaptionPrompts::default();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for (caption, own) in [("a dog", &prompts.en), ("一只狗", &prompts.zh)] {
+        for (language, caption, own) in [
+            (None, "a dog", &prompts.0["en"]),
+            (None, "一只狗", &prompts.0["zh"]),
+            (Some("zh"), "OK", &prompts.0["zh"]),
+            // There are none in Swahili.
+            (Some("sw"), "mbwa", &prompts.0["en"]),
+        ] {
             let text = ExampleText::Captions(vec![Caption {
-                language: None,
+                language: language.map(str::to_owned),
                 text: caption.into(),
             }]);
             let asked: HashSet<String> = (0..99)

@@ -2,32 +2,52 @@
 
 use std::num::NonZeroUsize;
 
-pub use mpm_data::dataset::MixMember;
+use mpm_data::dataset::{CaptionCleaning, CaptionPrompts};
 use serde::{Deserialize, Serialize};
+
+pub use mpm_data::dataset::MixMember;
 
 use crate::TrainError;
 
 /// What is learnt from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// The data sets, and how much of each.
     pub mix: Vec<MixMember>,
     /// Examples that are held to be delivered in random order, of each data set.
-    #[serde(default = "thousand")]
     pub window: NonZeroUsize,
     /// Unusable examples of a data set after which the run stops.
-    #[serde(default = "hundred")]
     pub max_bad: u64,
     /// Examples with more tokens are unusable; `None` takes the model's limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
     /// Threads that decode pictures; `None` takes all cores.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroUsize>,
     /// How pictures are changed in training.
-    #[serde(default)]
     pub augmentation: AugmentationConfig,
+    /// How captions are cleaned; `None` leaves them as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleaning: Option<CaptionCleaning>,
+    /// What asks for captions, by language.
+    pub prompts: CaptionPrompts,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        const WINDOW: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+        Self {
+            mix: Vec::new(),
+            window: WINDOW,
+            max_bad: 100,
+            max_tokens: None,
+            threads: None,
+            augmentation: AugmentationConfig::None,
+            cleaning: None,
+            prompts: CaptionPrompts::default(),
+        }
+    }
 }
 
 /// How pictures are changed in training.
@@ -51,41 +71,28 @@ pub struct EvaluationConfig {
     pub samples: NonZeroUsize,
 }
 
-fn thousand() -> NonZeroUsize {
-    const THOUSAND: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-    THOUSAND
-}
-
-fn hundred() -> u64 {
-    100
-}
-
-impl DataConfig {
-    /// Checks the ranges of all settings.
-    ///
-    /// # Errors
-    /// [`TrainError::Setting`] names the first one that is out of range.
-    pub fn validate(&self) -> Result<(), TrainError> {
-        let bad = self
-            .mix
-            .iter()
-            .find(|member| !(member.weight.is_finite() && member.weight > 0.0));
-        let (value, expected) = match bad {
-            Some(member) => (
-                format!("{} for `{}`", member.weight, member.name),
-                "finite and positive",
-            ),
-            None if self.mix.is_empty() => ("empty".to_owned(), "a list of at least one data set"),
-            None => return Ok(()),
-        };
+/// Checks the shares of a mixture.
+///
+/// # Errors
+/// [`TrainError::Setting`] for one without members, or with a weight that makes no share.
+pub(super) fn check_mix(mix: &[MixMember]) -> Result<(), TrainError> {
+    let setting = |name, value, expected| {
         Err(TrainError::Setting {
-            name: if bad.is_some() {
-                "data.mix.weight"
-            } else {
-                "data.mix"
-            },
+            name,
             value,
             expected,
         })
+    };
+    if mix.is_empty() {
+        let expected = "a list of at least one data set";
+        return setting("data.mix", "empty".to_owned(), expected);
+    }
+    let is_share = |member: &&MixMember| member.weight.is_finite() && member.weight > 0.0;
+    match mix.iter().find(|member| !is_share(member)) {
+        Some(MixMember { name, weight, .. }) => {
+            let value = format!("{weight} for `{name}`");
+            setting("data.mix.weight", value, "finite and positive")
+        }
+        None => Ok(()),
     }
 }

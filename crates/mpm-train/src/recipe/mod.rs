@@ -83,6 +83,7 @@ pub struct Recipe {
     /// What is minimised.
     pub objective: ObjectiveConfig,
     /// What is learnt from.
+    #[serde(default)]
     pub data: DataConfig,
     /// The optimizer.
     #[serde(default)]
@@ -181,7 +182,15 @@ impl Recipe {
             let expected = "a list of at least one pattern, such as \"visual\"";
             return setting("trainable", "empty".to_owned(), expected);
         }
-        self.data.validate()?;
+        if self.objective.needs_examples() {
+            data::check_mix(&self.data.mix)?;
+        } else if self.evaluation.is_some() {
+            let expected = "left out: alignment is measured by viscpm-align";
+            return setting("evaluation", "given".to_owned(), expected);
+        }
+        if let Some(evaluation) = &self.evaluation {
+            data::check_mix(&evaluation.mix)?;
+        }
         self.objective.validate(self.model.assembly)?;
         self.trainer(1, Vec::new())?.validate()
     }

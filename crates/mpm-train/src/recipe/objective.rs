@@ -1,20 +1,23 @@
 //! What is minimised.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Assembly;
 use crate::TrainError;
+use crate::alignment::{ContrastiveConfig, Pooling, SentencePrompt};
 use crate::diffusion::{DiffusionLossConfig, ResolutionSchedule};
 
 /// What is minimised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectiveConfig {
     /// The language-model loss on captions: paper, section 3.3, the first stage.
-    Captions,
+    Captions {},
     /// The language-model loss on the responses of conversations: paper, section 3.3, the
     /// second stage.
-    Instructions,
+    Instructions {},
     /// The noise in the latents of pictures: paper, section 3.4.
     Diffusion(DiffusionConfig),
     /// Sentences of one meaning get the same states: what the paper presupposes of a language
@@ -38,20 +41,30 @@ pub struct DiffusionConfig {
 }
 
 /// Settings of [`ObjectiveConfig::Alignment`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AlignmentConfig {
-    /// Divides the cosines.
-    pub temperature: f64,
-}
-
-impl Default for AlignmentConfig {
-    fn default() -> Self {
-        Self { temperature: 0.05 }
-    }
+    /// Files of parallel sentences, see [`mpm_data::parallel`].
+    pub files: Vec<PathBuf>,
+    /// The two languages.
+    pub languages: [String; 2],
+    /// What stands around a sentence.
+    #[serde(default)]
+    pub prompt: SentencePrompt,
+    /// Which states stand for it.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// How translations are told from other sentences.
+    #[serde(default)]
+    pub loss: ContrastiveConfig,
 }
 
 impl ObjectiveConfig {
+    /// Whether it learns from the examples of data sets.
+    pub fn needs_examples(&self) -> bool {
+        !matches!(self, Self::Alignment(_))
+    }
+
     /// Checks the ranges of all settings, and that the model has what it takes.
     ///
     /// # Errors
@@ -65,13 +78,14 @@ impl ObjectiveConfig {
             })
         };
         let fits = match self {
-            Self::Captions | Self::Instructions => assembly == Assembly::Chat,
+            Self::Captions {} | Self::Instructions {} | Self::Alignment(_) => {
+                assembly == Assembly::Chat
+            }
             Self::Diffusion(_) => assembly == Assembly::Paint,
-            Self::Alignment(_) => true,
         };
         if !fits {
             let expected = "`captions`, `instructions` or `alignment` for a chat model, \
-                            `diffusion` or `alignment` for a paint model";
+                            `diffusion` for a paint model";
             return setting("objective.kind", format!("{self:?}"), expected);
         }
         match self {
@@ -80,11 +94,9 @@ impl ObjectiveConfig {
                 let expected = "at least 0 and below 1";
                 setting("objective.condition_dropout", value, expected)
             }
-            Self::Alignment(config)
-                if !(config.temperature.is_finite() && config.temperature > 0.0) =>
-            {
-                let value = config.temperature.to_string();
-                setting("objective.temperature", value, "finite and positive")
+            Self::Alignment(config) => {
+                config.prompt.validate(config.pooling)?;
+                config.loss.validate()
             }
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! From an example of a data set to what the chat model reads.
 
 use mpm_data::{
-    dataset::{Example, ExampleText},
+    dataset::{CaptionCleaning, CaptionPrompts, Example},
     picture::{Picture, PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
@@ -44,6 +44,10 @@ pub struct ChatPreparer {
     pub augmentation: Option<TrainAugmentation>,
     /// How many features stand for a picture.
     pub picture_slots: usize,
+    /// How captions are cleaned; `None` leaves them as they are.
+    pub cleaning: Option<CaptionCleaning>,
+    /// What asks for captions.
+    pub prompts: CaptionPrompts,
     /// Samples of more tokens cannot be used.
     pub max_tokens: usize,
 }
@@ -69,7 +73,7 @@ impl ChatPreparer {
                 );
             }
         };
-        let text = text(&example.text, rng);
+        let text = self.text(example, rng)?;
         let slots = picture.map_or(0, |_| self.picture_slots);
         let [question, answer] = [&text.question, &text.answer].map(|text| escape(text));
         let prompt = PromptValue::chat(slots, &text.context, &question, &answer);
@@ -88,41 +92,30 @@ impl ChatPreparer {
             text,
         })
     }
-}
 
-fn text(text: &ExampleText, rng: &mut impl Rng) -> ChatText {
-    match text {
-        ExampleText::Captions(captions) => {
-            let caption = &captions[rng.random_range(0..captions.len())];
-            ChatText {
-                context: String::new(),
-                question: caption_question(caption.language.as_deref()).to_owned(),
-                answer: caption.text.clone(),
-            }
+    /// The words: a caption with a question that asks for it, or a turn of a conversation.
+    fn text(&self, example: &Example, rng: &mut impl Rng) -> Result<ChatText, BoxError> {
+        let mut cleaned;
+        let mut example = example;
+        if let Some(cleaning) = &self.cleaning {
+            cleaned = example.clone();
+            cleaning.apply(&mut cleaned, rng)?;
+            example = &cleaned;
         }
-        ExampleText::Dialogue(dialogue) => {
-            let turns = &dialogue.turns;
-            let learnt = rng.random_range(0..turns.len());
-            let context = turns[..learnt].iter().map(|turn| {
-                let turn = Turn {
-                    question: turn.question.clone(),
-                    answer: escape(&turn.answer).into_owned(),
-                };
-                turn.to_markup()
-            });
-            ChatText {
-                context: context.collect(),
-                question: turns[learnt].question.clone(),
-                answer: turns[learnt].answer.clone(),
-            }
-        }
-    }
-}
-
-/// What asks for a caption of a language.
-fn caption_question(language: Option<&str>) -> &'static str {
-    match language {
-        Some("zh") => "请描述这张图片。",
-        _ => "Describe the picture.",
+        let dialogue = self.prompts.dialogue(&example.text, rng);
+        let turns = dialogue.ok_or("there is no prompt for its caption")?.turns;
+        let learnt = rng.random_range(0..turns.len());
+        let context = turns[..learnt].iter().map(|turn| {
+            let turn = Turn {
+                question: turn.question.clone(),
+                answer: escape(&turn.answer).into_owned(),
+            };
+            turn.to_markup()
+        });
+        Ok(ChatText {
+            context: context.collect(),
+            question: turns[learnt].question.clone(),
+            answer: turns[learnt].answer.clone(),
+        })
     }
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use burn::{backend::Autodiff, module::AutodiffModule, tensor::DType};
 use mpm_core::{MpmBackend, model_folder::CONFIG_FILE};
-use mpm_data::picture::augment::TrainAugmentation;
+use mpm_data::{
+    dataset::{CaptionCleaning, CaptionPrompts},
+    picture::augment::TrainAugmentation,
+};
 use mpm_train::{
     BoxError,
     memory::TransformerActivations,
@@ -23,15 +26,24 @@ use crate::{
 pub struct ChatStage<B: MpmBackend> {
     start: ChatModel<Autodiff<B>>,
     augmentation: Option<TrainAugmentation>,
+    cleaning: Option<CaptionCleaning>,
+    prompts: CaptionPrompts,
 }
 
 impl<B: MpmBackend> ChatStage<B> {
+    /// What the run starts from.
+    pub(crate) fn start(&self) -> &ChatModel<Autodiff<B>> {
+        &self.start
+    }
+
     fn preparer(&self, share: &DataShare) -> ChatPreparer {
         let config = &self.start.config;
         ChatPreparer {
             tokenizer: self.start.tokenizer.clone(),
             preprocessor: config.preprocessing,
             augmentation: self.augmentation.clone().filter(|_| share.is_training),
+            cleaning: self.cleaning.clone(),
+            prompts: self.prompts.clone(),
             picture_slots: config.model.visual.num_queries,
             max_tokens: share.max_tokens.unwrap_or(config.max_prompt_tokens),
         }
@@ -83,6 +95,8 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
         Ok(Self {
             start,
             augmentation,
+            cleaning: recipe.data.cleaning.clone(),
+            prompts: recipe.data.prompts.clone(),
         })
     }
 

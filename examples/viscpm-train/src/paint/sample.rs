@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use mpm_data::{
-    dataset::{Example, ExampleText},
+    dataset::{CaptionCleaning, Example, ExampleText},
     picture::Picture,
 };
 use mpm_train::BoxError;
@@ -23,10 +23,12 @@ pub struct PaintSample {
 }
 
 /// Makes samples of examples.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PaintPreparer {
     /// The share of samples with an empty prompt.
     pub condition_dropout: f64,
+    /// How captions are cleaned; `None` leaves them as they are.
+    pub cleaning: Option<CaptionCleaning>,
     /// Number of timesteps.
     pub timesteps: usize,
 }
@@ -46,6 +48,13 @@ impl PaintPreparer {
         let [picture] = pictures else {
             return Err(format!("it has {} pictures, not one", pictures.len()).into());
         };
+        let mut cleaned;
+        let mut example = example;
+        if let Some(cleaning) = &self.cleaning {
+            cleaned = example.clone();
+            cleaning.apply(&mut cleaned, rng)?;
+            example = &cleaned;
+        }
         let ExampleText::Captions(captions) = &example.text else {
             return Err("it has a conversation where a caption is needed".into());
         };

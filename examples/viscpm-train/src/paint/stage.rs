@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::Path};
 
 use burn::{backend::Autodiff, module::AutodiffModule, tensor::DType};
 use mpm_core::MpmBackend;
+use mpm_data::dataset::CaptionCleaning;
 use mpm_diffusion::{LatentDiffusion, noise::NoiseSource, unet::UNetConfig};
 use mpm_train::{
     BoxError,
@@ -23,6 +24,7 @@ pub struct PaintStage<B: MpmBackend> {
     start: PaintModel<B>,
     loss: DiffusionLoss,
     diffusion: DiffusionConfig,
+    cleaning: Option<CaptionCleaning>,
     seed: u64,
 }
 
@@ -75,6 +77,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
         Ok(Self {
             loss: DiffusionLoss::new(start.painter.schedule.clone(), diffusion.loss)?,
             diffusion: diffusion.clone(),
+            cleaning: recipe.data.cleaning.clone(),
             seed: recipe.seed,
             start,
         })
@@ -99,6 +102,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
                 true => self.diffusion.condition_dropout,
                 false => 0.0,
             },
+            cleaning: self.cleaning.clone(),
             timesteps: self.loss.schedule().num_train_timesteps(),
         };
         let resolutions = self.diffusion.resolutions.clone();

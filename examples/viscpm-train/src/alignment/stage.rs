@@ -1,0 +1,113 @@
+//! The stage that aligns a language model.
+
+use std::path::Path;
+
+use burn::{
+    backend::Autodiff,
+    module::AutodiffModule,
+    tensor::{DType, backend::AutodiffBackend},
+};
+use mpm_core::MpmBackend;
+use mpm_train::{
+    BoxError, LossOutput, Objective,
+    alignment::CpmBeeAlignment,
+    memory::TransformerActivations,
+    recipe::{AlignmentConfig, ObjectiveConfig, Recipe},
+};
+use viscpm_chat::{ChatModel, VisCpmChat};
+
+use super::PairSource;
+use crate::{DataShare, Preview, Stage, chat::ChatStage};
+
+/// About how many tokens a sentence with its prompt has.
+const SENTENCE_TOKENS: usize = 64;
+
+/// The language model of a chat model learns that translations mean the same.
+pub struct AlignmentStage<B: MpmBackend> {
+    chat: ChatStage<B>,
+    objective: AlignChat,
+    config: AlignmentConfig,
+}
+
+/// The alignment of a chat model's language model.
+#[derive(Clone, Debug)]
+pub struct AlignChat(CpmBeeAlignment);
+
+impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignChat {
+    type Model = VisCpmChat<B>;
+    type Batch = Vec<[String; 2]>;
+
+    fn loss(&self, model: &VisCpmChat<B>, batch: Self::Batch) -> Result<LossOutput<B>, BoxError> {
+        self.0.loss(&model.llm, batch)
+    }
+}
+
+impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
+    type Model = VisCpmChat<Autodiff<B>>;
+    type Batch = Vec<[String; 2]>;
+    type Objective = AlignChat;
+    type Source = PairSource;
+
+    fn open(recipe: &Recipe, device: &B::Device) -> Result<Self, BoxError> {
+        let ObjectiveConfig::Alignment(config) = &recipe.objective else {
+            return Err("`objective.kind` must be `alignment`".into());
+        };
+        let chat = ChatStage::open(recipe, device)?;
+        let tokenizer = chat.start().tokenizer.clone();
+        let objective = CpmBeeAlignment::new(
+            tokenizer,
+            config.prompt.clone(),
+            config.pooling,
+            config.loss,
+        )?;
+        Ok(Self {
+            chat,
+            objective: AlignChat(objective),
+            config: config.clone(),
+        })
+    }
+
+    fn model(&self) -> Self::Model {
+        self.chat.model()
+    }
+
+    fn objective(&self) -> AlignChat {
+        self.objective.clone()
+    }
+
+    fn source(&self, share: &DataShare) -> Result<PairSource, BoxError> {
+        PairSource::new(&self.config.files, &self.config.languages, share)
+    }
+
+    fn activations(&self, recipe: &Recipe) -> u64 {
+        let llm = &self.chat.start().config.model.llm;
+        let sentences = 2 * recipe.batch.micro.get();
+        let llm = TransformerActivations {
+            tokens: sentences * SENTENCE_TOKENS,
+            d_model: llm.dim_model,
+            d_ff: llm.dim_ff,
+            ff_vectors: 3,
+            layers: llm.num_layers,
+            recompute: recipe.recompute.iter().any(|part| part == "llm"),
+        };
+        llm.bytes(recipe.precision)
+    }
+
+    fn preview(&self, batch: &Self::Batch) -> Preview {
+        let texts = batch.iter().map(|[one, other]| format!("{one}\n= {other}"));
+        Preview {
+            pictures: Vec::new(),
+            texts: texts.collect(),
+        }
+    }
+
+    fn save(&self, model: Self::Model, folder: &Path) -> Result<(), BoxError> {
+        let start = self.chat.start();
+        let aligned = ChatModel {
+            model: model.valid(),
+            tokenizer: start.tokenizer.clone(),
+            config: start.config.clone(),
+        };
+        Ok(aligned.save(folder, DType::F16)?)
+    }
+}
