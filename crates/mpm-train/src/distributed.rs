@@ -1,4 +1,4 @@
-//! Workers on several devices and machines, through Burn's own collective operations.
+//! Workers on several devices, through Burn's own collective operations.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -18,8 +18,7 @@ pub struct CollectivePeer<B: Backend> {
 }
 
 impl<B: Backend> CollectivePeer<B> {
-    /// Joins the others. `config` holds the number of this process' devices, and, where there
-    /// are several processes, their number and addresses; `count` is the number of all workers.
+    /// Joins the others. `config` holds the number of devices, `count` is the number of workers.
     ///
     /// # Errors
     /// [`TrainError::Peers`] when the configuration is unsound or the others cannot be reached.
@@ -59,11 +58,6 @@ impl<B: Backend> Peers<B> for CollectivePeer<B> {
     fn sum(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError> {
         burn_collective::all_reduce::<B>(id(self.rank), tensor, ReduceOperation::Sum)
             .map_err(|error| describe(&error))
-    }
-
-    fn first(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError> {
-        let own = (self.rank == 0).then_some(tensor);
-        burn_collective::broadcast::<B>(id(self.rank), own).map_err(|error| describe(&error))
     }
 }
 

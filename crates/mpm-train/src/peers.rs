@@ -4,6 +4,8 @@
 //! ("PyTorch Distributed: Experiences on Accelerating Data Parallel Training",
 //! <https://arxiv.org/abs/2006.15704>, section 2). The first one writes the checkpoints.
 
+use std::vec;
+
 use burn::module::{AutodiffModule, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -13,7 +15,7 @@ use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use crate::accumulate::StepGradient;
 use crate::{BoxError, TrainError, gradient};
 
-/// How a worker reaches the others. All call the same methods in the same order.
+/// How a worker reaches the others. All call the same method in the same order.
 pub trait Peers<B: Backend>: Send + Sync {
     /// The number of this worker, from 0.
     fn rank(&self) -> usize;
@@ -26,12 +28,6 @@ pub trait Peers<B: Backend>: Send + Sync {
     /// # Errors
     /// When another worker cannot be reached.
     fn sum(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError>;
-
-    /// The first worker's tensor.
-    ///
-    /// # Errors
-    /// When another worker cannot be reached.
-    fn first(&self, tensor: FloatTensor<B>) -> Result<FloatTensor<B>, BoxError>;
 }
 
 /// What each worker tells before a step.
@@ -106,40 +102,90 @@ where
     own.samples = samples as usize;
     own.tokens = tokens as usize;
 
-    struct Summer<'a, B: AutodiffBackend> {
-        peers: &'a dyn Peers<B::InnerBackend>,
+    let own_parts = flat_gradients::<B, _>(model, &mut own.gradients);
+    let sums = sum_parts(peers, own_parts)?;
+    model.visit(&mut Registrar::<B> {
+        parts: sums.into_iter(),
+        gradients: &mut own.gradients,
+    });
+    Ok(())
+}
+
+/// The gradients of what trains, one after the other; zeros where a worker's batches did not
+/// reach a parameter.
+fn flat_gradients<B, M>(
+    model: &M,
+    gradients: &mut GradientsParams,
+) -> Vec<Tensor<B::InnerBackend, 1>>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+{
+    struct Collector<'a, B: AutodiffBackend> {
         gradients: &'a mut GradientsParams,
-        failure: Option<BoxError>,
+        parts: Vec<Tensor<B::InnerBackend, 1>>,
     }
 
-    impl<B: AutodiffBackend> ModuleVisitor<B> for Summer<'_, B> {
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Collector<'_, B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            if !param.is_require_grad() || self.failure.is_some() {
-                return;
-            }
-            // A worker whose batches did not reach a parameter takes part with zeros.
-            let own = self.gradients.remove::<B::InnerBackend, D>(param.id);
-            let own = own.unwrap_or_else(|| param.val().inner().zeros_like());
-            match self.peers.sum(own.into_primitive().tensor()) {
-                Ok(sum) => {
-                    let sum = TensorPrimitive::Float(sum);
-                    let sum = Tensor::<B::InnerBackend, D>::from_primitive(sum);
-                    self.gradients.register(param.id, sum);
-                }
-                Err(error) => self.failure = Some(error),
+            if param.is_require_grad() {
+                let own = self.gradients.remove::<B::InnerBackend, D>(param.id);
+                let own = own.unwrap_or_else(|| param.val().inner().zeros_like());
+                self.parts.push(own.flatten(0, D - 1));
             }
         }
     }
 
-    let mut summer = Summer::<B> {
-        peers,
-        gradients: &mut own.gradients,
-        failure: None,
+    let mut collector = Collector::<B> {
+        gradients,
+        parts: Vec::new(),
     };
-    model.visit(&mut summer);
-    summer
-        .failure
-        .map_or(Ok(()), |error| Err(TrainError::Peers(error)))
+    model.visit(&mut collector);
+    collector.parts
+}
+
+/// Puts sums back into the gradients, in the order of the parameters.
+struct Registrar<'a, B: AutodiffBackend> {
+    parts: vec::IntoIter<Tensor<B::InnerBackend, 1>>,
+    gradients: &'a mut GradientsParams,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Registrar<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if param.is_require_grad()
+            && let Some(part) = self.parts.next()
+        {
+            let gradient: Tensor<B::InnerBackend, D> = part.reshape(param.val().shape());
+            self.gradients.register(param.id, gradient);
+        }
+    }
+}
+
+/// Elements that are summed at a time: few messages, and little memory beside the gradients.
+const BUCKET: usize = 8 << 20;
+
+/// The sums of all workers' parts.
+fn sum_parts<B: Backend>(
+    peers: &dyn Peers<B>,
+    parts: Vec<Tensor<B, 1>>,
+) -> Result<Vec<Tensor<B, 1>>, TrainError> {
+    let mut sums = Vec::with_capacity(parts.len());
+    let mut parts = parts.into_iter().peekable();
+    while parts.peek().is_some() {
+        let mut bucket = Vec::new();
+        let mut sizes = Vec::new();
+        while let Some(part) = parts.next_if(|part| {
+            let filled: usize = sizes.iter().sum();
+            sizes.is_empty() || filled + part.dims()[0] <= BUCKET
+        }) {
+            sizes.push(part.dims()[0]);
+            bucket.push(part);
+        }
+        let sum = peers.sum(Tensor::cat(bucket, 0).into_primitive().tensor());
+        let sum = TensorPrimitive::Float(sum.map_err(TrainError::Peers)?);
+        sums.extend(Tensor::<B, 1>::from_primitive(sum).split_with_sizes(sizes, 0));
+    }
+    Ok(sums)
 }
 
 /// The model with the first worker's parameters: each may have drawn others.
@@ -151,41 +197,48 @@ where
     B: AutodiffBackend,
     M: AutodiffModule<B>,
 {
-    struct Sharer<'a, B: AutodiffBackend> {
-        peers: &'a dyn Peers<B::InnerBackend>,
-        failure: Option<BoxError>,
+    struct Collector<B: AutodiffBackend> {
+        is_first: bool,
+        parts: Vec<Tensor<B::InnerBackend, 1>>,
     }
 
-    impl<B: AutodiffBackend> ModuleMapper<B> for Sharer<'_, B> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            if !param.is_require_grad() || self.failure.is_some() {
-                return param;
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Collector<B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if param.is_require_grad() {
+                let own = param.val().inner().flatten(0, D - 1);
+                self.parts.push(match self.is_first {
+                    true => own,
+                    false => own.zeros_like(),
+                });
             }
-            param.map(|own| {
-                let own = own.inner();
-                match self.peers.first(own.clone().into_primitive().tensor()) {
-                    Ok(first) => {
-                        let first = TensorPrimitive::Float(first);
-                        Tensor::from_inner(Tensor::from_primitive(first)).require_grad()
-                    }
-                    Err(error) => {
-                        self.failure = Some(error);
-                        Tensor::from_inner(own)
-                    }
-                }
-            })
         }
     }
 
-    let mut sharer = Sharer::<B> {
-        peers,
-        failure: None,
-    };
-    let model = model.map(&mut sharer);
-    match sharer.failure {
-        None => Ok(model),
-        Some(error) => Err(TrainError::Peers(error)),
+    struct Replacer<B: AutodiffBackend>(vec::IntoIter<Tensor<B::InnerBackend, 1>>);
+
+    impl<B: AutodiffBackend> ModuleMapper<B> for Replacer<B> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            if !param.is_require_grad() {
+                return param;
+            }
+            match self.0.next() {
+                Some(part) => param.map(|own| {
+                    let first = part.reshape(own.shape());
+                    Tensor::from_inner(first).require_grad()
+                }),
+                None => param,
+            }
+        }
     }
+
+    // A sum of which all but the first worker's part is zero.
+    let mut collector = Collector::<B> {
+        is_first: peers.rank() == 0,
+        parts: Vec::new(),
+    };
+    model.visit(&mut collector);
+    let first = sum_parts(peers, collector.parts)?;
+    Ok(model.map(&mut Replacer::<B>(first.into_iter())))
 }
 
 /// What each worker says, in the order of their ranks: sums of numbers of which only one is not

@@ -31,16 +31,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tasks = Tasks::new(&set, &TaskOptions::default())?;
 
     let captions = (0..CAPTIONS).map(|index| Ok(tasks.caption(SEED, index)));
-    write(&set, folder, "captions", captions, |sample| {
-        json!({"caption": sample.answer})
-    })?;
+    write(
+        &set,
+        folder,
+        "captions",
+        captions,
+        |sample| json!({"caption": sample.answer}),
+    )?;
     for (name, language) in [("en", Language::English), ("zh", Language::Chinese)] {
         let instructions =
             (0..INSTRUCTIONS).map(|index| Ok(tasks.instruction(SEED, index, language)?));
         let name = format!("instructions-{name}");
-        write(&set, folder, &name, instructions, |sample| {
-            json!({"question": sample.question, "answer": sample.answer})
-        })?;
+        write(
+            &set,
+            folder,
+            &name,
+            instructions,
+            |sample| json!({"question": sample.question, "answer": sample.answer}),
+        )?;
     }
 
     let mut names = "en\tzh\n".to_owned();

@@ -1,6 +1,6 @@
-//! Workers on several devices of this machine, and of others.
+//! Workers on several devices of this machine.
 
-use std::{net::SocketAddr, thread};
+use std::thread;
 
 use burn::{
     prelude::DeviceOps as _,
@@ -12,64 +12,17 @@ use mpm_train::{BoxError, TrainError, distributed::CollectivePeer};
 use crate::RunError;
 
 /// The devices that train together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// All are of this machine: between machines, Burn 0.21's collective operations wait for ever
+/// at the second one (`SyncService::sync` in burn-collective empties a copy of its list).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Devices of this machine.
+    /// Number of devices, at least 1.
     pub devices: usize,
-    /// The other machines, if there are any.
-    pub nodes: Option<Nodes>,
-}
-
-/// Machines that train together, each with the same number of devices.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nodes {
-    /// Number of machines.
-    pub count: usize,
-    /// The number of this one, from 0.
-    pub rank: usize,
-    /// Where the orchestrator listens: `viscpm-train orchestrate` runs it on one of them.
-    pub orchestrator: SocketAddr,
-    /// Where this machine can be reached by the others.
-    pub address: SocketAddr,
-}
-
-impl Default for Cluster {
-    fn default() -> Self {
-        Self {
-            devices: 1,
-            nodes: None,
-        }
-    }
 }
 
 impl Cluster {
-    /// The number of workers on all machines.
-    pub fn workers(&self) -> usize {
-        self.devices * self.nodes.as_ref().map_or(1, |nodes| nodes.count)
-    }
-
-    /// The number of this machine's first worker.
-    pub fn first_rank(&self) -> usize {
-        self.devices * self.nodes.as_ref().map_or(0, |nodes| nodes.rank)
-    }
-
-    fn config(&self) -> Result<CollectiveConfig, BoxError> {
-        let config = CollectiveConfig::default().with_num_devices(self.devices);
-        let Some(nodes) = &self.nodes else {
-            return Ok(config);
-        };
-        let url = |address: SocketAddr| {
-            let parsed = format!("ws://{address}").parse();
-            parsed.map_err(|reason: String| BoxError::from(reason))
-        };
-        Ok(config
-            .with_num_nodes(nodes.count as u32)
-            .with_global_address(url(nodes.orchestrator)?)
-            .with_node_address(url(nodes.address)?)
-            .with_data_service_port(nodes.address.port()))
-    }
-
-    /// Runs `work` for each worker of this machine, on a thread of its own; it gets the
+    /// Runs `work` for each worker, on a thread of its own; it gets the
     /// worker's number, its device and its way to the others, if there are any.
     ///
     /// # Errors
@@ -79,27 +32,24 @@ impl Cluster {
         device: &B::Device,
         work: impl Fn(usize, B::Device, Option<CollectivePeer<B>>) -> Result<T, BoxError> + Sync,
     ) -> Result<T, BoxError> {
-        let workers = self.workers();
+        let workers = self.devices;
         if workers == 1 {
             return work(0, device.clone(), None);
         }
         let work = &work;
-        let first = self.first_rank();
-        let config = self.config()?;
+        let config = CollectiveConfig::default().with_num_devices(workers);
         let results = thread::scope(|scope| {
-            let spawn = |local: usize| {
+            let spawn = |rank: usize| {
                 let id = device.id();
-                let device = B::Device::from_id(DeviceId::new(id.type_id, local as u16));
+                let device = B::Device::from_id(DeviceId::new(id.type_id, rank as u16));
                 let config = config.clone();
                 scope.spawn(move || {
-                    let rank = first + local;
                     let peer = CollectivePeer::join(rank, workers, device.clone(), config)?;
                     work(rank, device, Some(peer))
                 })
             };
-            let handles: Vec<_> = (0..self.devices).map(spawn).collect();
-            let joined = handles.into_iter().enumerate().map(|(local, handle)| {
-                let rank = first + local;
+            let handles: Vec<_> = (0..workers).map(spawn).collect();
+            let joined = handles.into_iter().enumerate().map(|(rank, handle)| {
                 handle
                     .join()
                     .unwrap_or(Err(RunError::Panic { rank }.into()))
@@ -118,19 +68,9 @@ impl Cluster {
         match (failed, done) {
             (Some(error), _) => Err(error),
             (None, Some(value)) => Ok(value),
-            (None, None) => Err(RunError::Panic { rank: first }.into()),
+            (None, None) => Err(RunError::Panic { rank: 0 }.into()),
         }
     }
-}
-
-/// Brings machines together until the program is ended.
-///
-/// # Errors
-/// Those of the operating system.
-pub fn orchestrate(port: u16) -> Result<(), BoxError> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(burn_collective::start_global_orchestrator(port));
-    Ok(())
 }
 
 /// Whether a worker stopped because another one failed.

@@ -111,9 +111,8 @@ impl TrainJob {
         let interrupt = Mutex::new(options.interrupt.clone());
         options.cluster.run::<B, _>(device, |rank, device, peer| {
             let stage = S::open(&self.recipe, &device)?;
-            let is_first = rank == options.cluster.first_rank();
             let interrupt = interrupt.lock().ok().and_then(|mut it| it.take());
-            self.work::<B, S>(stage, rank, is_first, interrupt, peer)
+            self.work::<B, S>(stage, rank, interrupt, peer)
         })
     }
 
@@ -131,12 +130,11 @@ impl TrainJob {
         &self,
         stage: S,
         rank: usize,
-        is_first: bool,
         interrupt: Option<Interrupt>,
         peer: Option<CollectivePeer<B>>,
     ) -> Result<Finished, BoxError> {
         let (recipe, options) = (&self.recipe, &self.options);
-        let workers = options.cluster.workers();
+        let workers = options.cluster.devices;
         let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
         let model = train_only::<Autodiff<B>, _>(stage.model(), &patterns)?;
         let table = ParameterTable::new::<Autodiff<B>, _>(&model);
@@ -171,7 +169,7 @@ impl TrainJob {
         if let Some(peer) = peer {
             trainer = trainer.with_peers(peer);
         }
-        if is_first {
+        if rank == 0 {
             self.write_records(&table)?;
             let metrics = options.folder.join("metrics.jsonl");
             trainer = trainer

@@ -17,7 +17,7 @@ mod progress;
 mod source;
 mod stage;
 
-pub use cluster::{Cluster, Nodes, orchestrate};
+pub use cluster::Cluster;
 pub use dry_run::DryRun;
 pub use error::RunError;
 pub use job::{Finished, MODEL_FOLDER, TrainJob, TrainOptions};

@@ -1,7 +1,6 @@
 //! Trains VisCPM-Chat and VisCPM-Paint from a recipe.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,7 +9,7 @@ use clap::Parser;
 use mpm_core::backend::BackendKind;
 use mpm_train::{Outcome, recipe::Recipe};
 use viscpm_common::cli::{BoxError, Interrupt, failure, note, show};
-use viscpm_train::{Cluster, DryRun, Finished, Nodes, TrainJob, TrainOptions};
+use viscpm_train::{Cluster, DryRun, Finished, TrainJob, TrainOptions};
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
 /// large ones back to the kernel every time.
@@ -22,12 +21,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version)]
 struct Program {
     /// The recipe, TOML or JSON: see docs/recipes.md.
-    #[arg(long, required_unless_present = "orchestrate")]
-    recipe: Option<PathBuf>,
+    #[arg(long)]
+    recipe: PathBuf,
 
     /// The folder of the run: checkpoints, metrics and the trained model.
-    #[arg(long, required_unless_present = "orchestrate")]
-    run: Option<PathBuf>,
+    #[arg(long)]
+    run: PathBuf,
 
     /// Go on from the newest checkpoint.
     #[arg(long)]
@@ -48,26 +47,6 @@ struct Program {
     /// Devices of this machine that train together.
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     devices: u16,
-
-    /// Machines that train together.
-    #[arg(long, requires_all = ["node", "orchestrator", "address"], value_parser = clap::value_parser!(u16).range(1..))]
-    nodes: Option<u16>,
-
-    /// The number of this machine, from 0.
-    #[arg(long, requires = "nodes")]
-    node: Option<u16>,
-
-    /// Where the orchestrator listens, such as 10.0.0.1:29500.
-    #[arg(long, requires = "nodes")]
-    orchestrator: Option<SocketAddr>,
-
-    /// Where the others reach this machine, such as 10.0.0.2:29501.
-    #[arg(long, requires = "nodes")]
-    address: Option<SocketAddr>,
-
-    /// Train nothing, but bring machines together that do: listen on this port.
-    #[arg(long, value_name = "PORT", exclusive = true)]
-    orchestrate: Option<u16>,
 }
 
 fn main() -> ExitCode {
@@ -83,17 +62,13 @@ fn main() -> ExitCode {
 }
 
 fn run(program: Program) -> Result<ExitCode, BoxError> {
-    if let Some(port) = program.orchestrate {
-        note(&format!("listening on port {port}\n"));
-        viscpm_train::orchestrate(port)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    // Clap asks for both where there is nothing to orchestrate.
-    let recipe = Recipe::open(program.recipe.as_deref().unwrap_or(Path::new("")))?;
-    let folder = program.run.clone().unwrap_or_default();
+    let recipe = Recipe::open(&program.recipe)?;
+    let folder = program.run.clone();
     let options = TrainOptions {
         memory: program.memory(),
-        cluster: program.cluster(),
+        cluster: Cluster {
+            devices: program.devices.into(),
+        },
         folder: folder.clone(),
         resume: program.resume,
         dry_run: program.dry_run,
@@ -147,22 +122,5 @@ impl Program {
             // What a GPU has left cannot be asked of it in a portable way.
             _ => None,
         }
-    }
-
-    fn cluster(&self) -> Cluster {
-        Cluster {
-            devices: self.devices.into(),
-            nodes: self.nodes(),
-        }
-    }
-
-    /// Clap sees to it that all are there, or none.
-    fn nodes(&self) -> Option<Nodes> {
-        Some(Nodes {
-            count: self.nodes?.into(),
-            rank: self.node?.into(),
-            orchestrator: self.orchestrator?,
-            address: self.address?,
-        })
     }
 }
