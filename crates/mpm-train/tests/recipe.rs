@@ -1,7 +1,7 @@
 //! Recipes: the paper's values, and what is wrong with bad ones.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mpm_train::recipe::{Assembly, ObjectiveConfig, Recipe};
 use mpm_train::{Algorithm, ComputePrecision, Decay, TrainError};
@@ -58,6 +58,38 @@ fn paint_has_the_papers_values() {
     let sizes = [0, 199_999, 200_000].map(|step| diffusion.resolutions.size_at(step));
     assert_eq!(sizes, [384, 384, 512]);
     assert_eq!(diffusion.resolutions.steps(), recipe.steps);
+}
+
+/// All recipes of a folder.
+fn shipped(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let below = folders.iter().flat_map(|folder| shipped(folder));
+    files.iter().cloned().chain(below).collect()
+}
+
+#[test]
+fn all_recipes_that_ship_can_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let files = shipped(&root);
+    assert!(files.len() >= 7, "{files:?}");
+    for file in files {
+        if let Err(error) = Recipe::open(&file) {
+            panic!("{}: {error}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_example_of_the_docs_is_a_recipe() {
+    let docs = include_str!("../../../docs/recipes.md");
+    let example = docs.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let recipe = Recipe::from_toml(example).unwrap();
+    assert_eq!(recipe.checkpoints.every.get(), 100);
 }
 
 const SMALL: &str = r#"

@@ -106,6 +106,70 @@ fn a_paint_run_killed_at_any_time_ends_like_the_uninterrupted_one() {
 }
 
 #[test]
+fn half_precision_and_computing_again_change_little() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(3);
+    let mut losses = |run: &str, precision: &str, recompute: Value| {
+        recipe["precision"] = json!(precision);
+        recipe["recompute"] = recompute;
+        succeeds(workplace.run(&recipe, &["--run", run]));
+        workplace.losses(run)
+    };
+    let kept = losses("kept", "f32", json!([]));
+    let again = losses("again", "f32", json!(["llm", "visual"]));
+    assert_eq!(kept, again, "the same operations in the same order");
+    let half = losses("half", "bf16", json!(["llm"]));
+    for ((step, full), (_, half)) in kept.into_iter().zip(half) {
+        // bf16 has 8 bits of precision, and errors add up over the layers.
+        assert!((full - half).abs() < 0.05 * full, "{step}: {full} {half}");
+    }
+}
+
+#[test]
+fn languages_are_aligned_by_a_recipe() {
+    let workplace = Workplace::new();
+    let pairs = workplace.path("names.tsv");
+    let names = [
+        ("a dog", "狗"),
+        ("a cat", "猫"),
+        ("a bus", "公交车"),
+        ("a tree", "树"),
+    ];
+    let rows = names.map(|(english, chinese)| format!("{english}\t{chinese}\n"));
+    fs::write(&pairs, format!("en\tzh\n{}", rows.concat())).unwrap();
+    let mut recipe = workplace.recipe();
+    recipe["trainable"] = json!(["llm"]);
+    recipe["objective"] =
+        json!({"kind": "alignment", "files": [&pairs], "languages": ["en", "zh"]});
+    recipe["batch"] = json!({"samples": 4, "micro": 4});
+    recipe["schedule"]["peak"] = json!(1e-3);
+    let fields = recipe.as_object_mut().unwrap();
+    fields.remove("data");
+    fields.remove("evaluation");
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    let losses = workplace.losses("run");
+    assert!(losses[STEPS - 1].1 < 0.8 * losses[0].1, "{losses:?}");
+
+    let align = |model: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_viscpm-align"))
+            .args(["--json", "--model", model, "--pairs"])
+            .arg(&pairs)
+            .current_dir(workplace.folder.path())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_str(&succeeds(output)).unwrap();
+        let layers = report["pairs"][0]["layers"].as_array().unwrap();
+        layers.last().unwrap()["raw"]["margin"].as_f64().unwrap()
+    };
+    let before = align(recipe["model"]["folder"].as_str().unwrap());
+    assert!(align("run/model") > before);
+    recipe["objective"]["languages"] = json!(["en", "sw"]);
+    let text = fails(workplace.run(&recipe, &["--run", "other"]));
+    assert!(text.contains("0 pairs of `en` and `sw`"), "{text}");
+}
+
+#[test]
 fn two_workers_train_one_model() {
     let workplace = Workplace::new();
     let mut recipe = workplace.recipe();
