@@ -12,7 +12,7 @@ use std::{
     fs::File,
     io::Cursor,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -66,13 +66,13 @@ fn archive() -> PathBuf {
 }
 
 /// Reads all pictures once, and says how many there were.
-fn epoch(shard: &PathBuf, workers: usize) -> u64 {
+fn epoch(shard: &Path, workers: usize) -> u64 {
     let member = MixMember {
         name: "shard".into(),
         weight: 1.0,
         dataset: DatasetConfig {
             format: DatasetFormat::Webdataset,
-            files: vec![shard.clone()],
+            files: vec![shard.to_path_buf()],
             pictures: None,
             language: None,
             columns: Columns::default(),
