@@ -1,7 +1,7 @@
 //! From an example of a data set to what the chat model reads.
 
 use mpm_data::{
-    dataset::{CaptionCleaning, CaptionPrompts, Example},
+    dataset::{CaptionCleaning, CaptionPrompts, Example, ExampleText},
     picture::{Picture, PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
@@ -65,6 +65,9 @@ impl ChatPreparer {
         rng: &mut impl Rng,
     ) -> Result<ChatSample, BoxError> {
         let picture = match pictures {
+            [] if matches!(example.text, ExampleText::Captions(_)) => {
+                return Err("it has a caption, but no picture".into());
+            }
             [] => None,
             [picture] => Some(picture),
             several => {
