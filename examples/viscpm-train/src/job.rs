@@ -5,7 +5,6 @@ use std::{
     marker::PhantomData,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Mutex,
 };
 
 use burn::backend::Autodiff;
@@ -107,12 +106,9 @@ impl TrainJob {
             }
             _ => {}
         }
-        // Ctrl-C is heard by one worker, who tells the others.
-        let interrupt = Mutex::new(options.interrupt.clone());
         options.cluster.run::<B, _>(device, |rank, device, peer| {
             let stage = S::open(&self.recipe, &device)?;
-            let interrupt = interrupt.lock().ok().and_then(|mut it| it.take());
-            self.work::<B, S>(stage, rank, interrupt, peer)
+            self.work::<B, S>(stage, rank, peer)
         })
     }
 
@@ -130,7 +126,6 @@ impl TrainJob {
         &self,
         stage: S,
         rank: usize,
-        interrupt: Option<Interrupt>,
         peer: Option<CollectivePeer<B>>,
     ) -> Result<Finished, BoxError> {
         let (recipe, options) = (&self.recipe, &self.options);
@@ -170,12 +165,13 @@ impl TrainJob {
             trainer = trainer.with_peers(peer);
         }
         if rank == 0 {
+            // Ctrl-C is heard by the first worker, who tells the others.
             self.write_records(&table)?;
             let metrics = options.folder.join("metrics.jsonl");
             trainer = trainer
                 .with_callback(MetricsWriter::json_lines(metrics))
                 .with_callback(TensorBoardWriter::new(options.folder.join("events")))
-                .with_callback(Progress::new(recipe.steps, interrupt));
+                .with_callback(Progress::new(recipe.steps, options.interrupt.clone()));
         }
         if let Some(evaluation) = &recipe.evaluation
             && rank == 0

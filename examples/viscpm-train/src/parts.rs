@@ -65,19 +65,24 @@ pub fn check_parts(
     }
 }
 
-/// The model with the parameters that start anew taken from a `fresh` one.
+/// The model with the parameters that start anew taken from a `fresh` one, whose values are drawn
+/// by the recipe's seed.
 ///
 /// # Errors
 /// When a pattern matches no parameter.
 pub fn start_anew<B: Backend, M: Module<B>>(
     model: M,
     fresh: &M,
-    config: &ModelConfig,
+    recipe: &Recipe,
 ) -> Result<M, BoxError> {
-    if config.random.is_empty() {
+    let random = &recipe.model.random;
+    if random.is_empty() {
         return Ok(model);
     }
-    let patterns: Vec<_> = config.random.iter().map(PathPattern::new).collect();
+    for device in model.devices() {
+        B::seed(&device, recipe.seed);
+    }
+    let patterns: Vec<_> = random.iter().map(PathPattern::new).collect();
     let parameters = mpm_train::pattern::parameters::<B, _>(&model);
     mpm_train::pattern::require_matches(&patterns, &parameters)?;
     let is_random = |path: &str| patterns.iter().any(|pattern| pattern.matches(path));

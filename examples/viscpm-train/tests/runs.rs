@@ -127,6 +127,25 @@ fn half_precision_and_computing_again_change_little() {
 }
 
 #[test]
+fn what_starts_anew_is_drawn_by_the_seed() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(1);
+    recipe.as_object_mut().unwrap().remove("evaluation");
+    let mut first_loss = |run: &str, seed: u64, random: Value| {
+        recipe["seed"] = json!(seed);
+        recipe["model"]["random"] = random;
+        succeeds(workplace.run(&recipe, &["--run", run]));
+        workplace.losses(run)[0].1
+    };
+    let kept = first_loss("kept", 7, json!([]));
+    let one = first_loss("one", 7, json!(["visual"]));
+    let same = first_loss("same", 7, json!(["visual"]));
+    assert!(kept != one);
+    assert!(one == same, "{one} {same}");
+}
+
+#[test]
 fn languages_are_aligned_by_a_recipe() {
     let workplace = Workplace::new();
     let pairs = workplace.path("names.tsv");
@@ -167,6 +186,38 @@ fn languages_are_aligned_by_a_recipe() {
     recipe["objective"]["languages"] = json!(["en", "sw"]);
     let text = fails(workplace.run(&recipe, &["--run", "other"]));
     assert!(text.contains("0 pairs of `en` and `sw`"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_with_a_checkpoint() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(10_000);
+    recipe["checkpoints"]["every"] = json!(10_000);
+    for devices in ["1", "2"] {
+        let run = format!("run-{devices}");
+        let arguments = ["--run", &run, "--devices", devices];
+        let child = workplace.command(&recipe, &arguments).spawn().unwrap();
+        let metrics = workplace.path(&format!("{run}/metrics.jsonl"));
+        while fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() < 2)
+            || !metrics.exists()
+        {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let id = child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status();
+        assert!(sent.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{text}");
+        assert!(text.contains("--resume goes on"), "{text}");
+        let steps = workplace.losses(&run).len();
+        let checkpoint = format!("{run}/checkpoints/step-{steps:08}/manifest.json");
+        assert!(workplace.path(&checkpoint).is_file(), "{checkpoint}");
+    }
 }
 
 #[test]
@@ -220,7 +271,7 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
 fn bad_input_is_refused_before_the_work_starts() {
     let workplace = Workplace::new();
     type Spoil = fn(&mut Value);
-    let cases: [(Spoil, &[&str], &str); 8] = [
+    let cases: [(Spoil, &[&str], &str); 9] = [
         (|recipe| recipe["stepz"] = json!(5), &[], "`steps`?"),
         (
             |recipe| recipe["trainable"] = json!(["vision"]),
@@ -241,6 +292,11 @@ fn bad_input_is_refused_before_the_work_starts() {
             |recipe| recipe["model"]["weights"] = json!({"vision": "x.pt"}),
             &[],
             "`visual`",
+        ),
+        (
+            |recipe| recipe["model"]["random"] = json!(["visual.stem"]),
+            &[],
+            "`visual.stem`",
         ),
         (|_| {}, &["--memory", "0.001"], "lower `batch.micro`"),
         (|_| {}, &["--resume"], "no checkpoint"),

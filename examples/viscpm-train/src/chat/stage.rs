@@ -67,7 +67,7 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
             ModelConfig::open(folder.join(CONFIG_FILE))?;
             let mut start = ChatModel::open(folder, device, &load_options(recipe))?;
             let fresh = start.config.model.init(device)?;
-            start.model = start_anew::<Autodiff<B>, _>(start.model, &fresh, &recipe.model)?;
+            start.model = start_anew::<Autodiff<B>, _>(start.model, &fresh, recipe)?;
             start.model.llm = load_part::<Autodiff<B>, _>(start.model.llm, "llm", recipe)?;
             start.model.visual = load_part::<Autodiff<B>, _>(start.model.visual, "visual", recipe)?;
             Ok(start)

@@ -46,7 +46,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
             let (config, llm) = (&start.config, &mut start.text_encoder.llm);
             let model = &mut start.painter.diffusion;
             let fresh = LatentDiffusion::new(&config.unet, config.llm.dim_model, device)?;
-            *model = start_anew::<B, _>(model.clone(), &fresh, &recipe.model)?;
+            *model = start_anew::<B, _>(model.clone(), &fresh, recipe)?;
             *llm = load_part::<B, _>(llm.clone(), "llm", recipe)?;
             model.unet = load_part::<B, _>(model.unet.clone(), "unet", recipe)?;
             let trans_block = model.trans_block.clone();
