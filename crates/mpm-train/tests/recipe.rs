@@ -40,6 +40,17 @@ fn chat_instruction_has_the_papers_values() {
     let optimizer = &recipe.optimizer;
     let betas = (optimizer.beta_1, optimizer.beta_2);
     assert_eq!((betas, optimizer.weight_decay), ((0.9, 0.98), 0.01));
+    let members: Vec<_> = recipe.data.mix.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        members,
+        [
+            "llava-en",
+            "llava-zh",
+            "unimm-chat-en",
+            "unimm-chat-zh",
+            "m3it-en"
+        ]
+    );
 }
 
 #[test]
