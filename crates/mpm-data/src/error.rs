@@ -6,6 +6,7 @@ use crate::dataset::{DatasetError, MixError};
 use crate::emoji::EmojiError;
 use crate::parallel::ParallelError;
 use crate::picture::PictureError;
+use crate::translate::TranslationError;
 
 /// What can go wrong while data is read and prepared.
 #[derive(Debug, thiserror::Error)]
@@ -58,4 +59,7 @@ pub enum DataError {
         /// What is wrong with it.
         source: ParallelError,
     },
+    /// A data set could not be translated.
+    #[error("translation: {0}")]
+    Translation(#[from] TranslationError),
 }

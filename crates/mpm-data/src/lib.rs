@@ -5,5 +5,6 @@ pub mod emoji;
 mod error;
 pub mod parallel;
 pub mod picture;
+pub mod translate;
 
 pub use error::DataError;

@@ -1,0 +1,89 @@
+//! Translation by an endpoint.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufReader, Read},
+    ops::ControlFlow,
+    time::Duration,
+};
+
+use ureq::Agent;
+
+use super::{
+    ServiceError, TranslationRequest, TranslationService,
+    command::next_line,
+    service::{LINE_LIMIT, lines},
+};
+
+/// How much of a body is kept for reports, in bytes.
+const BODY_KEPT: u64 = 500;
+
+/// An endpoint that takes a batch of requests by `POST`, a line each, and answers with lines.
+#[derive(Debug)]
+pub struct HttpService {
+    agent: Agent,
+    url: String,
+    headers: BTreeMap<String, String>,
+}
+
+impl HttpService {
+    /// `https://` needs the feature `https` of this crate. The headers come to those of each
+    /// request; a batch has to be answered within the timeout.
+    pub fn new(
+        url: impl Into<String>,
+        headers: BTreeMap<String, String>,
+        timeout: Duration,
+    ) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(timeout))
+            // The body says what is wrong.
+            .http_status_as_error(false)
+            .build();
+        Self {
+            agent: config.into(),
+            url: url.into(),
+            headers,
+        }
+    }
+}
+
+impl TranslationService for HttpService {
+    fn exchange(
+        &mut self,
+        requests: &[TranslationRequest],
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ServiceError> {
+        let mut post = self.agent.post(&self.url);
+        for (name, value) in &self.headers {
+            post = post.header(name, value);
+        }
+        let post = post.header("Content-Type", "application/x-ndjson");
+        let reply = post.send(lines(requests)?);
+        let reply = reply.map_err(|error| ServiceError::Http(Box::new(error)))?;
+        let status = reply.status();
+        let mut body = BufReader::new(reply.into_body().into_reader());
+        if !status.is_success() {
+            let mut text = Vec::new();
+            // A body that breaks off still says something.
+            let _ = body.take(BODY_KEPT).read_to_end(&mut text);
+            return Err(ServiceError::Status {
+                status: status.as_u16(),
+                body: String::from_utf8_lossy(&text).trim().to_owned(),
+            });
+        }
+        loop {
+            match next_line(&mut body) {
+                Ok(None) => return Ok(()),
+                Ok(Some(line)) => {
+                    if take(&line).is_break() {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(ServiceError::LongLine { limit: LINE_LIMIT });
+                }
+                Err(error) => return Err(ServiceError::Read(error)),
+            }
+        }
+    }
+}
