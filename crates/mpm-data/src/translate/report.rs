@@ -17,7 +17,7 @@ pub struct TranslationReport {
     pub cached: u64,
     /// Texts that this run translated.
     pub translated: u64,
-    /// Exchanges with the service, and among them those that broke off.
+    /// Exchanges with the service.
     pub exchanges: u64,
     /// Exchanges that broke off.
     pub broken: u64,
