@@ -198,6 +198,15 @@ fn a_line_without_end_is_cut_short() {
 }
 
 #[test]
+fn nonsense_without_end_is_left() {
+    let folder = tempdir().unwrap();
+    let (report, _) = ask(folder.path(), "yes", PATIENT, &["a"], &options(1, 1, 2));
+    let report = report.unwrap();
+    assert_eq!((report.translated, report.failed()), (0, 1));
+    assert!(report.faults.malformed > 1000 && report.failures.len() < 1000);
+}
+
+#[test]
 fn half_a_line_of_a_killed_run_is_taken_off() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("cache.jsonl");

@@ -85,8 +85,10 @@ pub fn translate_dataset(
 
     let failures = config.cache.join("failures.jsonl");
     let asked = translate_texts(&wanted, service, &mut cache, &config.ask, on_progress);
-    if let Err(TranslationError::Silent { report, .. }) = &asked {
-        report.write_failures(&failures)?;
+    if let Err(TranslationError::Silent { report, .. }) = &asked
+        && let Err(error) = report.write_failures(&failures)
+    {
+        tracing::warn!("the failures are not written: {error}");
     }
     let report = asked?;
     report.write_failures(&failures)?;
