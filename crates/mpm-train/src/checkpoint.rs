@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::TrainError;
-use crate::evaluation::Better;
+use crate::evaluator::Better;
 
 /// Version of the folder's layout.
 const FORMAT: u32 = 2;

@@ -20,8 +20,8 @@ use mpm_train::{
 use viscpm_common::cli::Interrupt;
 
 use crate::{
-    Cluster, DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
-    evaluation::LossEvaluator, paint::PaintStage, progress::Progress,
+    DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
+    evaluation::LossEvaluator, paint::PaintStage, progress::Progress, workers::run_workers,
 };
 
 /// Batches that are prepared while the model computes.
@@ -49,8 +49,8 @@ pub struct TrainOptions {
     pub dry_run: bool,
     /// Bytes that there are for the model; unknown for `None`.
     pub memory: Option<u64>,
-    /// The devices that train together.
-    pub cluster: Cluster,
+    /// Number of devices of this machine that train together, at least 1.
+    pub devices: usize,
     /// Ends the run with a checkpoint.
     pub interrupt: Option<Interrupt>,
 }
@@ -88,28 +88,28 @@ impl TrainJob {
         &self,
         device: &B::Device,
     ) -> Result<Finished, BoxError> {
-        let options = &self.options;
-        let checkpoints = self.checkpoints()?;
-        match checkpoints.newest()? {
-            None if options.resume => {
-                return Err(RunError::NothingToResume {
-                    folder: options.folder.clone(),
-                }
-                .into());
-            }
-            Some(newest) if !options.resume && !options.dry_run => {
-                return Err(RunError::HoldsRun {
-                    folder: options.folder.clone(),
-                    step: newest.manifest.state.step,
-                }
-                .into());
-            }
-            _ => {}
+        // Opening the folder of checkpoints clears up in it, which is not for a mere look.
+        if !self.options.dry_run {
+            self.check_folder()?;
         }
-        options.cluster.run::<B, _>(device, |rank, device, peer| {
+        run_workers::<B, _>(self.options.devices, device, |rank, device, peer| {
             let stage = S::open(&self.recipe, &device)?;
             self.work::<B, S>(stage, rank, peer)
         })
+    }
+
+    /// Checks that the folder holds a run to resume, or none to begin.
+    fn check_folder(&self) -> Result<(), BoxError> {
+        let TrainOptions { folder, resume, .. } = &self.options;
+        let folder = folder.clone();
+        match (self.checkpoints()?.newest()?, resume) {
+            (None, true) => Err(RunError::NothingToResume { folder }.into()),
+            (Some(newest), false) => {
+                let step = newest.manifest.state.step;
+                Err(RunError::HoldsRun { folder, step }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn checkpoints(&self) -> Result<CheckpointStore, BoxError> {
@@ -129,7 +129,7 @@ impl TrainJob {
         peer: Option<CollectivePeer<B>>,
     ) -> Result<Finished, BoxError> {
         let (recipe, options) = (&self.recipe, &self.options);
-        let workers = options.cluster.devices;
+        let workers = options.devices;
         let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
         let model = train_only::<Autodiff<B>, _>(stage.model(), &patterns)?;
         let table = ParameterTable::new::<Autodiff<B>, _>(&model);
@@ -165,25 +165,8 @@ impl TrainJob {
             trainer = trainer.with_peers(peer);
         }
         if rank == 0 {
-            // Ctrl-C is heard by the first worker, who tells the others.
             self.write_records(&table)?;
-            let metrics = options.folder.join("metrics.jsonl");
-            trainer = trainer
-                .with_callback(MetricsWriter::json_lines(metrics))
-                .with_callback(TensorBoardWriter::new(options.folder.join("events")))
-                .with_callback(Progress::new(recipe.steps, options.interrupt.clone()));
-        }
-        if let Some(evaluation) = &recipe.evaluation
-            && rank == 0
-        {
-            let source = stage.source(&DataShare::evaluation(recipe, evaluation)?)?;
-            trainer = trainer.with_evaluator(LossEvaluator::<B, S> {
-                objective: stage.objective(),
-                start: source.position(),
-                source,
-                batches: evaluation.samples.get().div_ceil(recipe.batch.micro.get()),
-                backend: PhantomData,
-            });
+            trainer = self.watched(trainer, &stage)?;
         }
         if options.resume {
             trainer.resume(&mut source)?;
@@ -197,6 +180,32 @@ impl TrainJob {
             step: trained.step,
             outcome: trained.outcome,
         })
+    }
+
+    /// The first worker's trainer: it writes metrics, shows progress, measures the model, and hears
+    /// Ctrl-C, of which it tells the others.
+    fn watched<B: MpmBackend, S: Stage<B>>(
+        &self,
+        trainer: Trainer<Autodiff<B>, S::Objective>,
+        stage: &S,
+    ) -> Result<Trainer<Autodiff<B>, S::Objective>, BoxError> {
+        let (recipe, options) = (&self.recipe, &self.options);
+        let metrics = options.folder.join("metrics.jsonl");
+        let trainer = trainer
+            .with_callback(MetricsWriter::json_lines(metrics))
+            .with_callback(TensorBoardWriter::new(options.folder.join("events")))
+            .with_callback(Progress::new(recipe.steps, options.interrupt.clone()));
+        let Some(evaluation) = &recipe.evaluation else {
+            return Ok(trainer);
+        };
+        let source = stage.source(&DataShare::evaluation(recipe, evaluation)?)?;
+        Ok(trainer.with_evaluator(LossEvaluator::<B, S> {
+            objective: stage.objective(),
+            start: source.position(),
+            source,
+            batches: evaluation.samples.get().div_ceil(recipe.batch.micro.get()),
+            backend: PhantomData,
+        }))
     }
 
     /// The recipe without what may change on the way.

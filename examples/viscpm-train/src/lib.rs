@@ -6,7 +6,6 @@
 
 pub mod alignment;
 pub mod chat;
-mod cluster;
 mod dry_run;
 mod error;
 mod evaluation;
@@ -16,8 +15,8 @@ mod parts;
 mod progress;
 mod source;
 mod stage;
+mod workers;
 
-pub use cluster::Cluster;
 pub use dry_run::DryRun;
 pub use error::RunError;
 pub use job::{Finished, MODEL_FOLDER, TrainJob, TrainOptions};

@@ -1,6 +1,7 @@
 //! Trains VisCPM-Chat and VisCPM-Paint from a recipe.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -9,7 +10,7 @@ use clap::Parser;
 use mpm_core::backend::BackendKind;
 use mpm_train::{Outcome, recipe::Recipe};
 use viscpm_common::cli::{BoxError, Interrupt, failure, note, show};
-use viscpm_train::{Cluster, DryRun, Finished, TrainJob, TrainOptions};
+use viscpm_train::{DryRun, Finished, TrainJob, TrainOptions};
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
 /// large ones back to the kernel every time.
@@ -66,9 +67,7 @@ fn run(program: Program) -> Result<ExitCode, BoxError> {
     let folder = program.run.clone();
     let options = TrainOptions {
         memory: program.memory(),
-        cluster: Cluster {
-            devices: program.devices.into(),
-        },
+        devices: program.devices.into(),
         folder: folder.clone(),
         resume: program.resume,
         dry_run: program.dry_run,
@@ -96,6 +95,7 @@ fn run(program: Program) -> Result<ExitCode, BoxError> {
 
 /// Shows what a run would do.
 fn print(report: &DryRun, folder: &Path) -> Result<ExitCode, BoxError> {
+    fs::create_dir_all(folder)?;
     let sheet = folder.join("first-batch.png");
     let mut text = format!("{}\n\n{}\n\n", report.parameters, report.memory);
     for (row, words) in report.batch.texts.iter().enumerate() {

@@ -156,26 +156,7 @@ fn line_step(format: Format, line: &str) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-
-    fn report(step: usize) -> StepReport {
-        StepReport {
-            step,
-            steps: 9,
-            loss: 0.5,
-            accuracy: None,
-            learning_rate: 1e-3,
-            gradient_norm: 2.0,
-            loss_scale: None,
-            skipped: false,
-            counted: 3,
-            samples: 4,
-            tokens: 5,
-            samples_per_second: 6.0,
-            tokens_per_second: 7.0,
-            seconds: 8.0,
-            seconds_left: 9.0,
-        }
-    }
+    use crate::metrics::tests::report;
 
     fn session(mut writer: MetricsWriter, done: usize, steps: impl Iterator<Item = usize>) {
         Callback::<()>::on_start(&mut writer, done).unwrap();

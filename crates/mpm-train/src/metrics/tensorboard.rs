@@ -73,27 +73,16 @@ mod tests {
 
     use super::*;
     use crate::metrics::event_file::tests::scalars;
+    use crate::metrics::tests::report;
 
     fn session(folder: &std::path::Path, done: usize, steps: impl Iterator<Item = usize>) {
         let mut writer = TensorBoardWriter::new(folder);
         Callback::<()>::on_start(&mut writer, done).unwrap();
         for step in steps {
             let report = StepReport {
-                step,
-                steps: 9,
                 loss: done as f64,
                 accuracy: (done > 0).then_some(0.5),
-                learning_rate: 1e-3,
-                gradient_norm: 2.0,
-                loss_scale: None,
-                skipped: false,
-                counted: 3,
-                samples: 4,
-                tokens: 5,
-                samples_per_second: 6.0,
-                tokens_per_second: 7.0,
-                seconds: 8.0,
-                seconds_left: 9.0,
+                ..report(step)
             };
             assert!(writer.on_step(&report, &()).unwrap().is_continue());
         }

@@ -16,7 +16,7 @@ pub use config::TrainerConfig;
 use crate::accumulate::{StepGradient, StepPlan, step_gradient};
 use crate::checkpoint::CheckpointStore;
 use crate::clock::{Clock, Update};
-use crate::evaluation::Evaluator;
+use crate::evaluator::Evaluator;
 use crate::left_out::LeftOut;
 use crate::loss_scale::LossScale;
 use crate::optimizer::{self, GroupedOptimizer};
@@ -171,8 +171,10 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         if let (Err(error), Some(peers)) = (&result, peers)
             && !matches!(error, TrainError::Peers(_) | TrainError::PeerFailed)
         {
-            // The others wait for this worker's next gradient.
-            peers::agree(&*peers, Intent::Fail, &device)?;
+            // The others wait for this worker's next gradient, unless they are done.
+            if let Err(unheard) = peers::agree(&*peers, Intent::Fail, &device) {
+                tracing::debug!(%unheard, "no other worker waits");
+            }
         }
         result
     }
