@@ -1,8 +1,8 @@
 //! What the MPM model crates share and Burn does not have: operations that a
 //! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), strict loading
-//! of weight files ([`weights`]), model folders as MPM ([`model_folder`]) and as Hugging Face's
-//! libraries ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and
-//! atomic writing of files ([`atomic`]).
+//! of weight files ([`weights`]), adapters of low rank ([`lora`]), model folders as MPM
+//! ([`model_folder`]) and as Hugging Face's libraries ([`pretrained`]) write them, the choice of a
+//! backend at run time ([`backend`]) and atomic writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.
@@ -10,7 +10,9 @@
 pub mod atomic;
 pub mod backend;
 pub mod kernel;
+pub mod lora;
 pub mod model_folder;
+pub mod module_path;
 pub mod nn;
 pub mod pretrained;
 pub mod recompute;

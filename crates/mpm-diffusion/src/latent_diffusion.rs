@@ -7,7 +7,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, linear_layers};
 
 use crate::{
     DiffusionError, TransBlock,
@@ -24,6 +24,8 @@ pub struct LatentDiffusion<B: Backend> {
     /// From the language model's hidden states to what the UNet reads.
     pub trans_block: TransBlock<B>,
 }
+
+linear_layers!(LatentDiffusion { unet, trans_block });
 
 impl<B: Backend> LatentDiffusion<B> {
     /// A model of random weights for hidden states of width `d_llm`.

@@ -7,7 +7,7 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::TorchLinear};
+use mpm_core::{MpmBackend, linear_layers, nn::TorchLinear};
 
 /// `eps` of the reference's layer norm.
 const EPSILON: f64 = 1e-6;
@@ -21,6 +21,8 @@ pub struct TransBlock<B: Backend> {
     /// Over the UNet's width.
     pub layernorm: LayerNorm<B>,
 }
+
+linear_layers!(TransBlock { w_out_res });
 
 impl<B: Backend> TransBlock<B> {
     /// A block of random weights from width `d_llm` to `cross_attention_dim`.

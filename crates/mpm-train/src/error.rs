@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mpm_core::weights::WeightsError;
+use mpm_core::{lora::LoraError, weights::WeightsError};
 
 /// An error of a caller's own [`Objective`](crate::Objective),
 /// [`DataSource`](crate::DataSource) or [`Callback`](crate::Callback).
@@ -49,12 +49,12 @@ pub enum TrainError {
     },
 
     /// A pattern of module paths selects nothing.
-    #[error(
-        "pattern `{pattern}` matches no parameter; the model's first parameters are {examples}"
-    )]
+    #[error("pattern `{pattern}` matches no {what}; the model's first {what}s are {examples}")]
     PatternUnused {
         /// The pattern.
         pattern: String,
+        /// What was to be matched.
+        what: &'static str,
         /// A few paths of the model.
         examples: String,
     },
@@ -261,6 +261,10 @@ pub enum TrainError {
     /// The parameters of a checkpoint could not be written, read or fitted to the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+
+    /// Adapters could not be attached, written or read.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
 
     /// The files of a checkpoint do not fit the run.
     #[error("checkpoint {} does not fit: {reason}", folder.display())]

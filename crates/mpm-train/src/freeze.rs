@@ -8,6 +8,7 @@ use std::fmt;
 
 use burn::module::{AutodiffModule, ModuleMapper, Param};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
+use mpm_core::module_path::ModulePath;
 
 use crate::TrainError;
 use crate::pattern::{ParameterInfo, PathPattern, parameters, require_matches};
@@ -24,7 +25,7 @@ where
 {
     require_matches(patterns, &parameters::<B, M>(&model))?;
     Ok(model.map(&mut Setter {
-        path: Vec::new(),
+        path: ModulePath::default(),
         decide: |path: &str| matches_any(patterns, path).then_some(false),
     }))
 }
@@ -41,7 +42,7 @@ where
 {
     require_matches(patterns, &parameters::<B, M>(&model))?;
     Ok(model.map(&mut Setter {
-        path: Vec::new(),
+        path: ModulePath::default(),
         decide: |path: &str| Some(matches_any(patterns, path)),
     }))
 }
@@ -51,22 +52,22 @@ fn matches_any(patterns: &[PathPattern], path: &str) -> bool {
 }
 
 struct Setter<F> {
-    path: Vec<String>,
+    path: ModulePath,
     /// From a path to whether the parameter trains, `None` to leave it.
     decide: F,
 }
 
 impl<B: AutodiffBackend, F: Fn(&str) -> Option<bool>> ModuleMapper<B> for Setter<F> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        self.path.exit(container_type);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        match (self.decide)(&self.path.join(".")) {
+        match (self.decide)(&self.path.to_string()) {
             Some(trainable) => param.set_require_grad(trainable),
             None => param,
         }

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, backend::Backend};
+use mpm_core::module_path::ModulePath;
 
 use crate::TrainError;
 
@@ -73,23 +74,23 @@ impl ParameterInfo {
 /// Lists all float parameters of a model, in the order of the module tree.
 pub fn parameters<B: Backend, M: Module<B>>(model: &M) -> Vec<ParameterInfo> {
     struct Collector {
-        path: Vec<String>,
+        path: ModulePath,
         found: Vec<ParameterInfo>,
     }
 
     impl<B: Backend> ModuleVisitor<B> for Collector {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            self.path.enter(name, container_type);
         }
 
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
+        fn exit_module(&mut self, _name: &str, container_type: &str) {
+            self.path.exit(container_type);
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             let tensor = param.val();
             self.found.push(ParameterInfo {
-                path: self.path.join("."),
+                path: self.path.to_string(),
                 shape: tensor.dims().to_vec(),
                 dtype: tensor.dtype(),
                 trainable: tensor.is_require_grad(),
@@ -99,7 +100,7 @@ pub fn parameters<B: Backend, M: Module<B>>(model: &M) -> Vec<ParameterInfo> {
     }
 
     let mut collector = Collector {
-        path: Vec::new(),
+        path: ModulePath::default(),
         found: Vec::new(),
     };
     model.visit(&mut collector);
@@ -115,21 +116,32 @@ pub fn require_matches(
     patterns: &[PathPattern],
     parameters: &[ParameterInfo],
 ) -> Result<(), TrainError> {
-    let unused = patterns.iter().find(|pattern| {
-        !parameters
-            .iter()
-            .any(|parameter| pattern.matches(&parameter.path))
-    });
+    let paths: Vec<_> = parameters.iter().map(|it| it.path.as_str()).collect();
+    require_some(patterns, "parameter", &paths)
+}
+
+/// Checks that each pattern matches at least one of the paths, which are those of `what`.
+///
+/// # Errors
+/// [`TrainError::PatternUnused`].
+pub(crate) fn require_some(
+    patterns: &[PathPattern],
+    what: &'static str,
+    paths: &[impl AsRef<str>],
+) -> Result<(), TrainError> {
+    let unused = patterns
+        .iter()
+        .find(|pattern| !paths.iter().any(|path| pattern.matches(path.as_ref())));
     match unused {
         None => Ok(()),
         Some(pattern) => {
-            let examples: Vec<_> = parameters
-                .iter()
-                .take(EXAMPLES)
-                .map(|parameter| format!("`{}`", parameter.path))
+            let examples = paths.iter().take(EXAMPLES);
+            let examples: Vec<_> = examples
+                .map(|path| format!("`{}`", path.as_ref()))
                 .collect();
             Err(TrainError::PatternUnused {
                 pattern: pattern.as_str().to_owned(),
+                what,
                 examples: examples.join(", "),
             })
         }

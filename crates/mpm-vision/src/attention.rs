@@ -9,6 +9,7 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     kernel::attention,
+    linear_layers,
     nn::{LayerNorm, TorchLinear},
 };
 
@@ -33,6 +34,13 @@ pub struct MultiheadAttention<B: Backend> {
     pub inner_attn_ln: Multiway<B, LayerNorm<B>>,
     num_heads: usize,
 }
+
+linear_layers!(MultiheadAttention {
+    k_proj,
+    v_proj,
+    q_proj,
+    out_proj,
+});
 
 impl<B: Backend> MultiheadAttention<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {

@@ -9,7 +9,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, linear_layers};
 
 use crate::{
     PictureEncoder, VisionError,
@@ -31,6 +31,8 @@ pub struct Beit3<B: Backend> {
     /// From tokens to features.
     pub encoder: Encoder<B>,
 }
+
+linear_layers!(Beit3 { encoder });
 
 impl Beit3Config {
     /// Makes an encoder with random weights.

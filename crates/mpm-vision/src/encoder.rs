@@ -7,7 +7,7 @@ use burn::{
     nn::{Embedding, EmbeddingConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::LayerNorm, recompute::recompute};
+use mpm_core::{MpmBackend, linear_layers, nn::LayerNorm, recompute::recompute};
 
 use crate::{
     attention::MultiheadAttention,
@@ -29,6 +29,8 @@ pub struct EncoderLayer<B: Backend> {
     /// Norm before the feed-forward network.
     pub final_layer_norm: Multiway<B, LayerNorm<B>>,
 }
+
+linear_layers!(EncoderLayer { self_attn, ffn });
 
 impl<B: Backend> EncoderLayer<B> {
     fn new(config: &Beit3Config, device: &B::Device) -> Self {
@@ -85,6 +87,8 @@ pub struct Encoder<B: Backend> {
     /// for the gradients ([`recompute`]); off at first.
     pub recompute: bool,
 }
+
+linear_layers!(Encoder { layers });
 
 impl<B: Backend> Encoder<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {

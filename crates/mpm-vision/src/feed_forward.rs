@@ -9,6 +9,7 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     kernel::gelu,
+    linear_layers,
     nn::{LayerNorm, TorchLinear},
 };
 
@@ -24,6 +25,8 @@ pub struct FeedForwardNetwork<B: Backend> {
     /// The sub-layernorm: normalises the activations, of width `d_ff`.
     pub ffn_layernorm: LayerNorm<B>,
 }
+
+linear_layers!(FeedForwardNetwork { fc1, fc2 });
 
 impl<B: Backend> FeedForwardNetwork<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {

@@ -32,10 +32,10 @@ pub(crate) fn linear<B: Backend>(
     std: f64,
     device: &B::Device,
 ) -> TorchLinear<B> {
-    TorchLinear {
-        weight: truncated_normal([d_out, d_in], std, device),
-        bias: Some(Initializer::Zeros.init([d_out], device)),
-    }
+    TorchLinear::from_parameters(
+        truncated_normal([d_out, d_in], std, device),
+        Some(Initializer::Zeros.init([d_out], device)),
+    )
 }
 
 /// A lazily drawn parameter from a normal distribution cut at one deviation.

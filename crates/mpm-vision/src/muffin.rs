@@ -8,7 +8,7 @@ use burn::{
     nn::Gelu,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu, nn::TorchLinear};
+use mpm_core::{MpmBackend, kernel::gelu, linear_layers, nn::TorchLinear};
 
 use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig};
 
@@ -37,6 +37,8 @@ pub struct VisualPerception<B: Backend> {
     pub beit3: Beit3<B>,
 }
 
+linear_layers!(VisualPerception { beit3 });
+
 /// BEiT-3, learned queries and a mapping to the width of a language model; made
 /// by [`MuffinConfig::init`].
 ///
@@ -51,6 +53,8 @@ pub struct Muffin<B: Backend> {
     /// the place that makes the linear layers `mapping.0` and `mapping.2`.
     pub mapping: (TorchLinear<B>, Gelu, TorchLinear<B>),
 }
+
+linear_layers!(Muffin { vpm, mapping.0, mapping.2 });
 
 impl MuffinConfig {
     /// Makes a visual module with random weights.

@@ -13,7 +13,10 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::recompute::Detach;
+use mpm_core::{
+    lora::{LinearLayer, LinearLayers},
+    recompute::Detach,
+};
 use std::marker::PhantomData;
 
 /// A sequence in two parts: the picture's tokens and the queries.
@@ -94,6 +97,13 @@ pub struct Multiway<B: Backend, M: Module<B>> {
     /// The expert of the queries.
     pub B: M,
     backend: PhantomData<B>,
+}
+
+impl<B: Backend, M: Module<B> + LinearLayers<B>> LinearLayers<B> for Multiway<B, M> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        self.A.visit_linear(visit);
+        self.B.visit_linear(visit);
+    }
 }
 
 impl<B: Backend, M: Module<B>> Multiway<B, M> {

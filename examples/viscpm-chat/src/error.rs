@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use mpm_core::{model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError};
+use mpm_core::{
+    lora::LoraError, model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError,
+};
 use mpm_data::DataError;
 use mpm_llm::LlmError;
 use mpm_vision::{VisionError, clip::SafetyReport};
@@ -45,6 +47,10 @@ pub enum ChatError {
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+
+    /// The adapters could not be read, or they belong to another model.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
 
     /// A picture could not be read.
     #[error(transparent)]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
+    lora,
     model_folder::{CONFIG_FILE, FolderWriter, read_config},
     weights::{LoadOptions, Precision, WeightFile, WeightsError, load, save},
 };
@@ -188,6 +189,18 @@ impl<B: Backend> ChatModel<B> {
             model,
             tokenizer,
             config,
+        })
+    }
+
+    /// Adds the adapters of a folder, as [`mpm_core::lora`] writes them, to the weights.
+    ///
+    /// # Errors
+    /// [`ChatError::Lora`] names the file and what is wrong with it.
+    pub fn with_adapter(self, folder: impl AsRef<Path>) -> Result<Self, ChatError> {
+        let adapted = lora::load(self.model, folder.as_ref(), &checkpoint_keys())?;
+        Ok(Self {
+            model: lora::merge(adapted),
+            ..self
         })
     }
 

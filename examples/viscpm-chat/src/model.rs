@@ -8,7 +8,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
-use mpm_core::{MpmBackend, weights::KeyMap};
+use mpm_core::{MpmBackend, linear_layers, weights::KeyMap};
 use mpm_data::picture::PixelValues;
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig, CpmBeeInput, CpmBeeOutput, splice_features};
 use mpm_vision::{Muffin, MuffinConfig, PictureEncoder, UNUSED_KEYS};
@@ -64,6 +64,8 @@ pub struct VisCpmChat<B: Backend> {
     /// BEiT-3, the queries and the mapping.
     pub visual: Muffin<B>,
 }
+
+linear_layers!(VisCpmChat { llm, visual });
 
 /// How the official checkpoint's names lead to [`VisCpmChat`]'s parameters.
 ///

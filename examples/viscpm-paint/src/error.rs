@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use mpm_core::{model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError};
+use mpm_core::{
+    lora::LoraError, model_folder::FolderError, pretrained::PretrainedError, weights::WeightsError,
+};
 use mpm_data::picture::PictureError;
 use mpm_diffusion::{DiffusionError, schedule::ScheduleError};
 use mpm_llm::LlmError;
@@ -46,6 +48,10 @@ pub enum PaintError {
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+
+    /// The adapters could not be read, or they belong to another model.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
 
     /// There is nothing to paint.
     #[error("the prompt is empty; say what is to be painted")]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
 use mpm_core::{
+    lora,
     model_folder::CONFIG_FILE,
     weights::{KeyMap, LoadOptions, WeightFile, WeightsError, check, load},
 };
@@ -47,6 +48,9 @@ pub struct Source {
     pub vae_weights: PathBuf,
     /// The vocabulary.
     pub vocabulary: PathBuf,
+    /// A folder of adapters for UNet and trans block, as [`mpm_core::lora`] writes them; they are
+    /// added to the weights.
+    pub adapter: Option<PathBuf>,
 }
 
 impl Source {
@@ -61,6 +65,7 @@ impl Source {
             vae_weights: folder.join(&config.vae_weights),
             vocabulary: folder.join(&config.vocabulary),
             config,
+            adapter: None,
         })
     }
 
@@ -86,6 +91,7 @@ impl Source {
             weights: checkpoint.to_path_buf(),
             vae_weights: vae.to_path_buf(),
             vocabulary: vocabulary.to_path_buf(),
+            adapter: None,
         };
         if vae.is_dir() {
             let found = DiffusersFolder::open(vae)?;
@@ -132,6 +138,7 @@ impl Source {
         check(&llm, &file, &llm_keys).map_err(explain)?;
         let diffusion = self.diffusion::<B>(device)?;
         check(&diffusion, &file, &diffusion_keys).map_err(explain)?;
+        self.adapted(diffusion)?;
         let file = WeightFile::open(&self.vae_weights)?;
         let vae = self.config.vae.init::<B>(device)?;
         Ok(check(&vae, &file, &vae::checkpoint_keys(&file))?)
@@ -185,7 +192,7 @@ impl Source {
             ..options.clone()
         };
         Ok(Painter {
-            diffusion,
+            diffusion: lora::merge(self.adapted(diffusion)?),
             vae: load(config.vae.init(device)?, &file, &vae_options)?,
             schedule: NoiseSchedule::new(config.scheduler.clone())?,
             convention: config.convention,
@@ -196,6 +203,18 @@ impl Source {
     fn diffusion<B: Backend>(&self, device: &B::Device) -> Result<LatentDiffusion<B>, PaintError> {
         let (unet, d_llm) = (&self.config.unet, self.config.llm.dim_model);
         Ok(LatentDiffusion::new(unet, d_llm, device)?)
+    }
+
+    /// The model with its adapters.
+    fn adapted<B: Backend>(
+        &self,
+        diffusion: LatentDiffusion<B>,
+    ) -> Result<LatentDiffusion<B>, PaintError> {
+        let Some(folder) = &self.adapter else {
+            return Ok(diffusion);
+        };
+        let (_, keys) = checkpoint_keys();
+        Ok(lora::load(diffusion, folder, &keys)?)
     }
 
     /// Names the most likely mistake.

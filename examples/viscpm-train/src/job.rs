@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::backend::Autodiff;
-use mpm_core::{MpmBackend, backend::BackendTask};
+use burn::{backend::Autodiff, module::Module};
+use mpm_core::{MpmBackend, backend::BackendTask, lora};
 use mpm_train::{
     BoxError, CheckpointStore, DataSource, MemoryEstimate, Outcome, Prefetch, Trainer,
     distributed::CollectivePeer,
@@ -29,6 +29,9 @@ const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// The folder, within that of the run, of the trained model.
 pub const MODEL_FOLDER: &str = "model";
+
+/// The folder, within that of the run, of the adapters of a recipe that has some.
+pub const ADAPTER_FOLDER: &str = "adapter";
 
 /// A recipe to run on one backend.
 pub struct TrainJob {
@@ -92,10 +95,12 @@ impl TrainJob {
         if !self.options.dry_run {
             self.check_folder()?;
         }
-        run_workers::<B, _>(self.options.devices, device, |rank, device, peer| {
-            let stage = S::open(&self.recipe, &device)?;
-            self.work::<B, S>(stage, rank, peer)
-        })
+        run_workers::<B, _, _>(
+            self.options.devices,
+            device,
+            |device| S::open(&self.recipe, &device),
+            |rank, stage, peer| self.work::<B, S>(stage, rank, peer),
+        )
     }
 
     /// Checks that the folder holds a run to resume, or none to begin.
@@ -131,7 +136,7 @@ impl TrainJob {
         let (recipe, options) = (&self.recipe, &self.options);
         let workers = options.devices;
         let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
-        let model = train_only::<Autodiff<B>, _>(stage.model(), &patterns)?;
+        let model = train_only::<Autodiff<B>, _>(self.model(&stage)?, &patterns)?;
         let table = ParameterTable::new::<Autodiff<B>, _>(&model);
         let frozen = table.frozen().map(|row| row.path.clone()).collect();
         let config = recipe.trainer(workers, frozen)?;
@@ -173,13 +178,36 @@ impl TrainJob {
         }
         let trained = trainer.run(&mut source)?;
         if rank == 0 && trained.outcome != Outcome::Cancelled {
-            let model = trained.average.unwrap_or(trained.model);
-            stage.save(model, &options.folder.join(MODEL_FOLDER))?;
+            self.save(&stage, trained.average.unwrap_or(trained.model))?;
         }
         Ok(Finished::Trained {
             step: trained.step,
             outcome: trained.outcome,
         })
+    }
+
+    /// The stage's model, with the adapters of the recipe.
+    fn model<B: MpmBackend, S: Stage<B>>(&self, stage: &S) -> Result<S::Model, BoxError> {
+        let (model, recipe) = (stage.model(), &self.recipe);
+        let Some(lora) = &recipe.lora else {
+            return Ok(model);
+        };
+        for device in model.devices() {
+            B::seed(&device, recipe.seed);
+        }
+        Ok(lora.attach::<Autodiff<B>, _>(model)?)
+    }
+
+    /// Writes the trained model, and its adapters by themselves, too.
+    fn save<B: MpmBackend, S: Stage<B>>(&self, stage: &S, model: S::Model) -> Result<(), BoxError> {
+        let folder = &self.options.folder;
+        let Some(lora) = &self.recipe.lora else {
+            return stage.save(model, &folder.join(MODEL_FOLDER));
+        };
+        let adapter = folder.join(ADAPTER_FOLDER);
+        lora::save::<Autodiff<B>, _>(&model, lora.config(), &adapter, &S::checkpoint_keys())?;
+        let merged = lora::merge::<Autodiff<B>, _>(model);
+        stage.save(merged, &folder.join(MODEL_FOLDER))
     }
 
     /// The first worker's trainer: it writes metrics, shows progress, measures the model, and hears

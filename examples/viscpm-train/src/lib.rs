@@ -19,6 +19,6 @@ mod workers;
 
 pub use dry_run::DryRun;
 pub use error::RunError;
-pub use job::{Finished, MODEL_FOLDER, TrainJob, TrainOptions};
+pub use job::{ADAPTER_FOLDER, Finished, MODEL_FOLDER, TrainJob, TrainOptions};
 pub use source::{BatchPosition, BatchSource, Collate, DataShare, Prepare};
 pub use stage::{Preview, Stage};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::{backend::Autodiff, module::AutodiffModule};
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, lora::LinearLayers, weights::KeyMap};
 use mpm_data::picture::Picture;
 use mpm_train::{BoxError, DataSource, Objective, recipe::Recipe};
 
@@ -12,7 +12,7 @@ use crate::DataShare;
 /// What a stage learns from, and how, on one device.
 pub trait Stage<B: MpmBackend>: Sized + Send + 'static {
     /// What trains, and what is frozen beside it.
-    type Model: AutodiffModule<Autodiff<B>> + 'static;
+    type Model: AutodiffModule<Autodiff<B>> + LinearLayers<Autodiff<B>> + 'static;
     /// What one forward pass takes.
     type Batch: Send + 'static;
     /// What is minimised.
@@ -46,6 +46,9 @@ pub trait Stage<B: MpmBackend>: Sized + Send + 'static {
 
     /// What a batch shows, for people.
     fn preview(&self, batch: &Self::Batch) -> Preview;
+
+    /// How the names of the official checkpoint lead to the model's parameters.
+    fn checkpoint_keys() -> KeyMap;
 
     /// Writes the trained model as a folder that the programs read.
     ///

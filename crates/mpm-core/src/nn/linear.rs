@@ -5,7 +5,10 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use crate::kernel::{MpmBackend, linear};
+use crate::{
+    kernel::{MpmBackend, linear},
+    lora::{LinearLayer, LinearLayers, Lora},
+};
 
 /// A linear layer, `y = x · Wᵀ + b`, whose weight lies as PyTorch's `nn.Linear` stores it.
 ///
@@ -18,6 +21,8 @@ pub struct TorchLinear<B: Backend> {
     pub weight: Param<Tensor<B, 2>>,
     /// `[d_out]`
     pub bias: Option<Param<Tensor<B, 1>>>,
+    /// What trains beside a frozen weight, see [`lora`](crate::lora).
+    pub lora: Option<Lora<B>>,
 }
 
 impl<B: Backend> TorchLinear<B> {
@@ -28,9 +33,16 @@ impl<B: Backend> TorchLinear<B> {
             min: -bound,
             max: bound,
         };
+        let weight = uniform.init([d_out, d_in], device);
+        Self::from_parameters(weight, Some(uniform.init([d_out], device)))
+    }
+
+    /// A layer of these parameters: `[d_out, d_in]` and `[d_out]`.
+    pub fn from_parameters(weight: Param<Tensor<B, 2>>, bias: Option<Param<Tensor<B, 1>>>) -> Self {
         Self {
-            weight: uniform.init([d_out, d_in], device),
-            bias: Some(uniform.init([d_out], device)),
+            weight,
+            bias,
+            lora: None,
         }
     }
 
@@ -42,12 +54,12 @@ impl<B: Backend> TorchLinear<B> {
 
     /// Width of the input.
     pub fn d_in(&self) -> usize {
-        self.weight.shape()[1]
+        self.weight.lazy_shape()[1]
     }
 
     /// Width of the output.
     pub fn d_out(&self) -> usize {
-        self.weight.shape()[0]
+        self.weight.lazy_shape()[0]
     }
 }
 
@@ -59,6 +71,48 @@ impl<B: MpmBackend> TorchLinear<B> {
     /// - output: `[..., d_out]`
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         let bias = self.bias.as_ref().map(Param::val);
-        linear(x, self.weight.val(), bias)
+        let learnt = self.lora.as_ref().map(|lora| lora.forward(x.clone()));
+        sum(linear(x, self.weight.val(), bias), learnt)
+    }
+
+    /// As [`forward`](Self::forward), but only `count` of the outputs, from `first` on: the rows
+    /// of the weight are cut, and not those of the output, which would be copied.
+    ///
+    /// # Shapes
+    /// - x: `[..., d_in]`
+    /// - output: `[..., count]`
+    pub fn forward_rows<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        first: usize,
+        count: usize,
+    ) -> Tensor<B, D> {
+        let weight = self.weight.val().narrow(0, first, count);
+        let bias = self.bias.as_ref();
+        let bias = bias.map(|bias| bias.val().narrow(0, first, count));
+        let lora = self.lora.as_ref();
+        let learnt = lora.map(|lora| lora.forward_rows(x.clone(), first, count));
+        sum(linear(x, weight, bias), learnt)
+    }
+}
+
+fn sum<B: Backend, const D: usize>(
+    output: Tensor<B, D>,
+    learnt: Option<Tensor<B, D>>,
+) -> Tensor<B, D> {
+    match learnt {
+        Some(learnt) => output + learnt,
+        None => output,
+    }
+}
+
+impl<B: Backend> LinearLayers<B> for TorchLinear<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        let bound = (self.d_in() as f64).sqrt().recip();
+        visit(LinearLayer {
+            weight: &mut self.weight,
+            lora: &mut self.lora,
+            bound,
+        });
     }
 }

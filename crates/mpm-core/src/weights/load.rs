@@ -12,6 +12,7 @@ use burn::{
 };
 
 use super::{KeyMap, KeyReport, StoredTensor, WeightFile, WeightsError, tensor::burn_dtype};
+use crate::module_path::ModulePath;
 
 /// The dtype that floating-point tensors get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -242,7 +243,7 @@ fn failed_path(error: &ApplyError) -> &str {
 /// Lists parameters without initialising them.
 #[derive(Default)]
 struct KeyLister {
-    path: Vec<String>,
+    path: ModulePath,
     containers: Vec<String>,
     keys: BTreeMap<String, Vec<usize>>,
 }
@@ -254,7 +255,7 @@ impl KeyLister {
             Rc::new(unread),
             DType::F32,
             shape,
-            self.path.clone(),
+            self.path.names().to_vec(),
             self.containers.clone(),
             ParamId::new(),
         ));
@@ -266,16 +267,12 @@ impl KeyLister {
 impl<B: Backend> ModuleVisitor<B> for KeyLister {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.containers.push(container_type.to_string());
-        if !container_type.starts_with("Enum:") {
-            self.path.push(name.to_string());
-        }
+        self.path.enter(name, container_type);
     }
 
     fn exit_module(&mut self, _name: &str, container_type: &str) {
         self.containers.pop();
-        if !container_type.starts_with("Enum:") {
-            self.path.pop();
-        }
+        self.path.exit(container_type);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {

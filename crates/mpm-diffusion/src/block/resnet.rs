@@ -7,7 +7,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{
-    MpmBackend,
+    MpmBackend, linear_layers,
     nn::{GroupNorm, TorchConv2d, TorchLinear},
 };
 
@@ -29,6 +29,8 @@ pub struct ResnetBlock2D<B: Backend> {
     /// 1 × 1, where input and output differ in channels.
     pub conv_shortcut: Option<TorchConv2d<B>>,
 }
+
+linear_layers!(ResnetBlock2D { time_emb_proj });
 
 impl<B: Backend> ResnetBlock2D<B> {
     /// `time_width` is the width of the embedding of time, where there is one.

@@ -7,7 +7,7 @@ use burn::{
     nn::{Dropout, DropoutConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear, recompute::Detach};
+use mpm_core::{MpmBackend, kernel::attention, linear_layers, nn::TorchLinear, recompute::Detach};
 
 /// Keys and values, ready to be attended to.
 ///
@@ -47,6 +47,13 @@ pub struct Attention<B: Backend> {
     pub to_out: (TorchLinear<B>, Dropout),
     heads: usize,
 }
+
+linear_layers!(Attention {
+    to_q,
+    to_k,
+    to_v,
+    to_out.0,
+});
 
 impl<B: Backend> Attention<B> {
     /// Lets pixels of width `channels` attend to tokens of width `context`.

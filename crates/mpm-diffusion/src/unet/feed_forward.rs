@@ -8,11 +8,7 @@ use burn::{
     nn::{Dropout, DropoutConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{
-    MpmBackend,
-    kernel::{gated_gelu, linear},
-    nn::TorchLinear,
-};
+use mpm_core::{MpmBackend, kernel::gated_gelu, linear_layers, nn::TorchLinear};
 
 /// Inner width in multiples of the outer one.
 const EXPANSION: usize = 4;
@@ -24,12 +20,16 @@ pub struct GeGlu<B: Backend> {
     pub proj: TorchLinear<B>,
 }
 
+linear_layers!(GeGlu { proj });
+
 /// GEGLU and a linear layer back.
 #[derive(Module, Debug)]
 pub struct FeedForward<B: Backend> {
     /// The dropout, which never drops, holds the place that makes the last layer `net.2`.
     pub net: (GeGlu<B>, Dropout, TorchLinear<B>),
 }
+
+linear_layers!(FeedForward { net.0, net.2 });
 
 impl<B: Backend> FeedForward<B> {
     pub(super) fn new(width: usize, device: &B::Device) -> Self {
@@ -50,13 +50,7 @@ impl<B: MpmBackend> GeGlu<B> {
     /// - output: `[batch, pixels, d_out / 2]`
     fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let inner = self.proj.d_out() / 2;
-        // The rows of the weight are cut, and not those of the output, which would be copied.
-        let half = |first| {
-            let weight = self.proj.weight.val().narrow(0, first, inner);
-            let bias = self.proj.bias.as_ref();
-            let bias = bias.map(|bias| bias.val().narrow(0, first, inner));
-            linear(x.clone(), weight, bias)
-        };
+        let half = |first| self.proj.forward_rows(x.clone(), first, inner);
         let (value, gate) = (half(0), half(inner));
         gated_gelu(gate, value)
     }

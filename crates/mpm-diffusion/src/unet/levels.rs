@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, linear_layers};
 
 use super::{
     condition::Condition,
@@ -26,6 +26,11 @@ pub struct DownBlock<B: Backend> {
     pub downsamplers: Vec<Downsample2D<B>>,
 }
 
+linear_layers!(DownBlock {
+    resnets,
+    attentions
+});
+
 /// The coarsest level.
 #[derive(Module, Debug)]
 pub struct MidBlock<B: Backend> {
@@ -34,6 +39,11 @@ pub struct MidBlock<B: Backend> {
     /// The transformer.
     pub attentions: Vec<Transformer2D<B>>,
 }
+
+linear_layers!(MidBlock {
+    resnets,
+    attentions
+});
 
 /// A level of the way up. Without transformers it is diffusers' `UpBlock2D`.
 #[derive(Module, Debug)]
@@ -45,6 +55,11 @@ pub struct UpBlock<B: Backend> {
     /// At the end of all levels but the last.
     pub upsamplers: Vec<Upsample2D<B>>,
 }
+
+linear_layers!(UpBlock {
+    resnets,
+    attentions
+});
 
 /// What all levels of a model share.
 pub(super) struct LevelBuilder<'a, B: Backend> {

@@ -10,6 +10,7 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     kernel::silu,
+    linear_layers,
     nn::{GroupNorm, TorchConv2d},
 };
 
@@ -65,6 +66,13 @@ pub struct UNet2DConditionModel<B: Backend> {
     flip_sin_to_cos: bool,
     freq_shift: usize,
 }
+
+linear_layers!(UNet2DConditionModel {
+    time_embedding,
+    down_blocks,
+    mid_block,
+    up_blocks,
+});
 
 impl UNetConfig {
     /// Makes a model with random weights, drawn as PyTorch draws them.

@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::silu, nn::TorchLinear};
+use mpm_core::{MpmBackend, kernel::silu, linear_layers, nn::TorchLinear};
 
 /// The longest wavelength is 2π times this.
 const MAX_PERIOD: f32 = 10_000.0;
@@ -48,6 +48,8 @@ pub struct TimestepEmbedding<B: Backend> {
     /// Keeps the width.
     pub linear_2: TorchLinear<B>,
 }
+
+linear_layers!(TimestepEmbedding { linear_1, linear_2 });
 
 impl<B: Backend> TimestepEmbedding<B> {
     pub(super) fn new(d_in: usize, width: usize, device: &B::Device) -> Self {

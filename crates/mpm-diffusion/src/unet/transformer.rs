@@ -9,6 +9,8 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     kernel::transposed,
+    linear_layers,
+    lora::{LinearLayer, LinearLayers},
     nn::{GroupNorm, LayerNorm, TorchConv2d, TorchLinear},
 };
 
@@ -43,6 +45,8 @@ pub struct BasicTransformerBlock<B: Backend> {
     pub ff: FeedForward<B>,
 }
 
+linear_layers!(BasicTransformerBlock { attn1, attn2, ff });
+
 impl<B: Backend> BasicTransformerBlock<B> {
     fn new(channels: usize, text_width: usize, heads: usize, device: &B::Device) -> Self {
         let norm = || LayerNorm::new(channels, LAYER_NORM_EPSILON, device);
@@ -69,11 +73,24 @@ impl<B: MpmBackend> BasicTransformerBlock<B> {
 
 /// A projection of each pixel.
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has a few dozen of them, and Burn has no modules in boxes"
+)]
 pub enum PixelProjection<B: Backend> {
     /// Stable Diffusion 2.
     Linear(TorchLinear<B>),
     /// A 1 × 1 convolution: Stable Diffusion 1.5.
     Convolution(TorchConv2d<B>),
+}
+
+impl<B: Backend> LinearLayers<B> for PixelProjection<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        match self {
+            Self::Linear(linear) => linear.visit_linear(visit),
+            Self::Convolution(_) => {}
+        }
+    }
 }
 
 impl<B: Backend> PixelProjection<B> {
@@ -97,6 +114,12 @@ pub struct Transformer2D<B: Backend> {
     /// Behind the blocks.
     pub proj_out: PixelProjection<B>,
 }
+
+linear_layers!(Transformer2D {
+    proj_in,
+    transformer_blocks,
+    proj_out,
+});
 
 impl<B: Backend> Transformer2D<B> {
     pub(super) fn new(

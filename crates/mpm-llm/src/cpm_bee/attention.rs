@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, linear_layers};
 
 use super::{attention_bias::AttentionBias, config::CpmBeeConfig, linear::ScaledLinear};
 use crate::{cache::LayerCache, error::LlmError};
@@ -23,6 +23,13 @@ pub struct Attention<B: Backend> {
     /// Number of heads.
     pub num_heads: usize,
 }
+
+linear_layers!(Attention {
+    project_q,
+    project_k,
+    project_v,
+    attention_out,
+});
 
 impl<B: Backend> Attention<B> {
     /// A layer with fresh weights.

@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, recompute::recompute};
+use mpm_core::{MpmBackend, linear_layers, recompute::recompute};
 
 use super::{
     attention::Attention, attention_bias::AttentionBias, config::CpmBeeConfig,
@@ -31,6 +31,8 @@ pub struct Encoder<B: Backend> {
     pub recompute: bool,
 }
 
+linear_layers!(Encoder { layers });
+
 /// Self-attention and feed-forward, each behind a norm and beside a residual.
 #[derive(Module, Debug)]
 pub struct TransformerBlock<B: Backend> {
@@ -39,6 +41,8 @@ pub struct TransformerBlock<B: Backend> {
     /// `None` where the configuration leaves it out.
     pub ffn: Option<FeedForwardBlock<B>>,
 }
+
+linear_layers!(TransformerBlock { self_att, ffn });
 
 /// `(x + attention(norm(x))) / 1.05`.
 #[derive(Module, Debug)]
@@ -49,6 +53,8 @@ pub struct SelfAttentionBlock<B: Backend> {
     pub self_attention: Attention<B>,
 }
 
+linear_layers!(SelfAttentionBlock { self_attention });
+
 /// `(x + ffn(norm(x))) / 1.05`.
 #[derive(Module, Debug)]
 pub struct FeedForwardBlock<B: Backend> {
@@ -57,6 +63,8 @@ pub struct FeedForwardBlock<B: Backend> {
     /// The feed-forward layer.
     pub ffn: FeedForward<B>,
 }
+
+linear_layers!(FeedForwardBlock { ffn });
 
 impl<B: Backend> Encoder<B> {
     /// An encoder with fresh weights.

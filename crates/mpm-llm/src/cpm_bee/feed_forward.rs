@@ -4,7 +4,10 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::kernel::{MpmBackend, gated_gelu};
+use mpm_core::{
+    kernel::{MpmBackend, gated_gelu},
+    linear_layers,
+};
 
 use super::{config::CpmBeeConfig, linear::ScaledLinear};
 
@@ -17,6 +20,8 @@ pub struct FeedForward<B: Backend> {
     pub w_out: ScaledLinear<B>,
 }
 
+linear_layers!(FeedForward { w_in, w_out });
+
 /// `gelu(W_0 x) · W_1 x` with the exact (erf) GELU.
 #[derive(Module, Debug)]
 pub struct DenseGated<B: Backend> {
@@ -25,6 +30,8 @@ pub struct DenseGated<B: Backend> {
     /// The value, `[d_ff, d_model]`.
     pub w_1: ScaledLinear<B>,
 }
+
+linear_layers!(DenseGated { w_0, w_1 });
 
 impl<B: Backend> FeedForward<B> {
     /// A layer with fresh weights.

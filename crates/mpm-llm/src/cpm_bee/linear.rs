@@ -4,7 +4,11 @@ use burn::{
     module::{Initializer, Module, Param},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::linear};
+use mpm_core::{
+    MpmBackend,
+    kernel::linear,
+    lora::{LinearLayer, LinearLayers, Lora},
+};
 
 /// `y = (x / √d_in) · Wᵀ`: a linear layer without bias whose weight has unit
 /// variance.
@@ -17,6 +21,8 @@ use mpm_core::{MpmBackend, kernel::linear};
 pub struct ScaledLinear<B: Backend> {
     /// `[d_out, d_in]`.
     pub weight: Param<Tensor<B, 2>>,
+    /// What trains beside a frozen weight, see [`mpm_core::lora`]; it reads the scaled input.
+    pub lora: Option<Lora<B>>,
 }
 
 impl<B: Backend> ScaledLinear<B> {
@@ -28,6 +34,7 @@ impl<B: Backend> ScaledLinear<B> {
         };
         Self {
             weight: unit.init([d_out, d_in], device),
+            lora: None,
         }
     }
 
@@ -50,6 +57,22 @@ impl<B: MpmBackend> ScaledLinear<B> {
 
     /// The product with the weight, of an input that is scaled already.
     pub fn project(&self, scaled: Tensor<B, 3>) -> Tensor<B, 3> {
-        linear(scaled, self.weight.val(), None)
+        let learnt = self.lora.as_ref().map(|lora| lora.forward(scaled.clone()));
+        let output = linear(scaled, self.weight.val(), None);
+        match learnt {
+            Some(learnt) => output + learnt,
+            None => output,
+        }
+    }
+}
+
+impl<B: Backend> LinearLayers<B> for ScaledLinear<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        visit(LinearLayer {
+            weight: &mut self.weight,
+            lora: &mut self.lora,
+            // The input is scaled, so weights are not.
+            bound: 1.0,
+        });
     }
 }

@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{DType, Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, linear_layers};
 
 use super::{
     attention_bias::AttentionBias,
@@ -50,6 +50,8 @@ pub struct CpmBee<B: Backend> {
     #[module(skip)]
     pub(super) buckets: PositionBuckets,
 }
+
+linear_layers!(CpmBee { encoder });
 
 /// What a whole forward pass returns.
 #[derive(Debug, Clone)]

@@ -52,8 +52,8 @@ pub use model::{Assembly, ModelConfig};
 pub use objective::{AlignmentConfig, DiffusionConfig, ObjectiveConfig};
 
 use crate::{
-    Better, ComputePrecision, LossScaling, OptimizerConfig, Schedule, SpikeLimit, TrainError,
-    TrainerConfig,
+    Better, ComputePrecision, LoraTargets, LossScaling, OptimizerConfig, Schedule, SpikeLimit,
+    TrainError, TrainerConfig,
 };
 
 /// The version of recipes that this crate reads.
@@ -76,6 +76,10 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// Patterns of the parameters that train; all others are frozen.
     pub trainable: Vec<String>,
+    /// Adapters of low rank beside frozen linear layers; `**.lora` is the pattern of what trains
+    /// then. None without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraTargets>,
     /// Modules whose blocks are computed again for their gradients, which saves memory and costs
     /// a third of the time: `llm`, `visual`, `unet`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -181,6 +185,9 @@ impl Recipe {
         if self.trainable.is_empty() {
             let expected = "a list of at least one pattern, such as \"visual\"";
             return setting("trainable", "empty".to_owned(), expected);
+        }
+        if let Some(lora) = &self.lora {
+            lora.validate()?;
         }
         if self.objective.needs_examples() {
             data::check_mix(&self.data.mix)?;

@@ -71,6 +71,11 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub config: Option<PathBuf>,
 
+    /// A folder of adapters that were trained for the model (LoRA, in the layout of PEFT); they
+    /// are added to its weights.
+    #[arg(long, value_name = "DIR")]
+    pub lora: Option<PathBuf>,
+
     /// Refuse unsafe pictures: a safety checker's folder, such as a copy of
     /// CompVis/stable-diffusion-safety-checker. A refused picture is an error; with --json and
     /// --batch the object says what was found under "refused". Default: no check.

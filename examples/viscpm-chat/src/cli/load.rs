@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use mpm_core::{MpmBackend, weights::Precision};
-use viscpm_chat::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig};
+use mpm_core::{MpmBackend, lora, weights::Precision};
+use viscpm_chat::{
+    CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys,
+};
 use viscpm_common::cli::{BoxError, find_model, with_progress};
 
 use super::args::ModelArgs;
@@ -18,12 +20,14 @@ pub struct Source {
     weights: PathBuf,
     vocabulary: PathBuf,
     precision: Precision,
+    adapter: Option<PathBuf>,
 }
 
 impl Source {
     /// Finds what the arguments name.
     pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
         let precision = args.dtype.precision();
+        let adapter = args.lora.clone();
         if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
             return Ok(Self {
                 config: match &args.config {
@@ -33,6 +37,7 @@ impl Source {
                 weights: weights.clone(),
                 vocabulary: vocabulary.clone(),
                 precision,
+                adapter,
             });
         }
         let folder = match &args.model {
@@ -45,12 +50,18 @@ impl Source {
             vocabulary: folder.join(&config.vocabulary),
             config,
             precision,
+            adapter,
         })
     }
 
     /// Loads it.
     pub fn load<B: MpmBackend>(self, device: &B::Device) -> Result<ChatModel<B>, ChatError> {
-        with_progress(self.precision, |options| {
+        if let Some(folder) = &self.adapter {
+            // Before the weights are read, which takes longer.
+            let unread = self.config.model.init::<B>(device)?;
+            lora::load::<B, _>(unread, folder, &checkpoint_keys())?;
+        }
+        let model = with_progress(self.precision, |options| {
             ChatModel::from_checkpoint(
                 &self.weights,
                 &self.vocabulary,
@@ -58,6 +69,10 @@ impl Source {
                 device,
                 options,
             )
-        })
+        })?;
+        match &self.adapter {
+            Some(folder) => model.with_adapter(folder),
+            None => Ok(model),
+        }
     }
 }

@@ -184,6 +184,11 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     pub config: Option<PathBuf>,
 
+    /// A folder of adapters that were trained for the UNet (LoRA, in the layout of PEFT); they are
+    /// added to its weights.
+    #[arg(long, value_name = "DIR")]
+    pub lora: Option<PathBuf>,
+
     /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
     #[arg(long, default_value = "flex")]
     pub backend: BackendKind,

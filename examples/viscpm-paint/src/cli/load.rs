@@ -14,8 +14,19 @@ use super::args::{CheckArgs, ModelArgs};
 /// The model that ships with the repository.
 const DEFAULT_MODEL: &str = "models/viscpm-paint-emoji";
 
-/// Finds the files that the arguments name. Also returns the model's name.
+/// Finds the files that the arguments name. Also returns the model's name, and that of its
+/// adapters.
 pub fn find(args: &ModelArgs) -> Result<(Source, String), BoxError> {
+    let (mut source, mut found) = find_model_files(args)?;
+    if let Some(folder) = &args.lora {
+        found.push('+');
+        found.push_str(&name(folder));
+        source.adapter = Some(folder.clone());
+    }
+    Ok((source, found))
+}
+
+fn find_model_files(args: &ModelArgs) -> Result<(Source, String), BoxError> {
     if let (Some(checkpoint), Some(vae), Some(vocabulary)) =
         (&args.checkpoint, &args.vae, &args.vocab)
     {

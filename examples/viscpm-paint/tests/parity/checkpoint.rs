@@ -80,6 +80,7 @@ fn source(case: &Case, vocabulary: &Path, scratch: &Path) -> Source {
         weights: folder().join("i_checkpoints").join(weights),
         vae_weights,
         vocabulary: vocabulary.to_path_buf(),
+        adapter: None,
     }
 }
 

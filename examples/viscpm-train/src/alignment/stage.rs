@@ -7,7 +7,7 @@ use burn::{
     module::AutodiffModule,
     tensor::{DType, backend::AutodiffBackend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, weights::KeyMap};
 use mpm_train::{
     BoxError, LossOutput, Objective,
     alignment::CpmBeeAlignment,
@@ -99,6 +99,10 @@ impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
             pictures: Vec::new(),
             texts: texts.collect(),
         }
+    }
+
+    fn checkpoint_keys() -> KeyMap {
+        viscpm_chat::checkpoint_keys()
     }
 
     fn save(&self, model: Self::Model, folder: &Path) -> Result<(), BoxError> {

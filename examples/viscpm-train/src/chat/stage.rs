@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::{backend::Autodiff, module::AutodiffModule, tensor::DType};
-use mpm_core::{MpmBackend, model_folder::CONFIG_FILE};
+use mpm_core::{MpmBackend, model_folder::CONFIG_FILE, weights::KeyMap};
 use mpm_data::{
     dataset::{CaptionCleaning, CaptionPrompts},
     picture::augment::TrainAugmentation,
@@ -159,6 +159,10 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
                 .collect(),
             texts: texts.collect(),
         }
+    }
+
+    fn checkpoint_keys() -> KeyMap {
+        viscpm_chat::checkpoint_keys()
     }
 
     fn save(&self, model: Self::Model, folder: &Path) -> Result<(), BoxError> {

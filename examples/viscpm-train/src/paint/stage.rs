@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, path::Path};
 
 use burn::{backend::Autodiff, module::AutodiffModule, tensor::DType};
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, weights::KeyMap};
 use mpm_data::dataset::CaptionCleaning;
 use mpm_diffusion::{LatentDiffusion, noise::NoiseSource, unet::UNetConfig};
 use mpm_train::{
@@ -132,6 +132,11 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
                 .map(|(prompt, timestep)| format!("{prompt}\n→ noise of timestep {timestep}"))
                 .collect(),
         }
+    }
+
+    fn checkpoint_keys() -> KeyMap {
+        let (_llm, diffusion) = viscpm_paint::checkpoint_keys();
+        diffusion
     }
 
     fn save(&self, model: Self::Model, folder: &Path) -> Result<(), BoxError> {

@@ -121,7 +121,7 @@ impl Workplace {
     }
 }
 
-fn shipped(name: &str) -> PathBuf {
+pub fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../models")
         .join(name)

@@ -1,0 +1,174 @@
+//! Runs that train adapters of low rank.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+#![allow(dead_code, reason = "not every test uses every helper")]
+
+mod common;
+
+use std::{fs, path::Path};
+
+use burn::{
+    backend::Flex,
+    module::Module,
+    store::ModuleSnapshot,
+    tensor::{DType, Tolerance},
+};
+use common::{STEPS, Workplace, fails, shipped, succeeds};
+use mpm_core::weights::{LoadOptions, Precision, WeightFile};
+use serde_json::{Value, json};
+use viscpm_chat::ChatModel;
+use viscpm_paint::Source;
+
+/// f16 has 11 bits, and the merged weights, which are below 8 here, are rounded to it.
+const ROUNDED_TO_F16: f32 = 8.0 / 2048.0;
+
+fn chat_recipe(workplace: &Workplace) -> Value {
+    let mut recipe = workplace.recipe();
+    recipe["lora"] = json!({
+        "rank": 4,
+        "alpha": 8.0,
+        "targets": ["llm.**.project_q", "llm.**.project_v", "visual.mapping"],
+    });
+    recipe["trainable"] = json!(["**.lora"]);
+    recipe["schedule"] = json!({"peak": 1e-2});
+    recipe["precision"] = json!("f16");
+    recipe
+}
+
+fn full_precision() -> LoadOptions {
+    LoadOptions {
+        precision: Precision::Cast(DType::F32),
+        ..LoadOptions::default()
+    }
+}
+
+/// Compares all parameters of two models; returns how far the farthest differ.
+fn assert_same<M: Module<Flex>>(one: &M, other: &M) {
+    let collect = |model: &M| model.collect(None, None, true);
+    for (one, other) in collect(one).iter().zip(collect(other)) {
+        assert_eq!(one.full_path(), other.full_path());
+        let (one, other) = (one.to_data().unwrap(), other.to_data().unwrap());
+        one.assert_approx_eq::<f32>(&other, Tolerance::absolute(ROUNDED_TO_F16));
+    }
+}
+
+fn names(file: &Path) -> Vec<String> {
+    let file = WeightFile::open(file).unwrap();
+    file.tensors().keys().cloned().collect()
+}
+
+#[test]
+fn adapters_train_beside_frozen_half_precision_weights() {
+    let workplace = Workplace::new();
+    let text = succeeds(workplace.run(&chat_recipe(&workplace), &["--run", "run"]));
+    assert!(text.contains("model"), "{text}");
+    let table = fs::read_to_string(workplace.path("run/parameters.txt")).unwrap();
+    let trains = table.lines().filter(|line| line.starts_with("trains"));
+    assert!(trains.clone().count() > 4, "{table}");
+    assert!(
+        trains.clone().all(|line| line.contains(".lora.")),
+        "{table}"
+    );
+
+    let checkpoint = format!("run/checkpoints/step-{STEPS:08}/model.safetensors");
+    let stored = names(&workplace.path(&checkpoint));
+    assert!(
+        stored.iter().all(|name| name.contains(".lora.")),
+        "{stored:?}"
+    );
+
+    let device = Default::default();
+    let open = |folder: &Path| ChatModel::<Flex>::open(folder, &device, &full_precision()).unwrap();
+    let start = open(&shipped("viscpm-chat-emoji"));
+    let before = start.model.llm.encoder.layers[0].clone();
+    let adapted = start.with_adapter(workplace.path("run/adapter")).unwrap();
+    assert_same(&adapted.model, &open(&workplace.path("run/model")).model);
+    let query = |layer: mpm_llm::cpm_bee::TransformerBlock<Flex>| {
+        layer
+            .self_att
+            .unwrap()
+            .self_attention
+            .project_q
+            .weight
+            .val()
+    };
+    let change = query(before) - query(adapted.model.llm.encoder.layers[0].clone());
+    let change = change.abs().max().into_scalar();
+    assert!(change > 10.0 * ROUNDED_TO_F16, "{change}");
+}
+
+#[test]
+fn an_interrupted_run_of_adapters_ends_like_the_uninterrupted_one() {
+    let workplace = Workplace::new();
+    let recipe = chat_recipe(&workplace);
+    succeeds(workplace.run(&recipe, &["--run", "whole"]));
+    // Half of the checkpoints are lost with the second half of the steps.
+    succeeds(workplace.run(&recipe, &["--run", "cut"]));
+    for step in [STEPS, STEPS - 2] {
+        let folder = format!("cut/checkpoints/step-{step:08}");
+        let _ = fs::remove_dir_all(workplace.path(&folder));
+        if workplace
+            .path("cut/checkpoints")
+            .read_dir()
+            .unwrap()
+            .count()
+            == 1
+        {
+            break;
+        }
+    }
+    succeeds(workplace.run(&recipe, &["--run", "cut", "--resume"]));
+    assert!(workplace.last_weights("cut") == workplace.last_weights("whole"));
+}
+
+#[test]
+fn a_painter_learns_by_adapters() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.paint_recipe();
+    recipe["lora"] = json!({"rank": 2, "alpha": 2.0, "targets": ["trans_block", "unet.**.attn2"]});
+    recipe["trainable"] = json!(["**.lora"]);
+    recipe["schedule"] = json!({"peak": 1e-2});
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+
+    let device = Default::default();
+    let mut source = Source::folder(&shipped("viscpm-paint-emoji")).unwrap();
+    source.adapter = Some(workplace.path("run/adapter"));
+    source.check::<Flex>(&device).unwrap();
+    let adapted = source.painter::<Flex>(&device, &full_precision()).unwrap();
+    let trained = Source::folder(&workplace.path("run/model")).unwrap();
+    let trained = trained.painter::<Flex>(&device, &full_precision()).unwrap();
+    assert_same(&adapted.diffusion, &trained.diffusion);
+
+    // The adapters of another model.
+    let mut other = chat_recipe(&workplace);
+    other["steps"] = json!(1);
+    succeeds(workplace.run(&other, &["--run", "chat"]));
+    source.adapter = Some(workplace.path("chat/adapter"));
+    let error = source.check::<Flex>(&device).unwrap_err().to_string();
+    assert!(error.contains("another model"), "{error}");
+}
+
+#[test]
+fn unsound_adapters_are_refused_before_the_work_starts() {
+    let workplace = Workplace::new();
+    for (field, value, expected) in [
+        (
+            "targets",
+            json!(["llm.**.project_x"]),
+            "matches no linear layer",
+        ),
+        ("targets", json!([]), "lora.targets"),
+        ("alpha", json!(0.0), "lora.alpha"),
+        ("rank", json!(0), "nonzero"),
+        ("ranks", json!(4), "`rank`?"),
+    ] {
+        let mut recipe = chat_recipe(&workplace);
+        recipe["lora"][field] = value;
+        let text = fails(workplace.run(&recipe, &["--run", "run"]));
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(!workplace.path("run/metrics.jsonl").exists(), "{expected}");
+    }
+}
