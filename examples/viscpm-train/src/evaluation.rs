@@ -1,6 +1,6 @@
 //! The loss on examples of its own.
 
-use burn::{backend::Autodiff, tensor::ElementConversion};
+use burn::{backend::Autodiff, module::Module, tensor::ElementConversion};
 use mpm_core::MpmBackend;
 use mpm_train::{BoxError, DataSource, Evaluator};
 
@@ -21,6 +21,8 @@ impl<B: MpmBackend, S: Stage<B>> Evaluator<S::Model> for LossEvaluator<B, S> {
     fn evaluate(&mut self, _step: usize, model: &S::Model) -> Result<f64, BoxError> {
         use mpm_train::Objective;
         self.source.seek(&self.start)?;
+        // Nothing is kept for gradients that nobody asks for.
+        let model = &model.clone().no_grad();
         let (mut sum, mut counted) = (0.0, 0);
         for _ in 0..self.batches {
             let Some(batch) = self.source.next_batch()? else {
