@@ -95,6 +95,40 @@ impl ParameterTable {
         self.rows.iter().filter(|row| row.trainable)
     }
 
+    /// The table with a line for all parameters that differ by the numbers in their paths only,
+    /// such as those of a model's layers.
+    pub fn by_layer(&self) -> String {
+        let mut lines: Vec<(bool, String, &[usize], usize)> = Vec::new();
+        for row in &self.rows {
+            let names = row.path.split('.');
+            let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+            let names = names.map(|name| if is_number(name) { "*" } else { name });
+            let path = names.collect::<Vec<_>>().join(".");
+            let line = lines.iter_mut().find(|(trainable, known, shape, _)| {
+                (*trainable, known.as_str(), *shape) == (row.trainable, &*path, &*row.shape)
+            });
+            match line {
+                Some((.., count)) => *count += 1,
+                None => lines.push((row.trainable, path, &row.shape, 1)),
+            }
+        }
+        let width = lines.iter().map(|(_, path, ..)| path.len()).max();
+        let width = width.unwrap_or_default();
+        let mut text = String::new();
+        for (trainable, path, shape, count) in lines {
+            let state = state(trainable);
+            text.push_str(&format!("{state}  {count:>4} x {path:width$}  {shape:?}\n"));
+        }
+        text + &self.totals()
+    }
+
+    /// How many numbers train and how many are frozen, in a line.
+    pub fn totals(&self) -> String {
+        let trainable: usize = self.trainable().map(ParameterInfo::elements).sum();
+        let frozen: usize = self.frozen().map(ParameterInfo::elements).sum();
+        format!("{trainable} trainable and {frozen} frozen elements")
+    }
+
     /// The parameters that do not train.
     pub fn frozen(&self) -> impl Iterator<Item = &ParameterInfo> {
         self.rows.iter().filter(|row| !row.trainable)
@@ -106,11 +140,13 @@ impl fmt::Display for ParameterTable {
         let width = self.rows.iter().map(|row| row.path.len()).max();
         let width = width.unwrap_or_default();
         for row in &self.rows {
-            let state = if row.trainable { "trains" } else { "frozen" };
+            let state = state(row.trainable);
             writeln!(f, "{state}  {:width$}  {:?}", row.path, row.shape)?;
         }
-        let trainable: usize = self.trainable().map(ParameterInfo::elements).sum();
-        let frozen: usize = self.frozen().map(ParameterInfo::elements).sum();
-        write!(f, "{trainable} trainable and {frozen} frozen elements")
+        f.write_str(&self.totals())
     }
+}
+
+fn state(trainable: bool) -> &'static str {
+    if trainable { "trains" } else { "frozen" }
 }

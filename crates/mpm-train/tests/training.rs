@@ -150,6 +150,10 @@ fn gradients_pass_through_frozen_modules_which_never_change() {
     assert_eq!(table.trainable().count(), 1);
     assert_eq!(table.trainable().next().unwrap().shape, [common::VOCAB, 16]);
     assert!(table.to_string().contains("frozen  head.weight"));
+    let by_layer = table.by_layer();
+    let line = "frozen     2 x encoder.layers.*.pwff.linear_inner.weight";
+    assert!(by_layer.contains(line), "{by_layer}");
+    assert!(by_layer.ends_with(&table.totals()), "{by_layer}");
     let mut config = config(5, 1e-2);
     config.optimizer.weight_decay = 0.5;
     let trained = train(config, frozen);

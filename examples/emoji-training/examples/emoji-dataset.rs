@@ -1,6 +1,6 @@
 //! Writes the emoji set as files that anybody has: PNG pictures with JSON lines of English
 //! captions and of questions with answers in English and Chinese, and a table of names in both
-//! languages.
+//! languages: all of them, and split into some to train on and some to measure with.
 //!
 //! ```sh
 //! cargo run --example emoji-dataset -- data/emoji
@@ -22,6 +22,9 @@ const SEED: u64 = 1;
 /// Captions, and instructions in each language.
 const CAPTIONS: u64 = 2_000;
 const INSTRUCTIONS: u64 = 1_000;
+
+/// Every so many names are left out of those to train alignment on.
+const HELD_OUT: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).ok_or("name a folder")?;
@@ -51,13 +54,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
     }
 
+    let classes = || 0..tasks.classes().len();
+    let held_out = |class: &usize| class.is_multiple_of(HELD_OUT);
+    write_names(&tasks, &folder.join("names.tsv"), classes())?;
+    let chosen = classes().filter(held_out);
+    write_names(&tasks, &folder.join("names-held-out.tsv"), chosen)?;
+    let others = classes().filter(|class| !held_out(class));
+    write_names(&tasks, &folder.join("names-training.tsv"), others)
+}
+
+/// Writes names in both languages, a thing a line.
+fn write_names(
+    tasks: &Tasks,
+    file: &Path,
+    classes: impl Iterator<Item = usize>,
+) -> Result<(), Box<dyn Error>> {
     let mut names = "en\tzh\n".to_owned();
-    for class in 0..tasks.classes().len() {
+    for class in classes {
         let [english, chinese] =
             [Language::English, Language::Chinese].map(|language| tasks.name(class, language));
         names.push_str(&format!("{english}\t{chinese}\n"));
     }
-    Ok(fs::write(folder.join("names.tsv"), names)?)
+    Ok(fs::write(file, names)?)
 }
 
 /// Writes samples as JSON lines, and their pictures as files.

@@ -17,7 +17,7 @@ use mpm_train::{
     pattern::PathPattern,
     recipe::{BETTER, ObjectiveConfig, Recipe},
 };
-use viscpm_common::cli::Interrupt;
+use viscpm_common::cli::{Interrupt, note};
 
 use crate::{
     DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
@@ -246,7 +246,7 @@ impl TrainJob {
         Ok(recipe)
     }
 
-    /// Writes what the run is made from beside its results.
+    /// Writes what the run is made from beside its results, and says what trains.
     fn write_records(&self, table: &ParameterTable) -> Result<(), BoxError> {
         let folder = &self.options.folder;
         let recipe = serde_json::to_string_pretty(&self.recipe)?;
@@ -256,6 +256,7 @@ impl TrainJob {
         ] {
             write(&folder.join(name), &text)?;
         }
+        note(&format!("{}\n", table.by_layer()));
         Ok(())
     }
 }

@@ -17,7 +17,10 @@ use burn::{
     tensor::{DType, Tolerance},
 };
 use common::{STEPS, Workplace, fails, shipped, succeeds};
-use mpm_core::weights::{LoadOptions, Precision, WeightFile};
+use mpm_core::{
+    lora,
+    weights::{LoadOptions, Precision, WeightFile},
+};
 use serde_json::{Value, json};
 use viscpm_chat::ChatModel;
 use viscpm_paint::Source;
@@ -45,7 +48,7 @@ fn full_precision() -> LoadOptions {
     }
 }
 
-/// Compares all parameters of two models; returns how far the farthest differ.
+/// Compares all parameters of two models.
 fn assert_same<M: Module<Flex>>(one: &M, other: &M) {
     let collect = |model: &M| model.collect(None, None, true);
     for (one, other) in collect(one).iter().zip(collect(other)) {
@@ -104,24 +107,46 @@ fn adapters_train_beside_frozen_half_precision_weights() {
 fn an_interrupted_run_of_adapters_ends_like_the_uninterrupted_one() {
     let workplace = Workplace::new();
     let recipe = chat_recipe(&workplace);
-    succeeds(workplace.run(&recipe, &["--run", "whole"]));
-    // Half of the checkpoints are lost with the second half of the steps.
-    succeeds(workplace.run(&recipe, &["--run", "cut"]));
-    for step in [STEPS, STEPS - 2] {
-        let folder = format!("cut/checkpoints/step-{step:08}");
-        let _ = fs::remove_dir_all(workplace.path(&folder));
-        if workplace
-            .path("cut/checkpoints")
-            .read_dir()
-            .unwrap()
-            .count()
-            == 1
-        {
-            break;
-        }
-    }
-    succeeds(workplace.run(&recipe, &["--run", "cut", "--resume"]));
-    assert!(workplace.last_weights("cut") == workplace.last_weights("whole"));
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    let whole = workplace.last_weights("run");
+    let newest = format!("run/checkpoints/step-{STEPS:08}");
+    fs::remove_dir_all(workplace.path(&newest)).unwrap();
+    succeeds(workplace.run(&recipe, &["--run", "run", "--resume"]));
+    assert!(workplace.last_weights("run") == whole);
+}
+
+/// The layers whose weights a module calls a linear layer's.
+fn linear_layers<M: Module<Flex>>(model: &M) -> Vec<String> {
+    let parameters = model.collect(None, None, true).into_iter();
+    let weights = parameters.filter(|parameter| {
+        let containers = parameter.container_stack.as_ref().unwrap();
+        let container = containers.last().unwrap();
+        container.ends_with("Linear") && parameter.full_path().ends_with(".weight")
+    });
+    let mut layers: Vec<_> = weights
+        .map(|weight| weight.full_path().trim_end_matches(".weight").to_owned())
+        .collect();
+    layers.sort();
+    layers
+}
+
+#[test]
+fn every_linear_layer_can_have_an_adapter() {
+    let device = Default::default();
+    let chat = ChatModel::<Flex>::open(shipped("viscpm-chat-emoji"), &device, &full_precision());
+    let chat = chat.unwrap().model;
+    let paint = Source::folder(&shipped("viscpm-paint-emoji")).unwrap();
+    let paint = paint.painter::<Flex>(&device, &full_precision()).unwrap();
+    let mut paths = [
+        lora::linear_paths(&chat),
+        lora::linear_paths(&paint.diffusion),
+    ];
+    paths.iter_mut().for_each(|paths| paths.sort());
+    assert_eq!(
+        paths,
+        [linear_layers(&chat), linear_layers(&paint.diffusion)]
+    );
+    assert!(paths.iter().all(|paths| paths.len() > 20), "{paths:?}");
 }
 
 #[test]
