@@ -12,7 +12,7 @@ use burn::{
     tensor::Tensor,
 };
 use mpm_benches::random;
-use mpm_diffusion::unet::UNetConfig;
+use mpm_diffusion::unet::{PerLevel, UNetConfig};
 use mpm_llm::cpm_bee::{CpmBeeConfig, CpmBeeInput};
 use mpm_vision::{Beit3Config, MuffinConfig, PictureEncoder};
 
@@ -35,6 +35,7 @@ struct Step {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    viscpm_common::keep_freed_memory();
     let arguments: Vec<_> = env::args().skip(1).collect();
     if let [model, how] = &arguments[..] {
         let (name, step) = MODELS
@@ -134,6 +135,7 @@ fn unet(recompute: bool) -> Step {
     let device = Default::default();
     let config = UNetConfig {
         block_out_channels: vec![64, 128, 128, 128],
+        attention_head_dim: PerLevel::Same(4),
         norm_num_groups: 16,
         cross_attention_dim: 128,
         ..UNetConfig::stable_diffusion_2_1()
