@@ -17,6 +17,7 @@ use mpm_train::{
     pattern::PathPattern,
     recipe::{BETTER, ObjectiveConfig, Recipe},
 };
+use serde_json::Value;
 use viscpm_common::cli::{Interrupt, note};
 
 use crate::{
@@ -26,6 +27,15 @@ use crate::{
 
 /// Batches that are prepared while the model computes.
 const PREFETCHED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// Fields of a recipe, and the tables that they are in, on which no parameter depends.
+const NEUTRAL_FIELDS: [(&str, &str); 5] = [
+    ("", "checkpoints"),
+    ("", "name"),
+    ("", "recompute"),
+    ("/batch", "threads"),
+    ("/data", "threads"),
+];
 
 /// The folder, within that of the run, of the trained model.
 pub const MODEL_FOLDER: &str = "model";
@@ -236,12 +246,12 @@ impl TrainJob {
         }))
     }
 
-    /// The recipe without what may change on the way.
-    fn resumable_recipe(&self) -> Result<serde_json::Value, BoxError> {
+    /// The recipe without what may change on the way, since no parameter depends on it.
+    fn resumable_recipe(&self) -> Result<Value, BoxError> {
         let mut recipe = serde_json::to_value(&self.recipe)?;
-        if let Some(recipe) = recipe.as_object_mut() {
-            recipe.remove("checkpoints");
-            recipe.remove("name");
+        for (table, name) in NEUTRAL_FIELDS {
+            let table = recipe.pointer_mut(table).and_then(Value::as_object_mut);
+            table.and_then(|table| table.remove(name));
         }
         Ok(recipe)
     }

@@ -322,6 +322,13 @@ fn a_run_goes_on_only_with_its_own_recipe() {
     succeeds(workplace.run(&recipe, &["--run", "run"]));
     let again = fails(workplace.run(&recipe, &["--run", "run"]));
     assert!(again.contains("--resume"), "{again}");
+    recipe["steps"] = json!(3);
+    recipe["recompute"] = json!(["llm"]);
+    recipe["batch"]["threads"] = json!(2);
+    let more = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
+    assert!(more.contains("steps"), "{more}");
+    recipe["steps"] = json!(2);
+    succeeds(workplace.run(&recipe, &["--run", "run", "--resume"]));
     recipe["data"]["mix"][0]["weight"] = json!(2.0);
     let other = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
     assert!(other.contains("data.mix[0].weight"), "{other}");
