@@ -107,9 +107,9 @@ fn a_list_that_breaks_off_gives_what_comes_before() {
     assert_eq!(examples.len(), 1);
     assert!(reports[0].contains("at element 1"), "{reports:?}");
     let file = write(folder.path(), "object.json", "{}");
-    let (examples, reports) = read(&config(DatasetFormat::Llava, &[file]));
-    assert!(examples.is_empty());
-    assert!(reports[0].contains("stopped"), "{reports:?}");
+    let opened = config(DatasetFormat::Llava, std::slice::from_ref(&file)).open(&file);
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("at its head"), "{error}");
 }
 
 #[test]
