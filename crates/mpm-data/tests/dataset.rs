@@ -295,6 +295,17 @@ fn webdataset_groups_what_is_called_the_same() {
     assert!(reports.last().unwrap().contains("stopped"), "{reports:?}");
 }
 
+#[test]
+fn a_file_of_zstandard_may_begin_with_a_skippable_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = r#"{"image": "x", "caption": "a dog"}"#;
+    let frame = zstd::encode_all(line.as_bytes(), 1).unwrap();
+    let packed = [b"\x50\x2A\x4D\x18\x04\0\0\0size", frame.as_slice()].concat();
+    let file = write(folder.path(), "pzstd.jsonl.zst", packed);
+    let (examples, _) = read(&config(DatasetFormat::JsonLines, &[file]));
+    assert_eq!(texts(&examples[0]), [["en", "a dog"]]);
+}
+
 fn options(window: usize) -> StreamOptions {
     StreamOptions {
         window: NonZeroUsize::new(window).unwrap(),
