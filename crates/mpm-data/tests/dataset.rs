@@ -183,6 +183,8 @@ fn m3it_carries_its_pictures() {
         line(json!(["*"]), "", "?"),
         line(json!([encoded]), "", " "),
         "{".into(),
+        line(json!([encoded]), "<image>", "marked"),
+        line(json!([]), "<image>", "marked"),
     ];
     let file = write(folder.path(), "m3it.jsonl", lines.join("\n\n"));
     let (examples, reports) = read(&config(DatasetFormat::M3it, &[file]));
@@ -190,7 +192,8 @@ fn m3it_carries_its_pictures() {
         examples.iter().map(texts).collect::<Vec<_>>(),
         [
             [["Name it.", "a bus"]],
-            [["Name it.\nIn French.", "un bus"]]
+            [["Name it.\nIn French.", "un bus"]],
+            [["Name it.", "marked"]],
         ]
     );
     let decoded = examples[1].pictures[0].decode(&PictureLimits::default());
@@ -199,6 +202,7 @@ fn m3it_carries_its_pictures() {
         "line 5: a picture is not valid Base64",
         "line 7: it has no answer",
         "line 9: not an example of this format",
+        "line 13: the text marks 1 pictures, but there are 0",
     ]) {
         assert!(report.contains(part), "{report}");
     }
@@ -228,7 +232,7 @@ fn tables_have_the_columns_that_they_are_said_to_have() {
     );
     assert!(reports[0].contains("line 4: it has no text"), "{reports:?}");
 
-    let lines = "{\"image\": \"a.png\", \"question\": \"?\", \"answer\": \"!\"}\n[]\n";
+    let lines = "{\"image\": \"a.png\", \"question\": \"<image>\\n?\", \"answer\": \"!\"}\n[]\n";
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(lines.as_bytes()).unwrap();
     let file = write(folder.path(), "l.jsonl.gz", encoder.finish().unwrap());
