@@ -300,6 +300,43 @@ fn webdataset_groups_what_is_called_the_same() {
 }
 
 #[test]
+fn a_part_larger_than_any_picture_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = tar(&[
+        ("1.png", picture()),
+        ("1.txt", b"a dog".to_vec()),
+        ("2.txt", b"a cat".to_vec()),
+    ]);
+    let entries = &archive[..archive.len() - 2 * 512];
+    let path = write(folder.path(), "large.tar", entries);
+    let mut header = tar::Header::new_gnu();
+    header.set_path("2.png").unwrap();
+    const LARGE: u64 = 257 << 20;
+    header.set_size(LARGE);
+    header.set_cksum();
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    // A hole takes no room on the disk.
+    let length = file.metadata().unwrap().len();
+    file.set_len(length + LARGE).unwrap();
+    let more = tar(&[("3.mp4", b"a film".to_vec()), ("3.png", picture())]);
+    file.write_all(&more).unwrap();
+    let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[path]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["en", "a dog"]]]
+    );
+    assert!(
+        reports[0].contains("entry 2: it has 269484037 bytes; at most 268435456 are read"),
+        "{reports:?}"
+    );
+    assert!(
+        reports[1].contains("entry 3: it has no text"),
+        "{reports:?}"
+    );
+}
+
+#[test]
 fn a_file_of_zstandard_may_begin_with_a_skippable_frame() {
     let folder = tempfile::tempdir().unwrap();
     let line = r#"{"image": "x", "caption": "a dog"}"#;

@@ -35,6 +35,15 @@ pub enum Flaw {
         what: &'static str,
     },
 
+    /// It would fill the memory.
+    #[error("it has {bytes} bytes; at most {limit} are read")]
+    TooLarge {
+        /// Bytes of all that belongs to it.
+        bytes: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
+
     /// A conversation that is not questions and answers in turn.
     #[error("turn {turn} of the conversation is not {expected}'s")]
     OutOfTurn {
