@@ -68,6 +68,16 @@ pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetErr
     ))
 }
 
+/// Looks at the first entry alone.
+pub(super) fn probe(file: &Path) -> Result<(), DatasetError> {
+    let mut archive = tar::Archive::new(input::open(file)?);
+    let first = archive.entries()?.next().transpose();
+    first.map(drop).map_err(|error| DatasetError::Damaged {
+        place: "at its head".into(),
+        reason: error.to_string(),
+    })
+}
+
 struct Groups(Receiver<Result<Group, DatasetError>>);
 
 impl Iterator for Groups {
