@@ -131,6 +131,13 @@ pub enum DatasetError {
         found: String,
     },
 
+    /// A column that is needed holds numbers, or something else that is neither picture nor text.
+    #[error("the column `{column}` holds neither bytes nor texts")]
+    ColumnType {
+        /// The column.
+        column: String,
+    },
+
     /// More examples than allowed cannot be used.
     #[error("{bad} of {read} examples cannot be used, the last of them {last}")]
     TooManyBad {
