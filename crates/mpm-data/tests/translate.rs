@@ -207,6 +207,13 @@ fn nonsense_without_end_is_left() {
 }
 
 #[test]
+fn empty_lines_without_end_are_left() {
+    let folder = tempdir().unwrap();
+    let (report, _) = ask(folder.path(), "yes ''", PATIENT, &["a"], &options(1, 1, 2));
+    assert_eq!(report.unwrap().failed(), 1);
+}
+
+#[test]
 fn half_a_line_of_a_killed_run_is_taken_off() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("cache.jsonl");
