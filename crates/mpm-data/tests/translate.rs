@@ -532,6 +532,18 @@ fn a_larger_limit_contains_a_smaller_one() {
 }
 
 #[test]
+fn a_folder_may_be_named_with_a_slash_at_its_end() {
+    let folder = tempdir().unwrap();
+    let file = captions(folder.path(), 2);
+    let dataset = config(DatasetFormat::JsonLines, &[file]);
+    let mut config = translation(folder.path(), dataset, CAPITALS);
+    config.output = folder.path().join("out/");
+    assert!(config.output.as_os_str().to_string_lossy().ends_with('/'));
+    let done = run(&config).unwrap();
+    assert_eq!(examples(&done.dataset).len(), 2);
+}
+
+#[test]
 fn nothing_is_left_where_nothing_is_translated() {
     let folder = tempdir().unwrap();
     let file = captions(folder.path(), 2);
