@@ -107,9 +107,9 @@ fn a_list_that_breaks_off_gives_what_comes_before() {
     assert_eq!(examples.len(), 1);
     assert!(reports[0].contains("at element 1"), "{reports:?}");
     let file = write(folder.path(), "object.json", "{}");
-    let (examples, reports) = read(&config(DatasetFormat::Llava, &[file]));
-    assert!(examples.is_empty());
-    assert!(reports[0].contains("stopped"), "{reports:?}");
+    let opened = config(DatasetFormat::Llava, std::slice::from_ref(&file)).open(&file);
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("at its head"), "{error}");
 }
 
 #[test]
@@ -183,6 +183,8 @@ fn m3it_carries_its_pictures() {
         line(json!(["*"]), "", "?"),
         line(json!([encoded]), "", " "),
         "{".into(),
+        line(json!([encoded]), "<image>", "marked"),
+        line(json!([]), "<image>", "marked"),
     ];
     let file = write(folder.path(), "m3it.jsonl", lines.join("\n\n"));
     let (examples, reports) = read(&config(DatasetFormat::M3it, &[file]));
@@ -190,7 +192,8 @@ fn m3it_carries_its_pictures() {
         examples.iter().map(texts).collect::<Vec<_>>(),
         [
             [["Name it.", "a bus"]],
-            [["Name it.\nIn French.", "un bus"]]
+            [["Name it.\nIn French.", "un bus"]],
+            [["Name it.", "marked"]],
         ]
     );
     let decoded = examples[1].pictures[0].decode(&PictureLimits::default());
@@ -199,6 +202,7 @@ fn m3it_carries_its_pictures() {
         "line 5: a picture is not valid Base64",
         "line 7: it has no answer",
         "line 9: not an example of this format",
+        "line 13: the text marks 1 pictures, but there are 0",
     ]) {
         assert!(report.contains(part), "{report}");
     }
@@ -228,7 +232,7 @@ fn tables_have_the_columns_that_they_are_said_to_have() {
     );
     assert!(reports[0].contains("line 4: it has no text"), "{reports:?}");
 
-    let lines = "{\"image\": \"a.png\", \"question\": \"?\", \"answer\": \"!\"}\n[]\n";
+    let lines = "{\"image\": \"a.png\", \"question\": \"<image>\\n?\", \"answer\": \"!\"}\n[]\n";
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(lines.as_bytes()).unwrap();
     let file = write(folder.path(), "l.jsonl.gz", encoder.finish().unwrap());
@@ -293,6 +297,54 @@ fn webdataset_groups_what_is_called_the_same() {
     let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[file]));
     assert_eq!(examples.len(), 2);
     assert!(reports.last().unwrap().contains("stopped"), "{reports:?}");
+}
+
+#[test]
+fn a_part_larger_than_any_picture_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = tar(&[
+        ("1.png", picture()),
+        ("1.txt", b"a dog".to_vec()),
+        ("2.txt", b"a cat".to_vec()),
+    ]);
+    let entries = &archive[..archive.len() - 2 * 512];
+    let path = write(folder.path(), "large.tar", entries);
+    let mut header = tar::Header::new_gnu();
+    header.set_path("2.png").unwrap();
+    const LARGE: u64 = 257 << 20;
+    header.set_size(LARGE);
+    header.set_cksum();
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    // A hole takes no room on the disk.
+    let length = file.metadata().unwrap().len();
+    file.set_len(length + LARGE).unwrap();
+    let more = tar(&[("3.mp4", b"a film".to_vec()), ("3.png", picture())]);
+    file.write_all(&more).unwrap();
+    let (examples, reports) = read(&config(DatasetFormat::Webdataset, &[path]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["en", "a dog"]]]
+    );
+    assert!(
+        reports[0].contains("entry 2: it has 269484037 bytes; at most 268435456 are read"),
+        "{reports:?}"
+    );
+    assert!(
+        reports[1].contains("entry 3: it has no text"),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn a_file_of_zstandard_may_begin_with_a_skippable_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = r#"{"image": "x", "caption": "a dog"}"#;
+    let frame = zstd::encode_all(line.as_bytes(), 1).unwrap();
+    let packed = [b"\x50\x2A\x4D\x18\x04\0\0\0size", frame.as_slice()].concat();
+    let file = write(folder.path(), "pzstd.jsonl.zst", packed);
+    let (examples, _) = read(&config(DatasetFormat::JsonLines, &[file]));
+    assert_eq!(texts(&examples[0]), [["en", "a dog"]]);
 }
 
 fn options(window: usize) -> StreamOptions {

@@ -9,6 +9,7 @@ use std::{fs, fs::File, path::Path, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mpm_data::{
+    DataError,
     dataset::{
         Columns, DatasetConfig, DatasetError, DatasetFormat, Example, ExampleText, Fault,
         PictureSource,
@@ -309,6 +310,56 @@ fn wrong_columns_and_damaged_files_are_named_at_once() {
         if let Ok(examples) = config.open(&file) {
             assert!(examples.take(100).count() <= 100);
         }
+    }
+}
+
+#[test]
+fn columns_of_numbers_are_no_pictures_and_no_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("train.parquet");
+    let types = [("image", "int64"), ("caption", "double")];
+    for (column, number) in types {
+        let schema = format!("message schema {{ optional {number} {column}; }}");
+        let other = match column {
+            "image" => "optional binary caption (UTF8); }",
+            _ => "optional binary image (UTF8); }",
+        };
+        write(&file, &schema.replace('}', other), &[], Compression::SNAPPY);
+        let error = config(DatasetFormat::HuggingFace, &file).check();
+        let error = error.unwrap_err().to_string();
+        let expected = format!("the column `{column}` holds neither bytes nor texts");
+        assert!(error.contains(&expected), "{error}");
+    }
+    // All that is wanted is there; nothing is asked of the question.
+    let schema = "message schema { optional binary image (UTF8); optional int64 question;
+        optional binary caption (UTF8); optional int32 answer (UNKNOWN); }";
+    write(&file, schema, &[], Compression::SNAPPY);
+    let dataset = config(DatasetFormat::HuggingFace, &file);
+    dataset.check().unwrap();
+}
+
+#[test]
+fn the_second_file_is_checked_before_the_first_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let good = "message schema { optional binary image (UTF8); optional binary caption (UTF8); }";
+    let other = good.replace("caption", "text");
+    write(&file("1"), good, &[], Compression::SNAPPY);
+    write(&file("2"), &other, &[], Compression::SNAPPY);
+    let mut dataset = config(DatasetFormat::HuggingFace, &file("1"));
+    dataset.files.push(file("2"));
+    let error = dataset.check().unwrap_err();
+    let DataError::Dataset { path, source } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(path, file("2"));
+    assert!(matches!(source, DatasetError::Column { .. }), "{source}");
+
+    let whole = fs::read(file("1")).unwrap();
+    for length in 0..whole.len() {
+        fs::write(file("2"), &whole[..length]).unwrap();
+        let error = dataset.check().unwrap_err().to_string();
+        assert!(error.contains("2: damaged"), "{error}");
     }
 }
 

@@ -207,6 +207,13 @@ fn nonsense_without_end_is_left() {
 }
 
 #[test]
+fn empty_lines_without_end_are_left() {
+    let folder = tempdir().unwrap();
+    let (report, _) = ask(folder.path(), "yes ''", PATIENT, &["a"], &options(1, 1, 2));
+    assert_eq!(report.unwrap().failed(), 1);
+}
+
+#[test]
 fn half_a_line_of_a_killed_run_is_taken_off() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("cache.jsonl");
@@ -522,6 +529,18 @@ fn a_larger_limit_contains_a_smaller_one() {
         .map(|example| texts(example)[0][1].to_owned())
         .collect();
     assert_ne!(other, chosen[0]);
+}
+
+#[test]
+fn a_folder_may_be_named_with_a_slash_at_its_end() {
+    let folder = tempdir().unwrap();
+    let file = captions(folder.path(), 2);
+    let dataset = config(DatasetFormat::JsonLines, &[file]);
+    let mut config = translation(folder.path(), dataset, CAPITALS);
+    config.output = folder.path().join("out/");
+    assert!(config.output.as_os_str().to_string_lossy().ends_with('/'));
+    let done = run(&config).unwrap();
+    assert_eq!(examples(&done.dataset).len(), 2);
 }
 
 #[test]

@@ -159,6 +159,13 @@ pub enum TrainError {
         second: [usize; 2],
     },
 
+    /// States that two languages are compared by are no numbers.
+    #[error(
+        "a state is infinite or not a number: look at the model's weights, or compute in a wider \
+         precision"
+    )]
+    StatesNotFinite,
+
     /// There are too few parallel sentences to measure how close two languages are.
     #[error("`{first}` and `{second}` share {found} sentences; give at least 2 that have both")]
     FewSentences {

@@ -105,6 +105,7 @@ impl TrainJob {
         if !self.options.dry_run {
             self.check_folder()?;
         }
+        self.check_data()?;
         run_workers::<B, _, _>(
             self.options.devices,
             device,
@@ -125,6 +126,17 @@ impl TrainJob {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks at all files of the data before the model is loaded: a run that meets a damaged one
+    /// has trained for nothing since its last checkpoint.
+    fn check_data(&self) -> Result<(), BoxError> {
+        let evaluation = self.recipe.evaluation.iter();
+        let evaluation = evaluation.flat_map(|evaluation| &evaluation.mix);
+        for member in self.recipe.data.mix.iter().chain(evaluation) {
+            member.check()?;
+        }
+        Ok(())
     }
 
     fn checkpoints(&self) -> Result<CheckpointStore, BoxError> {

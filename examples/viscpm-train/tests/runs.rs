@@ -268,11 +268,20 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
     assert!(workplace.last_weights("run") == workplace.last_weights("whole"));
 }
 
+/// Makes a data set of two archives, of which the second one is cut off.
+fn cut_off(dataset: &mut Value) {
+    dataset["format"] = json!("webdataset");
+    dataset["files"] = json!(["whole.tar", "cut.tar"]);
+}
+
 #[test]
 fn bad_input_is_refused_before_the_work_starts() {
     let workplace = Workplace::new();
+    let archive = workplace.archive();
+    fs::write(workplace.path("whole.tar"), &archive).unwrap();
+    fs::write(workplace.path("cut.tar"), &archive[..archive.len() - 1500]).unwrap();
     type Spoil = fn(&mut Value);
-    let cases: [(Spoil, &[&str], &str); 9] = [
+    let cases: [(Spoil, &[&str], &str); 12] = [
         (|recipe| recipe["stepz"] = json!(5), &[], "`steps`?"),
         (
             |recipe| recipe["trainable"] = json!(["vision"]),
@@ -283,6 +292,21 @@ fn bad_input_is_refused_before_the_work_starts() {
             |recipe| recipe["data"]["mix"][0]["dataset"]["files"] = json!(["no/such.jsonl"]),
             &[],
             "no/such.jsonl",
+        ),
+        (
+            |recipe| cut_off(&mut recipe["data"]["mix"][0]["dataset"]),
+            &[],
+            "cut.tar",
+        ),
+        (
+            |recipe| cut_off(&mut recipe["evaluation"]["mix"][0]["dataset"]),
+            &["--devices", "2"],
+            "`held out` of the mixture: data set cut.tar",
+        ),
+        (
+            |recipe| cut_off(&mut recipe["data"]["mix"][0]["dataset"]),
+            &["--dry-run"],
+            "cut.tar",
         ),
         (
             |recipe| recipe["model"]["folder"] = json!("no/such/model"),

@@ -35,6 +35,15 @@ pub enum Flaw {
         what: &'static str,
     },
 
+    /// It would fill the memory.
+    #[error("it has {bytes} bytes; at most {limit} are read")]
+    TooLarge {
+        /// Bytes of all that belongs to it.
+        bytes: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
+
     /// A conversation that is not questions and answers in turn.
     #[error("turn {turn} of the conversation is not {expected}'s")]
     OutOfTurn {
@@ -120,6 +129,13 @@ pub enum DatasetError {
         nearest: Option<String>,
         /// All columns.
         found: String,
+    },
+
+    /// A column that is needed holds numbers, or something else that is neither picture nor text.
+    #[error("the column `{column}` holds neither bytes nor texts")]
+    ColumnType {
+        /// The column.
+        column: String,
     },
 
     /// More examples than allowed cannot be used.

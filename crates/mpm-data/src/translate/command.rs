@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufReader, Read, Write},
     ops::ControlFlow,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     ServiceError, TranslationRequest, TranslationService,
-    service::{LINE_LIMIT, lines},
+    service::{lines, next_line},
 };
 
 /// How much of the standard error is kept for reports, in bytes.
@@ -77,7 +77,7 @@ impl TranslationService for CommandService {
 struct Running {
     child: Child,
     requests: Option<Sender<Vec<u8>>>,
-    replies: Receiver<io::Result<Vec<u8>>>,
+    replies: Receiver<Result<Vec<u8>, ServiceError>>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
 }
 
@@ -134,10 +134,7 @@ impl Running {
                         return Ok(());
                     }
                 }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(ServiceError::LongLine { limit: LINE_LIMIT });
-                }
-                Ok(Err(error)) => return Err(ServiceError::Read(error)),
+                Ok(Err(error)) => return Err(error),
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(ServiceError::Idle {
                         after: timeout,
@@ -215,26 +212,13 @@ fn write(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-fn read_lines(stdout: ChildStdout, lines: &SyncSender<io::Result<Vec<u8>>>) {
+fn read_lines(stdout: ChildStdout, lines: &SyncSender<Result<Vec<u8>, ServiceError>>) {
     let mut stdout = BufReader::new(stdout);
     while let Some(line) = next_line(&mut stdout).transpose() {
         let failed = line.is_err();
         if lines.send(line).is_err() || failed {
             break;
         }
-    }
-}
-
-/// The next line with its end, if any. Longer lines than the limit are invalid data.
-pub(super) fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    reader
-        .by_ref()
-        .take(LINE_LIMIT)
-        .read_until(b'\n', &mut line)?;
-    match line.len() as u64 == LINE_LIMIT && !line.ends_with(b"\n") {
-        true => Err(io::ErrorKind::InvalidData.into()),
-        false => Ok(Some(line).filter(|line| !line.is_empty())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufReader, Read},
+    io::{BufReader, Read},
     ops::ControlFlow,
     time::Duration,
 };
@@ -11,8 +11,7 @@ use ureq::Agent;
 
 use super::{
     ServiceError, TranslationRequest, TranslationService,
-    command::next_line,
-    service::{LINE_LIMIT, lines},
+    service::{lines, next_line},
 };
 
 /// How much of a body is kept for reports, in bytes.
@@ -71,19 +70,11 @@ impl TranslationService for HttpService {
                 body: String::from_utf8_lossy(&text).trim().to_owned(),
             });
         }
-        loop {
-            match next_line(&mut body) {
-                Ok(None) => return Ok(()),
-                Ok(Some(line)) => {
-                    if take(&line).is_break() {
-                        return Ok(());
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(ServiceError::LongLine { limit: LINE_LIMIT });
-                }
-                Err(error) => return Err(ServiceError::Read(error)),
+        while let Some(line) = next_line(&mut body)? {
+            if take(&line).is_break() {
+                break;
             }
         }
+        Ok(())
     }
 }

@@ -44,9 +44,10 @@ impl Output {
     /// Begins a folder. What a killed run left of it is removed.
     pub fn create(folder: &Path) -> Result<Self, TranslationError> {
         Self::check(folder)?;
-        let mut staging = folder.as_os_str().to_owned();
-        staging.push(".partial");
-        let staging = PathBuf::from(staging);
+        // Beside the folder, also where its name is written with a slash at its end.
+        let mut name = folder.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let staging = folder.with_file_name(name);
         let create = || {
             if staging.try_exists()? {
                 fs::remove_dir_all(&staging)?;

@@ -1,11 +1,15 @@
 //! Who translates.
 
-use std::{io, ops::ControlFlow, time::Duration};
+use std::{
+    io::{self, BufRead, Read},
+    ops::ControlFlow,
+    time::Duration,
+};
 
 use super::TranslationRequest;
 
 /// The longest line that is taken from a service, in bytes. One without end would fill the memory.
-pub(super) const LINE_LIMIT: u64 = 1 << 20;
+const LINE_LIMIT: u64 = 1 << 20;
 
 /// Something that answers requests by lines of JSON: `{"id", "translation"}` or `{"id", "error"}`.
 pub trait TranslationService {
@@ -85,4 +89,16 @@ pub(super) fn lines(requests: &[TranslationRequest]) -> Result<Vec<u8>, ServiceE
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+/// The next line of a reply with its end, if any.
+pub(super) fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, ServiceError> {
+    let mut line = Vec::new();
+    let mut limited = reader.by_ref().take(LINE_LIMIT);
+    let read = limited.read_until(b'\n', &mut line);
+    read.map_err(ServiceError::Read)?;
+    match line.len() as u64 == LINE_LIMIT && !line.ends_with(b"\n") {
+        true => Err(ServiceError::LongLine { limit: LINE_LIMIT }),
+        false => Ok(Some(line).filter(|line| !line.is_empty())),
+    }
 }

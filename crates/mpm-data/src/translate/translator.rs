@@ -19,8 +19,8 @@ use super::{
 const STRAYS_LISTED: usize = 100;
 /// How much of such a reply is listed, in characters.
 const STRAY_SHOWN: usize = 200;
-/// How many of them an exchange endures. A service may write them without end.
-const STRAYS_ENDURED: u32 = 10_000;
+/// How many lines without an answer an exchange endures. A service may write them without end.
+const IDLE_LINES: u32 = 10_000;
 
 /// How a service is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Run {
             })
             .collect();
         let mut judge = Judge::new(&requests);
-        let (mut pairs, mut strays) = (Vec::new(), 0);
+        let (mut pairs, mut idle_lines) = (Vec::new(), 0);
         let result = service.exchange(&requests, &mut |line| {
             match judge.line(line) {
                 Some(Verdict::Translated {
@@ -167,11 +167,11 @@ impl Run {
                 Some(Verdict::Stray { fault }) => {
                     self.report.faults.count(&fault);
                     self.list_stray(line, fault.to_string());
-                    strays += 1;
+                    idle_lines += 1;
                 }
-                None => {}
+                None => idle_lines += 1,
             }
-            match judge.open() == 0 || strays == STRAYS_ENDURED {
+            match judge.open() == 0 || idle_lines == IDLE_LINES {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }

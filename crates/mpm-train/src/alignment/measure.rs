@@ -44,7 +44,8 @@ impl Alignment {
     /// - first, second: `[sentences, d_model]`, at least two sentences
     ///
     /// # Errors
-    /// [`TrainError::StatesShape`] for other shapes.
+    /// [`TrainError::StatesShape`] for other shapes, [`TrainError::StatesNotFinite`] for states
+    /// without a direction.
     pub fn of<B: Backend>(first: Tensor<B, 2>, second: Tensor<B, 2>) -> Result<Self, TrainError> {
         let (shape, other) = (first.dims(), second.dims());
         if shape != other || shape[0] < 2 {
@@ -56,6 +57,9 @@ impl Alignment {
         let (first, second) = (directions(first), directions(second));
         let forward = Neighbours::of(&first, &second);
         let backward = Neighbours::of(&second, &first);
+        if !(forward.own + forward.others).is_finite() {
+            return Err(TrainError::StatesNotFinite);
+        }
         let count = shape[0] as f64;
         Ok(Self {
             cosine: forward.own / count,
@@ -285,6 +289,22 @@ mod tests {
             let states = |shape: [usize; 2]| Tensor::<Flex, 2>::ones(shape, &device);
             let error = Alignment::of(states(first), states(second)).unwrap_err();
             assert!(matches!(error, TrainError::StatesShape { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn states_that_are_not_finite_are_an_error() {
+        let good = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+        for wrong in [f32::NAN, f32::INFINITY] {
+            for place in 0..good.len() {
+                let mut bad = good.to_vec();
+                bad[place] = wrong;
+                let states = [tensor(good.to_vec(), 2), tensor(bad, 2)];
+                for [first, second] in [states.clone(), [states[1].clone(), states[0].clone()]] {
+                    let error = Alignment::of(first, second).unwrap_err();
+                    assert!(matches!(error, TrainError::StatesNotFinite), "{error}");
+                }
+            }
         }
     }
 

@@ -42,6 +42,16 @@ impl Workplace {
         self.folder.path().join(name)
     }
 
+    /// An archive of a picture and its caption.
+    pub fn archive(&self) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (file, name) in [("0.png", "0.png"), ("captions.jsonl", "0.txt")] {
+            let path = self.path(file);
+            archive.append_path_with_name(path, name).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
     /// A recipe that trains the visual module of the model that ships.
     pub fn recipe(&self) -> Value {
         let data = |name: &str| {

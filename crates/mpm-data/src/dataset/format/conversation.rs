@@ -24,6 +24,16 @@ enum Speaker {
     Gpt,
 }
 
+/// A question and its answer.
+pub(super) fn exchange(question: &str, answer: &str) -> Vec<Utterance> {
+    let said = [(Speaker::Human, question), (Speaker::Gpt, answer)];
+    said.map(|(from, text)| Utterance {
+        from,
+        value: text.to_owned(),
+    })
+    .into()
+}
+
 /// A list of objects, which tables may hold as JSON or turned into an object of lists.
 pub(super) fn utterances(conversation: &Value) -> Result<Vec<Utterance>, Flaw> {
     #[derive(Deserialize)]

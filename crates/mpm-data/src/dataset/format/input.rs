@@ -6,20 +6,38 @@ use std::{
     path::Path,
 };
 
+/// How a file is compressed, as its first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstandard,
+}
+
+impl Compression {
+    pub fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Self::Zstandard,
+            // A skippable frame, which pzstd begins with.
+            [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstandard,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Opens a file, and decompresses it if its first bytes say so.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let mut file = BufReader::new(File::open(path)?);
-    let head = file.fill_buf()?;
-    if head.starts_with(b"\x1F\x8B") {
+    Ok(match Compression::of(file.fill_buf()?) {
+        Compression::None => Box::new(file),
         // Archives made by several processes are several streams in a row.
-        let decoder = flate2::bufread::MultiGzDecoder::new(file);
-        return Ok(Box::new(BufReader::new(decoder)));
-    }
-    if head.starts_with(b"\x28\xB5\x2F\xFD") {
-        let decoder = zstd::Decoder::with_buffer(file)?;
-        return Ok(Box::new(BufReader::new(decoder)));
-    }
-    Ok(Box::new(file))
+        Compression::Gzip => {
+            let decoder = flate2::bufread::MultiGzDecoder::new(file);
+            Box::new(BufReader::new(decoder))
+        }
+        Compression::Zstandard => Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?)),
+    })
 }
 
 /// The lines of a file, numbered from 1, without those that are empty.

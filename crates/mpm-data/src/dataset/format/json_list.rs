@@ -7,53 +7,40 @@ use struson::reader::{JsonReader, JsonStreamReader};
 
 use super::super::DatasetError;
 
+type Reason = Box<dyn std::error::Error>;
+
 /// Reads a list; ends behind its last element, or at the first damage.
 pub(super) struct JsonList<R: Read> {
     reader: JsonStreamReader<R>,
     next: u64,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Before,
-    Within,
-    Done,
+    done: bool,
 }
 
 impl<R: Read> JsonList<R> {
-    pub fn new(reader: R) -> Self {
-        Self {
-            reader: JsonStreamReader::new(reader),
-            next: 0,
-            state: State::Before,
-        }
+    /// A file that is a list.
+    pub fn new(reader: R) -> Result<Self, DatasetError> {
+        let reader = JsonStreamReader::new(reader);
+        Self::begin(reader).map_err(|reason| damaged("at its head".into(), reason))
     }
 
     /// Goes on to the list that the key of an object leads to.
     pub fn at_key(reader: R, key: &str) -> Result<Self, DatasetError> {
-        let mut list = Self::new(reader);
-        list.find(key)
-            .map_err(|reason| damaged(format!("before `{key}`"), reason))?;
-        Ok(list)
+        let mut reader = JsonStreamReader::new(reader);
+        find(&mut reader, key)
+            .and_then(|()| Self::begin(reader))
+            .map_err(|reason| damaged(format!("before `{key}`"), reason))
     }
 
-    fn find(&mut self, key: &str) -> Result<(), Box<dyn std::error::Error>> {
-        self.reader.begin_object()?;
-        while self.reader.has_next()? {
-            if self.reader.next_name()? == key {
-                return Ok(());
-            }
-            self.reader.skip_value()?;
-        }
-        Err("there is no such key".into())
+    fn begin(mut reader: JsonStreamReader<R>) -> Result<Self, Reason> {
+        reader.begin_array()?;
+        Ok(Self {
+            reader,
+            next: 0,
+            done: false,
+        })
     }
 
-    fn element(&mut self) -> Result<Option<Value>, Box<dyn std::error::Error>> {
-        if self.state == State::Before {
-            self.reader.begin_array()?;
-            self.state = State::Within;
-        }
+    fn element(&mut self) -> Result<Option<Value>, Reason> {
         match self.reader.has_next()? {
             true => Ok(Some(self.reader.deserialize_next()?)),
             false => Ok(None),
@@ -66,7 +53,7 @@ impl<R: Read> Iterator for JsonList<R> {
     type Item = Result<(u64, Value), DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Done {
+        if self.done {
             return None;
         }
         let number = self.next;
@@ -77,18 +64,29 @@ impl<R: Read> Iterator for JsonList<R> {
         match element {
             Ok(Some(value)) => Some(Ok((number, value))),
             Ok(None) => {
-                self.state = State::Done;
+                self.done = true;
                 None
             }
             Err(error) => {
-                self.state = State::Done;
+                self.done = true;
                 Some(Err(error))
             }
         }
     }
 }
 
-fn damaged(place: String, reason: Box<dyn std::error::Error>) -> DatasetError {
+fn find(reader: &mut impl JsonReader, key: &str) -> Result<(), Reason> {
+    reader.begin_object()?;
+    while reader.has_next()? {
+        if reader.next_name()? == key {
+            return Ok(());
+        }
+        reader.skip_value()?;
+    }
+    Err("there is no such key".into())
+}
+
+fn damaged(place: String, reason: Reason) -> DatasetError {
     DatasetError::Damaged {
         place,
         reason: reason.to_string(),

@@ -10,7 +10,7 @@ use super::{
 };
 
 pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
-    let elements = JsonList::new(input::open(file)?);
+    let elements = JsonList::new(input::open(file)?)?;
     Ok(examples(
         file,
         elements,

@@ -6,8 +6,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
 use super::{
-    super::{DatasetError, Dialogue, DialogueTurn, ExampleText, Flaw, PictureSource, Place},
-    Content, Context, Examples, examples,
+    super::{DatasetError, ExampleText, Flaw, PictureSource, Place},
+    Content, Context, Examples,
+    conversation::{dialogue, exchange},
+    examples,
     input::Lines,
 };
 
@@ -59,16 +61,7 @@ fn content(line: &[u8], context: &Context) -> Result<Content, Flaw> {
         .collect();
     let parts = [line.instruction.trim(), line.inputs.trim()];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let answer = line.outputs.trim().to_owned();
-    if answer.is_empty() {
-        return Err(Flaw::Missing { what: "answer" });
-    }
-    let text = ExampleText::Dialogue(Dialogue {
-        language: context.language.clone(),
-        turns: vec![DialogueTurn {
-            question: parts.join("\n"),
-            answer,
-        }],
-    });
-    Ok((pictures?, text))
+    let (pictures, said) = (pictures?, exchange(&parts.join("\n"), &line.outputs));
+    let dialogue = dialogue(said, pictures.len(), context.language.clone())?;
+    Ok((pictures, ExampleText::Dialogue(dialogue)))
 }

@@ -13,6 +13,7 @@ mod parquet_rows;
 mod parquet_table;
 mod record;
 mod webdataset;
+mod whole;
 
 use std::{
     path::{Path, PathBuf},
@@ -113,6 +114,16 @@ impl DatasetConfig {
             DatasetFormat::UnimmChat => parquet_table::unimm_chat(file, context),
             DatasetFormat::Viscpm => parquet_table::viscpm(file, context),
         }
+    }
+
+    /// Looks at the head and the end of one of the files.
+    pub(super) fn probe(&self, file: &Path) -> Result<(), DatasetError> {
+        match self.format {
+            // To open it reads examples ahead.
+            DatasetFormat::Webdataset => webdataset::probe(file)?,
+            _ => drop(self.open(file)?),
+        }
+        whole::check(file, self.format)
     }
 }
 

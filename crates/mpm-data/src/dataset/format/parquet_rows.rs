@@ -8,6 +8,7 @@ use std::{
 };
 
 use parquet::{
+    basic::{LogicalType, Type as PhysicalType},
     errors::ParquetError,
     file::reader::{FileReader, SerializedFileReader},
     record::{
@@ -40,7 +41,8 @@ pub(super) struct ParquetRows {
 }
 
 impl ParquetRows {
-    /// Opens a file. `choose` takes the columns that it wants from the names of all.
+    /// Opens a file. `choose` takes the columns that it wants from the names of all that hold
+    /// bytes or texts.
     pub fn open(
         path: &Path,
         choose: impl FnOnce(&[&str]) -> Result<Vec<String>, DatasetError>,
@@ -49,13 +51,17 @@ impl ParquetRows {
         let place = || "in its footer".to_owned();
         let file = guarded(|| SerializedFileReader::new(file), place)?;
         let schema = file.metadata().file_metadata().schema();
-        let names: Vec<_> = schema
-            .get_fields()
-            .iter()
-            .map(|field| field.name())
-            .collect();
-        let wanted = choose(&names)?;
         let fields = schema.get_fields().iter();
+        let names = fields.clone().filter(|field| holds_bytes(field));
+        let names: Vec<_> = names.map(|field| field.name()).collect();
+        let wanted = choose(&names).map_err(|error| match error {
+            DatasetError::Column { wanted: column, .. }
+                if fields.clone().any(|field| field.name() == column) =>
+            {
+                DatasetError::ColumnType { column }
+            }
+            other => other,
+        })?;
         let fields = fields.filter(|field| wanted.iter().any(|name| name == field.name()));
         let root = Type::group_type_builder(schema.name()).with_fields(fields.cloned().collect());
         let root = guarded(|| root.build(), place)?;
@@ -103,6 +109,18 @@ impl Iterator for ParquetRows {
             }
         }
     }
+}
+
+/// Whether bytes or texts are somewhere in a column, or, where all cells are null, could be.
+fn holds_bytes(field: &Type) -> bool {
+    if field.is_group() {
+        return field.get_fields().iter().any(|part| holds_bytes(part));
+    }
+    let is_null = field.get_basic_info().logical_type_ref() == Some(&LogicalType::Unknown);
+    let physical = field.get_physical_type();
+    is_null
+        || physical == PhysicalType::BYTE_ARRAY
+        || physical == PhysicalType::FIXED_LEN_BYTE_ARRAY
 }
 
 /// Decoding a damaged file may panic; that must not end a training run.

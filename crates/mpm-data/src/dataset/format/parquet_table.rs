@@ -152,7 +152,8 @@ fn add_pictures(
             PictureText::Base64 => base64(text.as_bytes())?,
             PictureText::Path => context.picture(text),
         }),
-        _ => {}
+        Field::Null => {}
+        _ => return Err(Flaw::Missing { what: "picture" }),
     }
     Ok(())
 }

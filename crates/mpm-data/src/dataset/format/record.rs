@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    super::{Caption, DatasetError, Dialogue, DialogueTurn, ExampleText, Flaw},
+    super::{Caption, DatasetError, ExampleText, Flaw},
     Content, Context,
-    conversation::{dialogue, utterances},
+    conversation::{dialogue, exchange, utterances},
 };
 
 /// What the columns of a table, or the keys of objects, are called.
@@ -98,13 +98,9 @@ pub(super) fn text(value: &Value, pictures: usize, context: &Context) -> Result<
     }
     if let Some(question) = said(&columns.question) {
         let answer = said(&columns.answer).ok_or(Flaw::Missing { what: "answer" })?;
-        return Ok(ExampleText::Dialogue(Dialogue {
-            language: context.language.clone(),
-            turns: vec![DialogueTurn {
-                question: question.to_owned(),
-                answer: answer.to_owned(),
-            }],
-        }));
+        let said = exchange(question, answer);
+        let dialogue = dialogue(said, pictures, context.language.clone())?;
+        return Ok(ExampleText::Dialogue(dialogue));
     }
     let caption = |language, column: &str| {
         said(column).map(|text| Caption {

@@ -18,14 +18,39 @@ const AHEAD: usize = 8;
 /// Files that are taken for pictures.
 const PICTURES: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
 
-/// A part is larger than any picture.
-const MAX_PART: u64 = 256 << 20;
+/// Bytes of the parts of an example together. No picture is larger.
+const MAX_EXAMPLE: u64 = 256 << 20;
 
 /// The parts of an example.
 struct Group {
     key: String,
     /// Extension and content.
     parts: Vec<(String, Vec<u8>)>,
+    /// Of all parts, also those that were too large to be kept.
+    bytes: u64,
+}
+
+impl Group {
+    fn new(key: String) -> Self {
+        Self {
+            key,
+            parts: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Reads a part, unless that makes the example too large.
+    fn add<R: Read>(&mut self, extension: String, entry: &mut tar::Entry<R>) -> io::Result<()> {
+        self.bytes = self.bytes.saturating_add(entry.size());
+        if self.bytes > MAX_EXAMPLE {
+            self.parts = Vec::new();
+            return Ok(());
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        self.parts.push((extension, content));
+        Ok(())
+    }
 }
 
 pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
@@ -41,6 +66,16 @@ pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetErr
         |group| Place::Entry(group.key.as_str().into()),
         move |group| content(group, &context),
     ))
+}
+
+/// Looks at the first entry alone.
+pub(super) fn probe(file: &Path) -> Result<(), DatasetError> {
+    let mut archive = tar::Archive::new(input::open(file)?);
+    let first = archive.entries()?.next().transpose();
+    first.map(drop).map_err(|error| DatasetError::Damaged {
+        place: "at its head".into(),
+        reason: error.to_string(),
+    })
 }
 
 struct Groups(Receiver<Result<Group, DatasetError>>);
@@ -71,17 +106,17 @@ fn send_groups<R: Read>(
                 continue;
             };
             last.clone_from(&key);
-            let mut content = Vec::new();
-            entry.by_ref().take(MAX_PART).read_to_end(&mut content)?;
             if group.as_ref().is_some_and(|group| group.key != key)
                 && let Some(done) = group.take()
                 && sender.send(Ok(done)).is_err()
             {
                 return Ok(false);
             }
-            let parts = Vec::new();
-            let group = group.get_or_insert(Group { key, parts });
-            group.parts.push((extension, content));
+            let group = group.get_or_insert_with(|| Group::new(key));
+            // Others belong to other readers.
+            if is_read(&extension) {
+                group.add(extension, &mut entry)?;
+            }
         }
         Ok(true)
     };
@@ -108,17 +143,23 @@ fn split(path: &Path) -> Option<(String, String)> {
     Some((key.to_str()?.to_owned(), extension.to_ascii_lowercase()))
 }
 
+fn is_read(extension: &str) -> bool {
+    ["txt", "json"].contains(&extension) || PICTURES.contains(&extension)
+}
+
 fn content(group: Group, context: &Context) -> Result<Content, Flaw> {
+    if group.bytes > MAX_EXAMPLE {
+        return Err(Flaw::TooLarge {
+            bytes: group.bytes,
+            limit: MAX_EXAMPLE,
+        });
+    }
     let (mut pictures, mut text, mut object) = (Vec::new(), None, None);
     for (extension, bytes) in group.parts {
         match extension.as_str() {
             "txt" => text = Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
             "json" => object = Some(serde_json::from_slice(&bytes)?),
-            // Others belong to other readers.
-            other if PICTURES.contains(&other) => {
-                pictures.push(PictureSource::Bytes(bytes.into()));
-            }
-            _ => {}
+            _ => pictures.push(PictureSource::Bytes(bytes.into())),
         }
     }
     if pictures.is_empty() {
