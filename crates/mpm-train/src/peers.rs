@@ -71,6 +71,21 @@ pub(crate) fn agree<B: Backend>(
     Ok(gravest.map_or(Intent::Step, |(intent, _)| intent))
 }
 
+/// Tells the others, who wait for this worker unless they are done, that it has met an error of
+/// its own.
+pub(crate) fn report_failure<B: Backend>(
+    peers: &dyn Peers<B>,
+    error: &TrainError,
+    device: &B::Device,
+) {
+    if matches!(error, TrainError::Peers(_) | TrainError::PeerFailed) {
+        return;
+    }
+    if let Err(unheard) = agree(peers, Intent::Fail, device) {
+        tracing::debug!(%unheard, "no other worker waits");
+    }
+}
+
 /// Replaces the gradient of this worker's batches by that of all workers' batches together.
 pub(crate) fn share_gradient<B, M>(
     peers: &dyn Peers<B::InnerBackend>,

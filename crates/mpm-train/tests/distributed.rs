@@ -27,6 +27,9 @@ const ROUNDING: f32 = 2e-4;
 /// An end that is none: the data fail.
 const FAILS_AT: u64 = 999;
 
+/// An end that is none: the data cannot go back to their position.
+const CANNOT_SEEK: u64 = 998;
+
 /// Burn has one collective for the whole process.
 static COLLECTIVE: Mutex<()> = Mutex::new(());
 
@@ -64,6 +67,9 @@ impl DataSource for Part {
     }
 
     fn seek(&mut self, position: &u64) -> Result<(), BoxError> {
+        if self.text.end == CANNOT_SEEK {
+            return Err("the file is another one".into());
+        }
         self.text.next = position - 1000 * self.rank;
         Ok(())
     }
@@ -215,10 +221,26 @@ fn an_error_of_one_worker_stops_all() {
     let mut run = Run::new(&start);
     run.ends = [u64::MAX, FAILS_AT];
     let outcomes = run.workers();
-    let errors: Vec<_> = outcomes
-        .into_iter()
-        .map(|trained| trained.err().unwrap())
-        .collect();
+    assert_second_failed(outcomes);
+}
+
+/// The second worker's data failed, and the first one stopped for that reason.
+fn assert_second_failed(outcomes: Outcomes) {
+    let outcomes = outcomes.into_iter();
+    let errors: Vec<_> = outcomes.map(|trained| trained.err().unwrap()).collect();
     assert!(matches!(errors[0], TrainError::PeerFailed), "{errors:?}");
     assert!(matches!(errors[1], TrainError::Data(_)), "{errors:?}");
+}
+
+#[test]
+fn a_worker_that_cannot_resume_stops_all() {
+    let _alone = alone();
+    let start = TinyLm::new(16, 0.0);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&start);
+    run.folder = Some(folder.path());
+    run.stop_after = 3;
+    models(run.workers());
+    run.ends = [u64::MAX, CANNOT_SEEK];
+    assert_second_failed(run.workers());
 }

@@ -7,14 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::{backend::Autodiff, module::Module};
+use burn::backend::Autodiff;
 use mpm_core::{MpmBackend, backend::BackendTask, lora};
 use mpm_train::{
-    BoxError, CheckpointStore, DataSource, MemoryEstimate, Outcome, Prefetch, Trainer,
+    BoxError, CheckpointStore, DataSource, Outcome, Prefetch, Trainer,
     distributed::CollectivePeer,
-    freeze::{ParameterTable, train_only},
+    freeze::ParameterTable,
     metrics::{MetricsWriter, TensorBoardWriter},
-    pattern::PathPattern,
     recipe::{BETTER, ObjectiveConfig, Recipe},
 };
 use serde_json::Value;
@@ -22,7 +21,8 @@ use viscpm_common::cli::{Interrupt, note};
 
 use crate::{
     DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
-    evaluation::LossEvaluator, paint::PaintStage, progress::Progress, workers::run_workers,
+    evaluation::LossEvaluator, paint::PaintStage, progress::Progress, ready::Ready,
+    workers::run_workers,
 };
 
 /// Batches that are prepared while the model computes.
@@ -101,16 +101,21 @@ impl TrainJob {
         &self,
         device: &B::Device,
     ) -> Result<Finished, BoxError> {
-        // Opening the folder of checkpoints clears up in it, which is not for a mere look.
-        if !self.options.dry_run {
-            self.check_folder()?;
-        }
         self.check_data()?;
+        if self.options.dry_run {
+            let report = self.prepare::<B, S>(0, device)?.look()?;
+            return Ok(Finished::DryRun(Box::new(report)));
+        }
+        self.check_folder()?;
         run_workers::<B, _, _>(
             self.options.devices,
             device,
-            |device| S::open(&self.recipe, &device),
-            |rank, stage, peer| self.work::<B, S>(stage, rank, peer),
+            |rank, device| {
+                let ready = self.prepare::<B, S>(rank, &device)?;
+                ready.check_memory(self.options.memory)?;
+                Ok(ready)
+            },
+            |rank, ready, peer| self.train::<B, S>(ready, rank, peer),
         )
     }
 
@@ -148,54 +153,36 @@ impl TrainJob {
         })
     }
 
-    /// What one worker does.
-    fn work<B: MpmBackend, S: Stage<B>>(
+    fn prepare<B: MpmBackend, S: Stage<B>>(
         &self,
-        stage: S,
+        rank: usize,
+        device: &B::Device,
+    ) -> Result<Ready<B, S>, BoxError> {
+        Ready::new(&self.recipe, rank, self.options.devices, device)
+    }
+
+    /// What a worker does beside the others.
+    fn train<B: MpmBackend, S: Stage<B>>(
+        &self,
+        ready: Ready<B, S>,
         rank: usize,
         peer: Option<CollectivePeer<B>>,
     ) -> Result<Finished, BoxError> {
-        let (recipe, options) = (&self.recipe, &self.options);
-        let workers = options.devices;
-        let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
-        let model = train_only::<Autodiff<B>, _>(self.model(&stage)?, &patterns)?;
-        let table = ParameterTable::new::<Autodiff<B>, _>(&model);
-        let frozen = table.frozen().map(|row| row.path.clone()).collect();
-        let config = recipe.trainer(workers, frozen)?;
-        let memory = MemoryEstimate::new(&table, &config, stage.activations(recipe));
-        let share = DataShare::training(recipe, rank, workers)?;
-        let mut source = stage.source(&share)?;
-        if options.dry_run {
-            let batch = source.next_batch()?.ok_or(RunError::NoBatch)?;
-            return Ok(Finished::DryRun(Box::new(DryRun {
-                batch: stage.preview(&batch),
-                parameters: table,
-                memory,
-            })));
-        }
-        if let Some(available) = options.memory
-            && memory.total() > available
-        {
-            return Err(RunError::TooLarge {
-                estimate: Box::new(memory),
-                available,
-            }
-            .into());
-        }
-
-        let mut source = Prefetch::new(source, PREFETCHED);
+        let stage = ready.stage;
+        let mut source = Prefetch::new(ready.source, PREFETCHED);
+        let objective = stage.objective();
         let mut trainer =
-            Trainer::<Autodiff<B>, S::Objective>::new(config, stage.objective(), model)?
+            Trainer::<Autodiff<B>, S::Objective>::new(ready.config, objective, ready.model)?
                 .with_checkpoints(self.checkpoints()?)
                 .with_recipe(self.resumable_recipe()?);
         if let Some(peer) = peer {
             trainer = trainer.with_peers(peer);
         }
         if rank == 0 {
-            self.write_records(&table)?;
+            self.write_records(&ready.parameters)?;
             trainer = self.watched(trainer, &stage)?;
         }
-        if options.resume {
+        if self.options.resume {
             trainer.resume(&mut source)?;
         }
         let trained = trainer.run(&mut source)?;
@@ -206,18 +193,6 @@ impl TrainJob {
             step: trained.step,
             outcome: trained.outcome,
         })
-    }
-
-    /// The stage's model, with the adapters of the recipe.
-    fn model<B: MpmBackend, S: Stage<B>>(&self, stage: &S) -> Result<S::Model, BoxError> {
-        let (model, recipe) = (stage.model(), &self.recipe);
-        let Some(lora) = &recipe.lora else {
-            return Ok(model);
-        };
-        for device in model.devices() {
-            B::seed(&device, recipe.seed);
-        }
-        Ok(lora.attach::<Autodiff<B>, _>(model)?)
     }
 
     /// Writes the trained model, and its adapters by themselves, too.
@@ -269,16 +244,16 @@ impl TrainJob {
     }
 
     /// Writes what the run is made from beside its results, and says what trains.
-    fn write_records(&self, table: &ParameterTable) -> Result<(), BoxError> {
+    fn write_records(&self, parameters: &ParameterTable) -> Result<(), BoxError> {
         let folder = &self.options.folder;
         let recipe = serde_json::to_string_pretty(&self.recipe)?;
         for (name, text) in [
             ("recipe.json", recipe),
-            ("parameters.txt", table.to_string()),
+            ("parameters.txt", parameters.to_string()),
         ] {
             write(&folder.join(name), &text)?;
         }
-        note(&format!("{}\n", table.by_layer()));
+        note(&format!("{}\n", parameters.by_layer()));
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod job;
 pub mod paint;
 mod parts;
 mod progress;
+mod ready;
 mod source;
 mod stage;
 mod workers;

@@ -23,16 +23,16 @@ use crate::RunError;
 pub fn run_workers<B: Backend, P: Send, T: Send>(
     workers: usize,
     device: &B::Device,
-    prepare: impl Fn(B::Device) -> Result<P, BoxError> + Sync,
+    prepare: impl Fn(usize, B::Device) -> Result<P, BoxError> + Sync,
     work: impl Fn(usize, P, Option<CollectivePeer<B>>) -> Result<T, BoxError> + Sync,
 ) -> Result<T, BoxError> {
     if workers == 1 {
-        return work(0, prepare(device.clone())?, None);
+        return work(0, prepare(0, device.clone())?, None);
     }
     let id = device.id();
     let device = |rank: usize| B::Device::from_id(DeviceId::new(id.type_id, rank as u16));
     // A worker that fails by itself, before it has joined, would leave the others waiting.
-    let prepared = on_threads(0..workers, |rank| prepare(device(rank)))?;
+    let prepared = on_threads(0..workers, |rank| prepare(rank, device(rank)))?;
     let config = CollectiveConfig::default().with_num_devices(workers);
     let results = on_threads(prepared.into_iter().enumerate(), |(rank, prepared)| {
         let peer = CollectivePeer::join(rank, workers, device(rank), config.clone())?;

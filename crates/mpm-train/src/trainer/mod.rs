@@ -168,13 +168,8 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     {
         let (peers, device) = (self.peers.clone(), self.device.clone());
         let result = self.train(source);
-        if let (Err(error), Some(peers)) = (&result, peers)
-            && !matches!(error, TrainError::Peers(_) | TrainError::PeerFailed)
-        {
-            // The others wait for this worker's next gradient, unless they are done.
-            if let Err(unheard) = peers::agree(&*peers, Intent::Fail, &device) {
-                tracing::debug!(%unheard, "no other worker waits");
-            }
+        if let (Err(error), Some(peers)) = (&result, peers) {
+            peers::report_failure(&*peers, error, &device);
         }
         result
     }
@@ -185,6 +180,9 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     {
         self.require_own_folder()?;
         if let Some(peers) = &self.peers {
+            if peers::agree(&**peers, Intent::Step, &self.device)? == Intent::Fail {
+                return Err(TrainError::PeerFailed);
+            }
             self.model = peers::share_parameters::<B, _>(&**peers, self.model)?;
             if self.step == 0 && self.average.is_some() {
                 self.average = Some(average::start(&self.model));

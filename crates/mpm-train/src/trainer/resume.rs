@@ -33,6 +33,17 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     where
         S: DataSource<Batch = O::Batch>,
     {
+        let result = self.go_to_newest(source);
+        if let (Err(error), Some(peers)) = (&result, &self.peers) {
+            peers::report_failure(&**peers, error, &self.device);
+        }
+        result
+    }
+
+    fn go_to_newest<S>(&mut self, source: &mut S) -> Result<Option<usize>, TrainError>
+    where
+        S: DataSource<Batch = O::Batch>,
+    {
         let store = self.checkpoints.as_ref().ok_or(TrainError::NoCheckpoints)?;
         let Some(checkpoint) = store.newest()? else {
             return Ok(None);
