@@ -6,7 +6,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | is the answer one of the right ones? | [`exact_match`] |
+//! | is the answer one of the right ones? | [`exact_match`], [`vqa`] |
 //! | how near is a caption to what people wrote? | [`bleu`], [`rouge`], [`cider`] |
 //!
 //! ```
@@ -28,6 +28,7 @@ mod example;
 mod ngrams;
 pub mod rouge;
 pub mod tokenize;
+pub mod vqa;
 
 pub use error::MetricError;
 pub use exact_match::{ExactMatch, ExactMatchRow, Tally, is_exact_match, normalize_answer};
