@@ -8,6 +8,7 @@
 //! |---|---|
 //! | is the answer one of the right ones? | [`exact_match`], [`vqa`] |
 //! | how near is a caption to what people wrote? | [`bleu`], [`rouge`], [`cider`] |
+//! | does an answer name what it should? | [`keywords`] |
 //!
 //! ```
 //! use mpm_train::evaluate::{Example, MetricError, Tokenizer, bleu::coco_bleu};
@@ -25,6 +26,7 @@ pub mod cider;
 mod error;
 pub mod exact_match;
 mod example;
+pub mod keywords;
 mod ngrams;
 pub mod rouge;
 pub mod tokenize;
