@@ -9,6 +9,7 @@
 //! | is the answer one of the right ones? | [`exact_match`], [`vqa`] |
 //! | how near is a caption to what people wrote? | [`bleu`], [`rouge`], [`cider`] |
 //! | does an answer name what it should? | [`keywords`] |
+//! | is it in the language that was asked for? | [`language`] |
 //!
 //! ```
 //! use mpm_train::evaluate::{Example, MetricError, Tokenizer, bleu::coco_bleu};
@@ -27,6 +28,7 @@ mod error;
 pub mod exact_match;
 mod example;
 pub mod keywords;
+pub mod language;
 mod ngrams;
 pub mod rouge;
 pub mod tokenize;
