@@ -10,6 +10,7 @@
 //! | how near is a caption to what people wrote? | [`bleu`], [`rouge`], [`cider`] |
 //! | does an answer name what it should? | [`keywords`] |
 //! | is it in the language that was asked for? | [`language`] |
+//! | how well does the model foresee a text? | [`perplexity`] |
 //!
 //! ```
 //! use mpm_train::evaluate::{Example, MetricError, Tokenizer, bleu::coco_bleu};
@@ -30,6 +31,7 @@ mod example;
 pub mod keywords;
 pub mod language;
 mod ngrams;
+pub mod perplexity;
 pub mod rouge;
 pub mod tokenize;
 pub mod vqa;
