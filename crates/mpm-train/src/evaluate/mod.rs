@@ -11,6 +11,7 @@
 //! | does an answer name what it should? | [`keywords`] |
 //! | is it in the language that was asked for? | [`language`] |
 //! | how well does the model foresee a text? | [`perplexity`] |
+//! | what does a stronger model think of it? | [`llava`] |
 //!
 //! ```
 //! use mpm_train::evaluate::{Example, MetricError, Tokenizer, bleu::coco_bleu};
@@ -30,6 +31,7 @@ pub mod exact_match;
 mod example;
 pub mod keywords;
 pub mod language;
+pub mod llava;
 mod ngrams;
 pub mod perplexity;
 pub mod rouge;
