@@ -47,15 +47,17 @@ impl CommandService {
             running: None,
         }
     }
-}
 
-impl TranslationService for CommandService {
-    fn exchange(
+    /// Writes lines of any kind to the command and hands each line that it writes to `take`, until
+    /// that breaks.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the command ends or stays silent before `take` breaks.
+    pub fn send(
         &mut self,
-        requests: &[TranslationRequest],
+        lines: Vec<u8>,
         take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), ServiceError> {
-        let lines = lines(requests)?;
         let running = match &mut self.running {
             Some(running) => running,
             None => {
@@ -68,6 +70,16 @@ impl TranslationService for CommandService {
             self.running = None;
         }
         result
+    }
+}
+
+impl TranslationService for CommandService {
+    fn exchange(
+        &mut self,
+        requests: &[TranslationRequest],
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ServiceError> {
+        self.send(lines(requests)?, take)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::TranslationReport;
+use super::{LineFileError, TranslationReport};
 
 /// What keeps a translation from coming to its end.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,15 @@ pub enum TranslationError {
         /// What was done.
         report: Box<TranslationReport>,
     },
+}
+
+impl From<LineFileError> for TranslationError {
+    fn from(error: LineFileError) -> Self {
+        match error {
+            LineFileError::File { path, source } => Self::File { path, source },
+            LineFileError::InUse { path } => Self::InUse { path },
+        }
+    }
 }
 
 impl TranslationError {

@@ -44,20 +44,23 @@ impl HttpService {
             headers,
         }
     }
-}
 
-impl TranslationService for HttpService {
-    fn exchange(
-        &mut self,
-        requests: &[TranslationRequest],
+    /// Posts a body of any kind and hands each line of the reply to `take`, until that breaks or
+    /// the reply ends.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the endpoint cannot be used or answers that something is wrong.
+    pub fn post(
+        &self,
+        content_type: &str,
+        body: &[u8],
         take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), ServiceError> {
         let mut post = self.agent.post(&self.url);
         for (name, value) in &self.headers {
             post = post.header(name, value);
         }
-        let post = post.header("Content-Type", "application/x-ndjson");
-        let reply = post.send(lines(requests)?);
+        let reply = post.header("Content-Type", content_type).send(body);
         let reply = reply.map_err(|error| ServiceError::Http(Box::new(error)))?;
         let status = reply.status();
         let mut body = BufReader::new(reply.into_body().into_reader());
@@ -76,5 +79,15 @@ impl TranslationService for HttpService {
             }
         }
         Ok(())
+    }
+}
+
+impl TranslationService for HttpService {
+    fn exchange(
+        &mut self,
+        requests: &[TranslationRequest],
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ServiceError> {
+        self.post("application/x-ndjson", &lines(requests)?, take)
     }
 }

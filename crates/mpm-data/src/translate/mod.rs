@@ -7,6 +7,9 @@
 //! so that a run that was killed goes on where it was, and [`translate_texts`] asks for what is
 //! missing. [`translate_dataset`] does so for the captions, questions and answers of a data set
 //! and writes another one.
+//!
+//! What is not about translation can be used on its own: [`CommandService::send`] and
+//! [`HttpService::post`] hand lines over and take lines, a [`LineFile`] keeps them.
 
 mod cache;
 mod command;
@@ -14,6 +17,7 @@ mod config;
 mod data_set;
 mod error;
 mod http;
+mod line_file;
 mod output;
 mod reply_fault;
 mod report;
@@ -29,6 +33,7 @@ pub use config::{ServiceConfig, TranslationConfig};
 pub use data_set::{TranslatedDataset, translate_dataset};
 pub use error::TranslationError;
 pub use http::HttpService;
+pub use line_file::{LineFile, LineFileError};
 pub use reply_fault::{ReplyFault, ReplyFaults};
 pub use report::{TranslationFailure, TranslationReport};
 pub use request::{Judge, TranslationRequest, Verdict};
