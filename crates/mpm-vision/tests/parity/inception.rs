@@ -21,7 +21,7 @@ type B = Flex;
 
 /// f32 through some fifty layers of up to 4032 products, those of 3 x 3 by Winograd's method.
 const F32: Tolerance = Tolerance {
-    of_largest: 1e-5,
+    of_largest: 5e-6,
     ..Tolerance::EXACT
 };
 
