@@ -4,7 +4,10 @@
 //! `tests/fixtures` of the workspace, where `scripts/p_frechet.py` and `p_scores.py` wrote them.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use burn::{backend::Flex, tensor::Tensor};
+use burn::{
+    backend::Flex,
+    tensor::{DType, Tensor},
+};
 use mpm_test_support::{Case, Tolerance, assert_values_close, cases, report};
 use mpm_train::{
     BoxError,
@@ -148,6 +151,18 @@ fn features_that_have_no_distance_are_refused() {
         frechet_distance(&set, &other),
         Err(PictureMetricError::FeatureWidth { .. })
     ));
+    // Far apart beyond what f64 can hold.
+    let far = |value: f64| {
+        let device = Default::default();
+        let features = Tensor::<B, 2>::full([2, 2], value, (&device, DType::F64));
+        let mut set = FeatureStatistics::new(2);
+        set.add(features).unwrap();
+        set
+    };
+    assert!(matches!(
+        frechet_distance(&far(1e200), &far(-1e200)),
+        Err(PictureMetricError::Overflow)
+    ));
     // Features of no width are all the same.
     let mut nothing = FeatureStatistics::new(0);
     nothing
@@ -246,6 +261,16 @@ fn embeddings_that_cannot_be_compared_are_refused() {
         "the text embeddings of input 1 hold NaN; the weights are broken, or f16 overflowed: try \
          f32 or bf16"
     );
+    let narrow = || Tensor::<B, 2>::zeros([2, 0], &Default::default());
+    assert!(matches!(
+        score.add(narrow(), narrow()),
+        Err(PictureMetricError::EmbeddingWidth { .. })
+    ));
+    // In f16 the sum of these is infinite, and their direction is not.
+    let large = Tensor::<B, 2>::full([1, 8], 3e4, (&Default::default(), DType::F16));
+    let mut half = ClipScore::new();
+    half.add(large.clone(), large).unwrap();
+    assert!((half.mean().unwrap() - 100.0).abs() < SCORE);
     // Zeros are like nothing, which is no error.
     score.add(pair(), rows([[0.0, 0.0], [0.0, 5.0]])).unwrap();
     assert_eq!(score.mean(), Some(50.0));

@@ -40,7 +40,8 @@ impl ClipScore {
     /// - image_embeds, text_embeds: `[pairs, width]`, of any length
     ///
     /// # Errors
-    /// [`PictureMetricError::Pairs`] for other shapes, [`PictureMetricError::NotFinite`].
+    /// [`PictureMetricError::Pairs`] for other shapes, [`PictureMetricError::EmbeddingWidth`] for
+    /// embeddings without width, [`PictureMetricError::NotFinite`].
     pub fn add<B: Backend>(
         &mut self,
         image_embeds: Tensor<B, 2>,

@@ -34,8 +34,11 @@ pub fn frechet_distance(
     let covariances = [first.covariance_matrix()?, second.covariance_matrix()?];
     let traces: f64 = covariances.iter().map(DMatrix::trace).sum();
     let distance = between_means + traces - 2.0 * trace_of_root(&covariances)?;
-    // Rounding can take equal sets below 0, where no distance is.
-    Ok(distance.max(0.0))
+    match distance.is_finite() {
+        // Rounding can take equal sets below 0, where no distance is.
+        true => Ok(distance.max(0.0)),
+        false => Err(PictureMetricError::Overflow),
+    }
 }
 
 /// `tr √(Σ₁ Σ₂)`.
