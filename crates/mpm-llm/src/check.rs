@@ -1,4 +1,4 @@
-//! What the inputs of all models are checked for.
+//! What the inputs and the configurations of models are checked for.
 
 use crate::error::LlmError;
 
@@ -31,6 +31,23 @@ pub(crate) fn check_range(field: &'static str, values: &[i32], max: usize) -> Re
             index,
             value: i64::from(values[index]),
             max,
+        }),
+    }
+}
+
+/// Whether a size in a configuration is one that a model can have.
+pub(crate) fn require(
+    satisfied: bool,
+    key: &'static str,
+    value: impl ToString,
+    allowed: &'static str,
+) -> Result<(), LlmError> {
+    match satisfied {
+        true => Ok(()),
+        false => Err(LlmError::Config {
+            key,
+            value: value.to_string(),
+            allowed,
         }),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::clip::EndOfText;
+
 /// Everything that can go wrong in tokenizing, prompting, running and decoding.
 ///
 /// Positions in texts count Unicode code points from 0, as the reference does.
@@ -321,6 +323,24 @@ pub enum LlmError {
         largest: u32,
         /// Tokens of the model.
         vocab_size: usize,
+    },
+
+    /// A tokenizer's file is not that of a CLIP model, or damaged.
+    #[error("this is no tokenizer for CLIP: {reason}")]
+    ClipTokenizer {
+        /// Why.
+        reason: String,
+    },
+
+    /// A text whose end a CLIP model cannot find.
+    #[error(
+        "text {row} has no end that the rule {rule:?} finds; encode it with the model's tokenizer"
+    )]
+    NoEndOfText {
+        /// The text, from 0.
+        row: usize,
+        /// How the end is looked for.
+        rule: EndOfText,
     },
 
     /// The `tokenizers` crate could not cut a text.

@@ -3,10 +3,12 @@
 pub mod bert;
 pub mod cache;
 mod check;
+pub mod clip;
 pub mod cpm_bee;
 pub mod decoding;
 pub mod error;
 pub mod prompt;
+mod special_token;
 pub mod tokenizer;
 
 pub use error::LlmError;

@@ -11,6 +11,8 @@ mod beam;
 mod bert;
 #[path = "parity/blocks.rs"]
 mod blocks;
+#[path = "parity/clip.rs"]
+mod clip;
 #[path = "parity/inputs.rs"]
 mod inputs;
 #[path = "parity/mask.rs"]

@@ -37,6 +37,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod pattern;
 pub mod peers;
+pub mod picture_metrics;
 pub mod precision;
 pub mod prefetch;
 pub mod recipe;

@@ -72,6 +72,16 @@ pub enum VisionError {
         texts: usize,
     },
 
+    /// Pictures that Inception cannot take.
+    #[error(
+        "Inception takes pixel values of shape [batch, 3, height, width] of at least one pixel, but \
+         got {found:?}"
+    )]
+    InceptionInput {
+        /// The shape of the pictures.
+        found: [usize; 4],
+    },
+
     /// A model's scores hold NaN, so that nothing can be said about a picture.
     #[error(
         "the similarities of picture {picture} hold NaN; the weights are broken, or f16 \

@@ -8,6 +8,7 @@ pub mod embedding;
 pub mod encoder;
 mod error;
 pub mod feed_forward;
+pub mod inception;
 mod init;
 mod interpolation;
 pub mod muffin;

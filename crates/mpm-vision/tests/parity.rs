@@ -1,5 +1,5 @@
 //! The encoders and what is built on them against outputs of the original Python
-//! implementation (torchscale, VisCPM and `transformers` on PyTorch, f32 on the CPU).
+//! implementation (torchscale, VisCPM, `transformers` and pytorch-fid on PyTorch, f32 on the CPU).
 //!
 //! Cases are read from the folder `MPM_FIXTURES`, by default
 //! `tests/fixtures` of the workspace.
@@ -7,6 +7,8 @@
 
 #[path = "parity/clip.rs"]
 mod clip;
+#[path = "parity/inception.rs"]
+mod inception;
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 //! Their parameters are named and lie as PyTorch has them, and they run on the fused
 //! operations of [`kernel`](crate::kernel).
 
+pub mod clip;
 mod conv;
 mod group_norm;
 mod layer_norm;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::LlmError;
+use crate::{LlmError, check::require};
 
 /// Architecture of a BERT model.
 ///
@@ -158,22 +158,6 @@ impl BertConfig {
             problem,
             SINGLE_LABEL,
         )
-    }
-}
-
-fn require(
-    satisfied: bool,
-    key: &'static str,
-    value: impl ToString,
-    allowed: &'static str,
-) -> Result<(), LlmError> {
-    match satisfied {
-        true => Ok(()),
-        false => Err(LlmError::Config {
-            key,
-            value: value.to_string(),
-            allowed,
-        }),
     }
 }
 

@@ -6,7 +6,7 @@ use tokenizers::{
     pre_tokenizers::bert::BertPreTokenizer,
 };
 
-use crate::LlmError;
+use crate::{LlmError, special_token::SpecialToken};
 
 /// What `tokenizer_config.json` says; what it leaves out is as the tokenizer's file has it, or as
 /// BERT was published.
@@ -22,14 +22,6 @@ pub(super) struct TokenizerSettings {
     sep_token: Option<SpecialToken>,
     pad_token: Option<SpecialToken>,
     mask_token: Option<SpecialToken>,
-}
-
-/// A special token's name, by itself or with properties that BERT has no use for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum SpecialToken {
-    Name(String),
-    Properties { content: String },
 }
 
 /// The names of the tokens that are no part of a text.
@@ -50,9 +42,7 @@ pub(super) struct SpecialTokens {
 impl TokenizerSettings {
     pub(super) fn special_tokens(&self) -> SpecialTokens {
         let name = |token: &Option<SpecialToken>, published: &str| match token {
-            Some(SpecialToken::Name(name) | SpecialToken::Properties { content: name }) => {
-                name.clone()
-            }
+            Some(token) => token.clone().into_name(),
             None => published.to_owned(),
         };
         SpecialTokens {

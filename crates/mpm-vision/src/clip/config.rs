@@ -1,32 +1,13 @@
 //! Sizes of a CLIP vision transformer, as `config.json` of a model folder has them.
 
-use burn::tensor::{Tensor, activation::sigmoid};
-use mpm_core::{MpmBackend, kernel::gelu, pretrained::part_of_config};
+use mpm_core::{
+    nn::clip::{Activation, ClipEncoderConfig},
+    pretrained::part_of_config,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{VisionError, config::require};
-
-/// The activation between the two layers of a feed-forward network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `x · σ(1.702 x)`, which OpenAI's CLIP models were trained with.
-    #[default]
-    QuickGelu,
-    /// Exact GELU, with the error function.
-    Gelu,
-}
-
-impl Activation {
-    /// Applies it to each value.
-    pub fn forward<B: MpmBackend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self {
-            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
-            Self::Gelu => gelu(x),
-        }
-    }
-}
 
 /// Largest side of an input picture in pixels: many times that of any published model, and small
 /// enough for its patches to be counted.
@@ -114,6 +95,17 @@ impl ClipVisionConfig {
     /// Tokens of a picture: one class token and one per patch.
     pub fn num_positions(&self) -> usize {
         1 + (self.image_size / self.patch_size).pow(2)
+    }
+
+    pub(super) fn encoder(&self) -> ClipEncoderConfig {
+        ClipEncoderConfig {
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            num_hidden_layers: self.num_hidden_layers,
+            num_attention_heads: self.num_attention_heads,
+            hidden_act: self.hidden_act,
+            layer_norm_eps: self.layer_norm_eps,
+        }
     }
 
     /// Checks what [`init`](Self::init) relies on.

@@ -5,25 +5,23 @@
 //! (<https://arxiv.org/abs/2211.01335>), `models/clip` and `models/chinese_clip` of Hugging Face's
 //! `transformers`, and `pipelines/stable_diffusion/safety_checker.py` of `diffusers`.
 //!
-//! [`SafetyChecker`] and [`ChineseClipVision`] are read from the folders in which their models are
-//! published. Texts are embedded elsewhere: the two towers of Chinese-CLIP meet as tensors.
+//! [`SafetyChecker`] and [`ClipVisionTower`], the picture side of CLIP and of Chinese-CLIP, are read
+//! from the folders in which their models are published. Texts are embedded elsewhere: the two
+//! towers meet as tensors.
 
-mod attention;
-mod chinese_clip;
 mod concepts;
 mod config;
 mod embedding;
-mod encoder;
 mod safety_checker;
 mod similarity;
 mod vision_model;
+mod vision_tower;
 
-pub use attention::ClipAttention;
-pub use chinese_clip::{ChineseClipVision, rank};
 pub use concepts::{ConceptHit, SafetyReport};
-pub use config::{Activation, ClipConfig, ClipVisionConfig, MAX_IMAGE_SIZE};
+pub use config::{ClipConfig, ClipVisionConfig, MAX_IMAGE_SIZE};
 pub use embedding::ClipVisionEmbeddings;
-pub use encoder::{ClipEncoder, ClipEncoderLayer, ClipMlp};
+pub use mpm_core::nn::clip::{Activation, ClipAttention, ClipEncoder, ClipEncoderLayer, ClipMlp};
 pub use safety_checker::{NUM_CONCEPTS, NUM_SPECIAL_CARE, SafetyChecker};
 pub use similarity::cosine_similarity;
 pub use vision_model::{ClipVision, ClipVisionOutput};
+pub use vision_tower::{ChineseClipVision, ClipVisionTower, rank};

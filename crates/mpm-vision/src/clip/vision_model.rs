@@ -5,9 +5,9 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, nn::clip::ClipEncoder};
 
-use super::{config::ClipVisionConfig, embedding::ClipVisionEmbeddings, encoder::ClipEncoder};
+use super::{config::ClipVisionConfig, embedding::ClipVisionEmbeddings};
 use crate::{PictureEncoder, VisionError};
 
 /// CLIP's vision transformer; made by [`ClipVisionConfig::init`].
@@ -43,7 +43,7 @@ impl ClipVisionConfig {
         Ok(ClipVision {
             embeddings: ClipVisionEmbeddings::new(self, device),
             pre_layrnorm: norm.init(device),
-            encoder: ClipEncoder::new(self, device),
+            encoder: ClipEncoder::new(&self.encoder(), device),
             post_layernorm: norm.init(device),
         })
     }
@@ -73,7 +73,7 @@ impl<B: MpmBackend> ClipVision<B> {
         let tokens = self
             .pre_layrnorm
             .forward(self.embeddings.forward(pixel_values)?);
-        let last_hidden_state = self.encoder.forward(tokens);
+        let last_hidden_state = self.encoder.forward(tokens, None);
         let [batch, _, width] = last_hidden_state.dims();
         let class = last_hidden_state.clone().slice([0..batch, 0..1, 0..width]);
         let pooled = self.post_layernorm.forward(class.reshape([batch, width]));

@@ -1,10 +1,12 @@
-//! `h_safety_*` and `h_chinese_clip_*`: the vision transformer and what is built on it.
+//! `h_safety_*`, `h_chinese_clip_*` and `p_clip_*`: the vision transformer and what is built on it.
 
 use std::collections::BTreeSet;
 
 use burn::{backend::Flex, tensor::Tensor};
 use mpm_test_support::{Case, Tolerance, cases, load, report};
-use mpm_vision::clip::{ChineseClipVision, ClipConfig, SafetyChecker, cosine_similarity, rank};
+use mpm_vision::clip::{
+    ChineseClipVision, ClipConfig, ClipVisionTower, SafetyChecker, cosine_similarity, rank,
+};
 use serde_json::json;
 
 type B = Flex;
@@ -146,6 +148,36 @@ fn score(case: &Case) {
         case.name
     );
     outputs.end();
+}
+
+#[test]
+fn clip_pictures() {
+    let mut cases = cases("p_clip_");
+    cases.retain(|case| !case.name.contains("tokenizer"));
+    for case in &cases {
+        let tower = ClipVisionTower::<B>::new(&config(case), &Default::default()).unwrap();
+        let branches = [
+            "vision_model",
+            "visual_projection",
+            "logit_scale",
+            "text_model",
+            "text_projection",
+        ];
+        let keys = ClipVisionTower::<B>::checkpoint_keys();
+        let tower = load(tower, case, &branches, keys);
+        let pixel_values: Tensor<B, 4> = case.tensor("in.pixel_values");
+
+        let output = tower.vision_model.forward(pixel_values.clone()).unwrap();
+        case.assert_close("out.vision_last_hidden", output.last_hidden_state, F32);
+        case.assert_close("out.vision_pooled", output.pooled, F32);
+        let pictures = tower.image_embeds(pixel_values).unwrap();
+        case.assert_close("out.image_embeds", pictures.clone(), COSINE);
+        let texts: Tensor<B, 2> = case.tensor("out.text_embeds");
+        let scores = tower.scores(pictures, texts).unwrap();
+        case.assert_close("out.logits_per_image", scores.clone(), SCORE);
+        case.assert_close("out.logits_per_text", scores.transpose(), SCORE);
+    }
+    report(cases.len(), "p_clip, pictures");
 }
 
 /// What `config.json` of the case's model would say.

@@ -3,14 +3,30 @@
 use burn::{
     module::Module,
     nn::{LayerNorm, LayerNormConfig},
-    tensor::{Tensor, backend::Backend},
+    tensor::{Bool, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::TorchLinear};
 
-use super::{
-    attention::ClipAttention,
-    config::{Activation, ClipVisionConfig},
-};
+use super::{activation::Activation, attention::ClipAttention};
+use crate::{kernel::MpmBackend, nn::TorchLinear};
+
+/// Sizes of the layers, which the configurations of both towers have.
+///
+/// Whoever makes it checks that all are positive and that the heads divide the width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClipEncoderConfig {
+    /// Width of a token; a multiple of `num_attention_heads`.
+    pub hidden_size: usize,
+    /// Width of the hidden layer of a feed-forward network.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads.
+    pub num_attention_heads: usize,
+    /// Activation of the feed-forward networks.
+    pub hidden_act: Activation,
+    /// Added to the variance in every layer norm.
+    pub layer_norm_eps: f64,
+}
 
 /// The feed-forward network of a layer.
 #[derive(Module, Debug)]
@@ -46,7 +62,7 @@ pub struct ClipEncoderLayer<B: Backend> {
 }
 
 impl<B: Backend> ClipEncoderLayer<B> {
-    fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+    fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let norm = LayerNormConfig::new(width).with_epsilon(config.layer_norm_eps);
         Self {
@@ -65,8 +81,12 @@ impl<B: Backend> ClipEncoderLayer<B> {
 impl<B: MpmBackend> ClipEncoderLayer<B> {
     /// # Shapes
     /// - x, output: `[batch, tokens, hidden_size]`
-    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+    /// - hidden: as [`ClipAttention::forward`] takes it
+    pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
+        let attended = self
+            .self_attn
+            .forward(self.layer_norm1.forward(x.clone()), hidden);
+        let x = x + attended;
         x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
     }
 }
@@ -79,7 +99,8 @@ pub struct ClipEncoder<B: Backend> {
 }
 
 impl<B: Backend> ClipEncoder<B> {
-    pub(super) fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+    /// Layers with random weights.
+    pub fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
         Self {
             layers: (0..config.num_hidden_layers)
                 .map(|_| ClipEncoderLayer::new(config, device))
@@ -91,7 +112,10 @@ impl<B: Backend> ClipEncoder<B> {
 impl<B: MpmBackend> ClipEncoder<B> {
     /// # Shapes
     /// - x, output: `[batch, tokens, hidden_size]`
-    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        self.layers.iter().fold(x, |x, layer| layer.forward(x))
+    /// - hidden: as [`ClipAttention::forward`] takes it
+    pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
+        self.layers
+            .iter()
+            .fold(x, |x, layer| layer.forward(x, hidden.clone()))
     }
 }

@@ -1,4 +1,4 @@
-//! The picture side of Chinese-CLIP, with which VisCPM-Paint chooses among candidates.
+//! The picture side of CLIP and of Chinese-CLIP, with which VisCPM-Paint chooses among candidates.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const INITIAL_LOGIT_SCALE: f64 = 2.6592;
 /// Parameters carry the names of the whole model's checkpoint, whose `logit_scale` belongs to
 /// neither tower; it is here because the scores are.
 #[derive(Module, Debug)]
-pub struct ChineseClipVision<B: Backend> {
+pub struct ClipVisionTower<B: Backend> {
     /// The vision transformer.
     pub vision_model: ClipVision<B>,
     /// Projection to the width of the embeddings, without a bias.
@@ -33,7 +33,10 @@ pub struct ChineseClipVision<B: Backend> {
     pub logit_scale: Param<Tensor<B, 1>>,
 }
 
-impl<B: Backend> ChineseClipVision<B> {
+/// The picture side of Chinese-CLIP, which is CLIP's: only the texts' sides differ.
+pub type ChineseClipVision<B> = ClipVisionTower<B>;
+
+impl<B: Backend> ClipVisionTower<B> {
     /// A tower with random weights.
     ///
     /// # Errors
@@ -52,8 +55,9 @@ impl<B: Backend> ChineseClipVision<B> {
         })
     }
 
-    /// Loads the picture side of a folder such as `OFA-Sys/chinese-clip-vit-base-patch16`:
-    /// `config.json` and the weights as `model.safetensors` or `pytorch_model.bin`.
+    /// Loads the picture side of a folder such as `openai/clip-vit-large-patch14` or
+    /// `OFA-Sys/chinese-clip-vit-base-patch16`: `config.json` and the weights as
+    /// `model.safetensors` or `pytorch_model.bin`.
     ///
     /// The keys of `options` are not used: this module knows the names.
     ///
@@ -89,7 +93,7 @@ impl<B: Backend> ChineseClipVision<B> {
     }
 }
 
-impl<B: MpmBackend> ChineseClipVision<B> {
+impl<B: MpmBackend> ClipVisionTower<B> {
     /// Pictures as embeddings of length 1, in f32.
     ///
     /// # Shapes

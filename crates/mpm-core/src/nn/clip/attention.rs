@@ -2,13 +2,16 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, backend::Backend},
+    tensor::{Bool, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
 
-use super::config::ClipVisionConfig;
+use super::encoder::ClipEncoderConfig;
+use crate::{
+    kernel::{MpmBackend, attention},
+    nn::TorchLinear,
+};
 
-/// Multi-head self-attention in which every token sees every other.
+/// Multi-head self-attention.
 #[derive(Module, Debug)]
 pub struct ClipAttention<B: Backend> {
     /// Projection to the keys.
@@ -23,7 +26,7 @@ pub struct ClipAttention<B: Backend> {
 }
 
 impl<B: Backend> ClipAttention<B> {
-    pub(super) fn new(config: &ClipVisionConfig, device: &B::Device) -> Self {
+    pub(super) fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
         let square = || TorchLinear::new(config.hidden_size, config.hidden_size, device);
         Self {
             k_proj: square(),
@@ -38,7 +41,9 @@ impl<B: Backend> ClipAttention<B> {
 impl<B: MpmBackend> ClipAttention<B> {
     /// # Shapes
     /// - x, output: `[batch, tokens, hidden_size]`
-    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    /// - hidden: broadcastable to `[batch, heads, tokens, tokens]`, true where a token must not
+    ///   see another; `None` where every token sees every other
+    pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
         let dims @ [batch, tokens, width] = x.dims();
         let dim_head = width / self.num_heads;
         let project = |linear: &TorchLinear<B>| {
@@ -48,7 +53,7 @@ impl<B: MpmBackend> ClipAttention<B> {
         let (query, key) = (project(&self.q_proj), project(&self.k_proj));
         let value = project(&self.v_proj);
         let scale = (dim_head as f64).powf(-0.5);
-        let attended = attention(query, key, value, None, None, scale);
+        let attended = attention(query, key, value, None, hidden, scale);
         self.out_proj
             .forward(attended.swap_dims(1, 2).reshape(dims))
     }

@@ -1,0 +1,13 @@
+//! The transformer that both towers of CLIP are made of: patches of a picture see each other,
+//! tokens of a text see those before them.
+//!
+//! Source: CLIP (<https://arxiv.org/abs/2103.00020>), `models/clip` of Hugging Face's
+//! `transformers`.
+
+mod activation;
+mod attention;
+mod encoder;
+
+pub use activation::Activation;
+pub use attention::ClipAttention;
+pub use encoder::{ClipEncoder, ClipEncoderConfig, ClipEncoderLayer, ClipMlp};
