@@ -94,7 +94,7 @@ impl Tasks<'_> {
             return Err(self.set.error(EmojiError::NoTemplates { language }));
         }
         let mut rng = Self::rng(seed, index);
-        let class = &self.classes[class];
+        let class = self.classes[class];
         let concept = &self.set.concepts()[class.concepts()[0]];
         let kind = *pick(&EARLIER_KINDS, &mut rng);
         let (_, question, answer) = self.ask(kind, class, concept, language, &mut rng);
