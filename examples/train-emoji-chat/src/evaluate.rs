@@ -13,10 +13,7 @@ use emoji_training::{BoxError, full_precision};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
-    emoji::{
-        EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TASK_LANGUAGES,
-        TaskKind, Tasks,
-    },
+    emoji::{EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TaskKind, Tasks},
     picture::Picture,
 };
 use mpm_train::evaluate::ExactMatch;
@@ -77,6 +74,7 @@ impl BackendTask for EvaluateTask {
             set,
         } = self;
         let tasks = Tasks::new(set, &recipe.tasks())?;
+        let languages = tasks.question_languages().to_vec();
         let model = ChatModel::<B>::open(&options.model, &device, &full_precision())?;
         let slots = model.config.model.visual.num_queries;
         let names = Names::new(&model.tokenizer, &tasks, slots)?.embed(&model.model.llm)?;
@@ -93,11 +91,11 @@ impl BackendTask for EvaluateTask {
             matches: ExactMatch::default(),
         };
         for (split, name) in [(Split::Train, "training"), (Split::HeldOutPair, "held-out")] {
-            for language in TASK_LANGUAGES {
+            for &language in &languages {
                 examiner.show_pictures(split, name, language)?;
             }
         }
-        for language in TASK_LANGUAGES {
+        for language in languages {
             examiner.show_names(language)?;
             examiner.ask_other_kinds(!recipe.seed, language)?;
         }

@@ -65,6 +65,7 @@ impl Recipe {
     pub fn tasks(&self) -> TaskOptions {
         TaskOptions {
             names: self.names,
+            question_languages: vec![Language::English, Language::Chinese],
             description_languages: vec![Language::English, Language::Chinese],
             ..TaskOptions::default()
         }

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
 use emoji_training::{prompt, sample_rng};
 use mpm_data::{
-    emoji::{EmojiSet, Language, Sample, TASK_LANGUAGES, TaskKind, Tasks},
+    emoji::{EmojiSet, Language, Sample, TaskKind, Tasks},
     picture::{PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
@@ -187,7 +187,7 @@ impl SampleSource {
         if !rng.random_bool(self.imagined_share) {
             return Ok(RowPicture::Text);
         }
-        let language = TASK_LANGUAGES[rng.random_range(0..TASK_LANGUAGES.len())];
+        let language = self.question_language(rng);
         let tokens = |class| {
             let name = escape(self.tasks.name(class, language));
             self.tokenizer.encode(&name).map(|encoding| encoding.ids)
@@ -221,7 +221,7 @@ impl SampleSource {
         }
         let language = match sample.picture {
             Some(_) => sample.language,
-            None => TASK_LANGUAGES[rng.random_range(0..TASK_LANGUAGES.len())],
+            None => self.question_language(rng),
         };
         let (question, answer) = self
             .tasks
@@ -231,6 +231,12 @@ impl SampleSource {
             answer: escape(&answer).into_owned(),
         };
         Ok(turn.to_markup())
+    }
+
+    /// A language of the text that the language model reads.
+    fn question_language(&self, rng: &mut ChaCha8Rng) -> Language {
+        let languages = self.tasks.question_languages();
+        languages[rng.random_range(0..languages.len())]
     }
 
     fn row(&self, index: u64) -> Result<Row, BoxError> {

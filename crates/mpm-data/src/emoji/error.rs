@@ -93,6 +93,10 @@ pub enum EmojiError {
         found: usize,
     },
 
+    /// Questions have to be in some language.
+    #[error("question_languages is empty; name at least one of TASK_LANGUAGES")]
+    NoQuestionLanguage,
+
     /// Questions cannot be asked in that language yet.
     #[error("there are no questions in the language {language}; choose one of TASK_LANGUAGES")]
     NoTemplates {

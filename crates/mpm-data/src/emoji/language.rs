@@ -89,6 +89,20 @@ impl Language {
         }
     }
 
+    /// Whether the language is written in Latin letters.
+    #[must_use]
+    pub fn is_latin(self) -> bool {
+        !matches!(
+            self,
+            Self::Chinese
+                | Self::ChineseTraditional
+                | Self::Japanese
+                | Self::Korean
+                | Self::Arabic
+                | Self::Hindi
+        )
+    }
+
     /// Whether the language is written without spaces between words.
     #[must_use]
     pub fn is_unspaced(self) -> bool {

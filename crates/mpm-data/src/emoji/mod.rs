@@ -35,6 +35,7 @@ mod concept;
 mod error;
 mod language;
 mod naming;
+mod naming_cldr;
 mod naming_table;
 mod scene;
 mod set;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::naming_cldr::{cldr_name, cleaned, folded};
 use super::naming_table::{EXCLUDED, NAMES, RANKING};
 use super::{Concept, Language};
 
@@ -14,8 +15,8 @@ const MAX_CHINESE_CHARS: usize = 7;
 /// Concepts that share a name, and the name in each language.
 ///
 /// English and Chinese names are distinct between classes and checked by hand;
-/// the others are CLDR's, cleaned by rule, and absent where two classes would
-/// share one.
+/// the others are CLDR's, cleaned by rule, and absent where that leaves none or
+/// two classes would share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameClass {
     concepts: Vec<usize>,
@@ -34,6 +35,14 @@ impl NameClass {
     #[must_use]
     pub fn name(&self, language: Language) -> Option<&str> {
         self.names.get(&language).map(String::as_str)
+    }
+
+    /// Whether there is a name in each of the languages.
+    #[must_use]
+    pub fn is_named_in(&self, languages: &[Language]) -> bool {
+        languages
+            .iter()
+            .all(|language| self.names.contains_key(language))
     }
 
     /// All answers that count as right: the name, and CLDR's own names of the
@@ -123,6 +132,16 @@ impl Naming {
         &self.classes[..count.min(self.classes.len())]
     }
 
+    /// The classes that have a name in each of the languages, in the order of
+    /// [`classes`](Self::classes).
+    pub fn named_in<'a>(
+        &'a self,
+        languages: &'a [Language],
+    ) -> impl Iterator<Item = &'a NameClass> {
+        let classes = self.classes.iter();
+        classes.filter(|class| class.is_named_in(languages))
+    }
+
     /// The class of a concept, if it has a clean name.
     #[must_use]
     pub fn class_of(&self, concept: usize) -> Option<&NameClass> {
@@ -148,15 +167,6 @@ fn names_by_hand_or_rule(concept: &Concept) -> Option<(String, String)> {
     short.then_some((english, chinese))
 }
 
-/// CLDR's name without what is not the thing's name.
-///
-/// `类别：名称` keeps what follows the colon, and a remark in brackets goes.
-fn cleaned(name: &str) -> String {
-    let name = name.rsplit(['：', ':']).next().unwrap_or(name);
-    let name = name.split(['(', '（']).next().unwrap_or(name);
-    name.trim().replace('’', "'")
-}
-
 fn class(concepts: &[Concept], members: Vec<usize>, english: String, chinese: String) -> NameClass {
     // Of dog and dog face, the one that CLDR calls "dog" knows the word for it
     // in the other languages.
@@ -165,10 +175,10 @@ fn class(concepts: &[Concept], members: Vec<usize>, english: String, chinese: St
         .copied()
         .find(|&index| concepts[index].texts[&Language::English].name == english)
         .unwrap_or(members[0]);
-    let mut names: BTreeMap<_, _> = concepts[model]
-        .texts
-        .iter()
-        .map(|(&language, text)| (language, cleaned(&text.name)))
+    let model = &concepts[model];
+    let mut names: BTreeMap<_, _> = Language::ALL
+        .into_iter()
+        .filter_map(|language| Some((language, cldr_name(model, language, &english)?)))
         .collect();
     names.insert(Language::English, english);
     names.insert(Language::Chinese, chinese);
@@ -198,27 +208,19 @@ fn drop_shared_names(classes: &mut [NameClass], language: Language) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for class in classes.iter() {
         if let Some(name) = class.name(language) {
-            *counts.entry(name.to_lowercase()).or_default() += 1;
+            *counts.entry(folded(name)).or_default() += 1;
         }
     }
     for class in classes {
         class
             .names
-            .retain(|&of, name| of != language || counts[&name.to_lowercase()] == 1);
+            .retain(|&of, name| of != language || counts[&folded(name)] == 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_not_the_name_goes() {
-        assert_eq!(cleaned("人：红色头发"), "红色头发");
-        assert_eq!(cleaned("Schwimmer(in)"), "Schwimmer");
-        assert_eq!(cleaned("woman’s hat"), "woman's hat");
-        assert_eq!(cleaned("dog"), "dog");
-    }
 
     #[test]
     fn no_concept_is_named_twice_or_named_and_excluded() {

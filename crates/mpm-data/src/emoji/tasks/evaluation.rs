@@ -1,7 +1,7 @@
 //! Questions to measure a model with.
 
 use super::super::templates::templates;
-use super::{Tasks, name_of, pairs};
+use super::{Tasks, pairs};
 use crate::DataError;
 use crate::emoji::{EmojiError, Language, Scene, Split};
 
@@ -24,7 +24,8 @@ pub struct NamingQuestion {
 }
 
 impl Tasks<'_> {
-    /// Naming questions about all pictures of one part of the set, in order.
+    /// Naming questions about all pictures of one part of the set, in order. Things
+    /// without a name in that language are left out.
     ///
     /// Check answers with [`NameClass::accepts`](crate::emoji::NameClass::accepts),
     /// which also forgives articles and the case of letters.
@@ -40,12 +41,15 @@ impl Tasks<'_> {
             return Err(self.set.error(EmojiError::NoTemplates { language }));
         };
         let mut questions = Vec::new();
-        for (number, class) in self.classes.iter().enumerate() {
+        for (number, &class) in self.classes.iter().enumerate() {
+            let Some(name) = class.name(language) else {
+                continue;
+            };
             for (concept, style) in pairs(self.set, class, split) {
                 questions.push(NamingQuestion {
                     picture: Scene::single(concept, style, EVALUATION_GROUND),
                     question: words.naming[0].to_owned(),
-                    answer: name_of(class, language).to_owned(),
+                    answer: name.to_owned(),
                     accepted: class.accepted(language).to_vec(),
                     class: number,
                 });

@@ -3,7 +3,8 @@
 //! Three stages, as in VisCPM: [`Tasks::text`] teaches the language model to
 //! answer in the language of the question from a description *in any language*
 //! that stands where the picture will be; [`Tasks::caption`] ties pictures to
-//! English words; [`Tasks::instruction`] asks about pictures.
+//! English words; [`Tasks::instruction`] asks about pictures. [`TaskOptions`] says
+//! which languages take part in the first, and whether they meet there.
 //!
 //! Every sample is a function of a seed and an index: streams can be resumed,
 //! and read from several threads, in any order.
@@ -17,6 +18,7 @@ use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::templates::templates;
 use super::{EmojiError, EmojiSet, Language, NameClass, Scene, Split, Style};
 use crate::DataError;
 
@@ -38,7 +40,7 @@ pub enum TaskKind {
     Keywords,
     /// The colour in the thing's name
     Colour,
-    /// A word in the other language
+    /// A word in another language
     Translation,
     /// A caption of one thing
     Caption,
@@ -79,23 +81,37 @@ pub struct Sample {
 /// What [`Tasks`] draws from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskOptions {
-    /// How many names, see [`Naming::naming_concepts`](super::Naming::naming_concepts).
+    /// How many names, the ones to learn first at the front, see
+    /// [`Naming::classes`](super::Naming::classes).
     pub names: usize,
+    /// Only things that have a name in each of these languages are taken, besides
+    /// those of `question_languages`. English and Chinese name all things.
+    pub named_in: Vec<Language>,
+    /// The languages that [`Tasks::text`] asks questions in, of
+    /// [`TASK_LANGUAGES`](super::TASK_LANGUAGES); one or more.
+    pub question_languages: Vec<Language>,
     /// The languages that descriptions are written in. A language without a
     /// clean name for a thing falls back to English.
     pub description_languages: Vec<Language>,
+    /// Whether languages meet in a sample of [`Tasks::text`]. Without that, the
+    /// description is in the language of the question whatever
+    /// `description_languages` says, and nothing is translated.
+    pub cross_lingual: bool,
     /// The share of captions that are about several things, `0.0..=1.0`; values
     /// outside are clamped.
     pub scene_share: f64,
 }
 
 impl Default for TaskOptions {
-    /// All names, descriptions in English and Chinese, a quarter of the captions
-    /// about scenes.
+    /// All names, questions and descriptions in English and Chinese in all
+    /// combinations, a quarter of the captions about scenes.
     fn default() -> Self {
         Self {
             names: usize::MAX,
+            named_in: Vec::new(),
+            question_languages: vec![Language::English, Language::Chinese],
             description_languages: vec![Language::English, Language::Chinese],
+            cross_lingual: true,
             scene_share: 0.25,
         }
     }
@@ -105,10 +121,14 @@ impl Default for TaskOptions {
 #[derive(Debug)]
 pub struct Tasks<'a> {
     set: &'a EmojiSet,
-    classes: &'a [NameClass],
+    classes: Vec<&'a NameClass>,
     /// The training pairs of each class that has any
     pictured: Vec<(&'a NameClass, Vec<(usize, Style)>)>,
+    question_languages: Vec<Language>,
     description_languages: Vec<Language>,
+    cross_lingual: bool,
+    /// The kinds of text, each with its weight
+    text_kinds: Vec<(TaskKind, u32)>,
     scene_share: f64,
 }
 
@@ -118,11 +138,24 @@ impl<'a> Tasks<'a> {
     /// # Errors
     /// [`EmojiError::TooFewNames`] where the options leave fewer than two names
     /// with training pictures: most questions need a second one.
+    /// [`EmojiError::NoQuestionLanguage`] where there is none, and
+    /// [`EmojiError::NoTemplates`] for one that questions are not asked in.
     pub fn new(set: &'a EmojiSet, options: &TaskOptions) -> Result<Self, DataError> {
-        let classes = set.naming().naming_concepts(options.names);
+        let questions = &options.question_languages;
+        if questions.is_empty() {
+            return Err(set.error(EmojiError::NoQuestionLanguage));
+        }
+        if let Some(&language) = questions.iter().find(|&&of| templates(of).is_none()) {
+            return Err(set.error(EmojiError::NoTemplates { language }));
+        }
+        let classes = set.naming().classes().iter();
+        let classes: Vec<_> = classes
+            .filter(|class| class.is_named_in(questions) && class.is_named_in(&options.named_in))
+            .take(options.names)
+            .collect();
         let pictured: Vec<_> = classes
             .iter()
-            .map(|class| (class, pairs(set, class, Split::Train)))
+            .map(|&class| (class, pairs(set, class, Split::Train)))
             .filter(|(_, pairs)| !pairs.is_empty())
             .collect();
         if pictured.len() < 2 {
@@ -133,15 +166,24 @@ impl<'a> Tasks<'a> {
             set,
             classes,
             pictured,
+            question_languages: questions.clone(),
             description_languages: options.description_languages.clone(),
+            cross_lingual: options.cross_lingual,
+            text_kinds: text::kinds(options),
             scene_share: options.scene_share.clamp(0.0, 1.0),
         })
     }
 
     /// The names that are asked for.
     #[must_use]
-    pub fn classes(&self) -> &'a [NameClass] {
-        self.classes
+    pub fn classes(&self) -> &[&'a NameClass] {
+        &self.classes
+    }
+
+    /// The languages that [`text`](Self::text) asks questions in.
+    #[must_use]
+    pub fn question_languages(&self) -> &[Language] {
+        &self.question_languages
     }
 
     /// The name of a class in a language, in English where it has none.
@@ -150,12 +192,12 @@ impl<'a> Tasks<'a> {
     /// When `class` is not a place in [`classes`](Self::classes).
     #[must_use]
     pub fn name(&self, class: usize, language: Language) -> &'a str {
-        name_of(&self.classes[class], language)
+        name_of(self.classes[class], language)
     }
 
     /// The place of a class in [`classes`](Self::classes).
     fn place(&self, class: &NameClass) -> usize {
-        let place = self.classes.iter().position(|other| other == class);
+        let place = self.classes.iter().position(|&other| other == class);
         place.expect("all classes are taken from this list")
     }
 
@@ -169,7 +211,7 @@ impl<'a> Tasks<'a> {
     /// A class other than `class`, most often of the same category.
     fn other_class(&self, class: &NameClass, rng: &mut ChaCha8Rng) -> &'a NameClass {
         let category = self.set.concepts()[class.concepts()[0]].category();
-        let draw = |rng: &mut ChaCha8Rng| pick(self.classes, rng);
+        let draw = |rng: &mut ChaCha8Rng| *pick(&self.classes, rng);
         // Most pairs of random things are too easy to tell apart. A dozen draws
         // find one of the same kind nearly always.
         let mut other = draw(rng);

@@ -45,9 +45,31 @@ impl Tasks<'_> {
     /// pictures.
     #[must_use]
     pub fn caption(&self, seed: u64, index: u64) -> Sample {
+        self.draw_caption(seed, index, Language::English)
+    }
+
+    /// The same caption in another language: the same seed and index give the same
+    /// picture.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that is not in
+    /// [`TASK_LANGUAGES`].
+    pub fn caption_in(
+        &self,
+        seed: u64,
+        index: u64,
+        language: Language,
+    ) -> Result<Sample, DataError> {
+        if !TASK_LANGUAGES.contains(&language) {
+            return Err(self.set.error(EmojiError::NoTemplates { language }));
+        }
+        Ok(self.draw_caption(seed, index, language))
+    }
+
+    fn draw_caption(&self, seed: u64, index: u64, language: Language) -> Sample {
         let mut rng = Self::rng(seed, index);
         if rng.random_bool(self.scene_share) {
-            return self.scene_caption(&mut rng);
+            return self.scene_caption(language, &mut rng);
         }
         let (class, pair) = self.draw(&mut rng);
         let concept = &self.set.concepts()[pair.0];
@@ -56,11 +78,20 @@ impl Tasks<'_> {
         } else {
             TaskKind::Caption
         };
-        let (_, question, answer) = self.ask(kind, class, concept, Language::English, &mut rng);
+        // The tint comes after the draws of the English words: another language may
+        // need more or fewer of them, and shall not move it.
+        let mut words_rng = rng.clone();
+        self.ask(kind, class, concept, Language::English, &mut rng);
         let picture = Scene::single(pair.0, pair.1, tint(&mut rng));
+        let (_, question, answer) = self.ask(kind, class, concept, language, &mut words_rng);
         Sample {
+            picture: Some(picture),
+            description: None,
+            question,
+            answer,
+            language,
+            kind: TaskKind::Caption,
             class: Some(self.place(class)),
-            ..caption(picture, question, answer, TaskKind::Caption)
         }
     }
 
@@ -94,7 +125,7 @@ impl Tasks<'_> {
             return Err(self.set.error(EmojiError::NoTemplates { language }));
         }
         let mut rng = Self::rng(seed, index);
-        let class = &self.classes[class];
+        let class = self.classes[class];
         let concept = &self.set.concepts()[class.concepts()[0]];
         let kind = *pick(&EARLIER_KINDS, &mut rng);
         let (_, question, answer) = self.ask(kind, class, concept, language, &mut rng);
@@ -106,7 +137,9 @@ impl Tasks<'_> {
     ///
     /// The same seed and index give the same picture and the same question in
     /// another language: the few hundred translated pairs of the method are the
-    /// Chinese samples 0 to k.
+    /// Chinese samples 0 to k. [`TaskOptions::question_languages`](super::TaskOptions)
+    /// has no say here; a thing without a name in the language goes by its English
+    /// one, which [`TaskOptions::named_in`](super::TaskOptions) prevents.
     ///
     /// # Errors
     /// [`EmojiError::NoTemplates`] for a language that is not in
@@ -174,7 +207,7 @@ impl Tasks<'_> {
     }
 
     /// Two things side by side, or one thing several times.
-    fn scene_caption(&self, rng: &mut ChaCha8Rng) -> Sample {
+    fn scene_caption(&self, language: Language, rng: &mut ChaCha8Rng) -> Sample {
         let (class, pair) = self.draw(rng);
         let (colour, ground) = shade(rng);
         let (picture, contents) = if rng.random_bool(0.5) {
@@ -186,9 +219,15 @@ impl Tasks<'_> {
             let contents = Contents::Repeated(class, count, colour);
             (repeated(pair, count, ground, rng), contents)
         };
-        let question = phrase(phrases(Language::English).describe, rng).to_owned();
-        let answer = contents.caption(Language::English, rng);
-        caption(picture, question, answer, TaskKind::SceneCaption)
+        Sample {
+            picture: Some(picture),
+            description: None,
+            question: phrase(phrases(language).describe, rng).to_owned(),
+            answer: contents.caption(language, rng),
+            language,
+            kind: TaskKind::SceneCaption,
+            class: None,
+        }
     }
 
     /// A class and one of its training pictures; every class as often.
@@ -206,18 +245,6 @@ impl Tasks<'_> {
                 return (other, pair);
             }
         }
-    }
-}
-
-fn caption(picture: Scene, question: String, answer: String, kind: TaskKind) -> Sample {
-    Sample {
-        picture: Some(picture),
-        description: None,
-        question,
-        answer,
-        language: Language::English,
-        kind,
-        class: None,
     }
 }
 

@@ -4,9 +4,9 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::templates::{TASK_LANGUAGES, Templates, fill, templates};
+use super::super::templates::{Templates, fill, templates};
 use super::contents::Contents;
-use super::{Sample, TaskKind, Tasks, name_of, phrase, pick};
+use super::{Sample, TaskKind, TaskOptions, Tasks, name_of, phrase, pick};
 use crate::emoji::{Colour, Concept, Language, NameClass};
 
 /// How often each kind is drawn.
@@ -25,6 +25,16 @@ const KINDS: [(TaskKind, u32); 12] = [
     (TaskKind::Ground, 1),
 ];
 
+/// How often each kind is drawn with these options: nothing is translated where
+/// languages stay apart, or where there is only one.
+pub(super) fn kinds(options: &TaskOptions) -> Vec<(TaskKind, u32)> {
+    let languages = &options.question_languages;
+    let translates = options.cross_lingual && languages.iter().any(|of| *of != languages[0]);
+    let mut kinds = KINDS.to_vec();
+    kinds.retain(|(kind, _)| translates || *kind != TaskKind::Translation);
+    kinds
+}
+
 /// How many keywords a description or an answer has at most.
 const MAX_KEYWORDS: usize = 5;
 
@@ -38,17 +48,18 @@ impl<'a> Tasks<'a> {
     /// Sample `index` of the text-only stream `seed`.
     ///
     /// The description is in one of
-    /// [`TaskOptions::description_languages`](super::TaskOptions), the question
-    /// in one of [`TASK_LANGUAGES`]. Concepts without training pictures take
-    /// part: their words may be learnt.
+    /// [`TaskOptions::description_languages`], the question in one of
+    /// [`TaskOptions::question_languages`], or both in the same where
+    /// [`TaskOptions::cross_lingual`] is false. Concepts without training pictures
+    /// take part: their words may be learnt.
     #[must_use]
     pub fn text(&self, seed: u64, index: u64) -> Sample {
         let mut rng = Self::rng(seed, index);
-        let language = *pick(&TASK_LANGUAGES, &mut rng);
-        let class = pick(self.classes, &mut rng);
-        let kind = draw_kind(&KINDS, &mut rng);
+        let language = *pick(&self.question_languages, &mut rng);
+        let class = *pick(&self.classes, &mut rng);
+        let kind = draw_kind(&self.text_kinds, &mut rng);
         match kind {
-            TaskKind::Translation => return translation(class, language, &mut rng),
+            TaskKind::Translation => return self.translation(class, language, &mut rng),
             TaskKind::SceneCaption | TaskKind::Side | TaskKind::Count | TaskKind::Ground => {
                 return self.scene_text(kind, class, language, &mut rng);
             }
@@ -56,9 +67,10 @@ impl<'a> Tasks<'a> {
         }
         let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
         let (kind, question, answer) = self.ask(kind, class, concept, language, &mut rng);
+        let wanted = self.description_language(language, &mut rng);
         Sample {
             picture: None,
-            description: Some(self.describe(class, concept, &mut rng)),
+            description: Some(self.describe(class, concept, wanted, &mut rng)),
             question,
             answer,
             language,
@@ -68,16 +80,17 @@ impl<'a> Tasks<'a> {
     }
 
     /// Description `index` of the stream `seed` of a thing: its name in a phrase, or among
-    /// keywords, in one of [`TaskOptions::description_languages`](super::TaskOptions).
+    /// keywords, in one of [`TaskOptions::description_languages`].
     ///
     /// # Panics
     /// When `class` is not a place in [`classes`](Tasks::classes).
     #[must_use]
     pub fn description(&self, class: usize, seed: u64, index: u64) -> String {
         let mut rng = Self::rng(seed, index);
-        let class = &self.classes[class];
+        let class = self.classes[class];
         let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
-        self.describe(class, concept, &mut rng)
+        let wanted = pick_or_english(&self.description_languages, &mut rng);
+        self.describe(class, concept, wanted, &mut rng)
     }
 
     /// Question and answer about one thing. A kind that the thing has no answer
@@ -132,7 +145,7 @@ impl<'a> Tasks<'a> {
             }
             TaskKind::Keywords => {
                 let mut keywords = vec![name];
-                keywords.extend(keywords_of(concept, language, name));
+                keywords.extend(self.keywords(concept, language, name));
                 keywords.truncate(MAX_KEYWORDS);
                 (
                     kind,
@@ -187,7 +200,7 @@ impl<'a> Tasks<'a> {
             TaskKind::Side => (words.right, name_of(other, language).to_owned()),
             _ => (words.describe, contents.caption(language, rng)),
         };
-        let wanted = pick_or_english(&self.description_languages, rng);
+        let wanted = self.description_language(language, rng);
         Sample {
             picture: None,
             description: Some(contents.description(wanted, rng)),
@@ -199,9 +212,24 @@ impl<'a> Tasks<'a> {
         }
     }
 
-    /// Words about a thing, in some language, that name it.
-    fn describe(&self, class: &NameClass, concept: &Concept, rng: &mut ChaCha8Rng) -> String {
-        let wanted = pick_or_english(&self.description_languages, rng);
+    /// The language of the description that a question in `language` is about.
+    fn description_language(&self, language: Language, rng: &mut ChaCha8Rng) -> Language {
+        if self.cross_lingual {
+            pick_or_english(&self.description_languages, rng)
+        } else {
+            language
+        }
+    }
+
+    /// Words about a thing that name it, in English where it has no name in the
+    /// `wanted` language.
+    fn describe(
+        &self,
+        class: &NameClass,
+        concept: &Concept,
+        wanted: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> String {
         let (language, name) = match class.name(wanted) {
             Some(name) => (wanted, name),
             None => (Language::English, name_of(class, Language::English)),
@@ -213,7 +241,7 @@ impl<'a> Tasks<'a> {
                 &[("{name}", name), ("{a_name}", &(words.with_article)(name))],
             );
         }
-        let mut keywords: Vec<_> = keywords_of(concept, language, name).collect();
+        let mut keywords: Vec<_> = self.keywords(concept, language, name).collect();
         keywords.shuffle(rng);
         keywords.truncate(rng.random_range(0..=MAX_KEYWORDS as u32) as usize);
         let category = self.set.category_label(concept.category(), language);
@@ -222,35 +250,55 @@ impl<'a> Tasks<'a> {
         }
         keywords.push(name);
         keywords.shuffle(rng);
-        let separator = if language.is_unspaced() { "、" } else { ", " };
+        let separator = match templates(language) {
+            Some(words) => words.list_separator,
+            None if language.is_unspaced() => "、",
+            None => ", ",
+        };
         keywords.join(separator)
     }
-}
 
-/// "How do you say {word} in {language}?"
-fn translation(class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> Sample {
-    let words = phrases(language);
-    let from = *pick(&TASK_LANGUAGES, rng);
-    let others: Vec<_> = TASK_LANGUAGES
-        .into_iter()
-        .filter(|to| *to != from)
-        .collect();
-    let to = *pick(&others, rng);
-    let question = fill(
-        phrase(words.translation, rng),
-        &[
-            ("{word}", name_of(class, from)),
-            ("{language}", (words.language_word)(to)),
-        ],
-    );
-    Sample {
-        picture: None,
-        description: None,
-        question,
-        answer: name_of(class, to).to_owned(),
-        language,
-        kind: TaskKind::Translation,
-        class: None,
+    /// CLDR's keywords of a concept, without the name that it is given here. Where
+    /// languages stay apart, without the few of another alphabet, too.
+    fn keywords<'t>(
+        &self,
+        concept: &'t Concept,
+        language: Language,
+        name: &'t str,
+    ) -> impl Iterator<Item = &'t str> + use<'t> {
+        let any_letters = self.cross_lingual || language.is_latin();
+        let texts = concept.texts.get(&language).into_iter();
+        texts
+            .flat_map(|text| text.keywords.iter().map(String::as_str))
+            .filter(move |keyword| !keyword.eq_ignore_ascii_case(name))
+            .filter(move |keyword| {
+                any_letters || !keyword.contains(|c: char| c.is_ascii_alphabetic())
+            })
+    }
+
+    /// "How do you say {word} in {language}?"
+    fn translation(&self, class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> Sample {
+        let words = phrases(language);
+        let from = *pick(&self.question_languages, rng);
+        let mut others = self.question_languages.clone();
+        others.retain(|to| *to != from);
+        let to = *pick(&others, rng);
+        let question = fill(
+            phrase(words.translation, rng),
+            &[
+                ("{word}", name_of(class, from)),
+                ("{language}", (words.language_word)(to)),
+            ],
+        );
+        Sample {
+            picture: None,
+            description: None,
+            question,
+            answer: name_of(class, to).to_owned(),
+            language,
+            kind: TaskKind::Translation,
+            class: None,
+        }
     }
 }
 
@@ -275,20 +323,6 @@ pub(super) fn phrases(language: Language) -> &'static Templates {
 /// The colour that the English name of a class gives.
 fn colour_of(class: &NameClass) -> Option<Colour> {
     Colour::of_name(class.name(Language::English)?)
-}
-
-/// CLDR's keywords of a concept, without the name that it is given here.
-fn keywords_of<'t>(
-    concept: &'t Concept,
-    language: Language,
-    name: &'t str,
-) -> impl Iterator<Item = &'t str> {
-    concept
-        .texts
-        .get(&language)
-        .into_iter()
-        .flat_map(|text| text.keywords.iter().map(String::as_str))
-        .filter(move |keyword| !keyword.eq_ignore_ascii_case(name))
 }
 
 /// One language at random.

@@ -169,7 +169,18 @@ fn colour_word(colour: Colour) -> &'static str {
 
 fn language_word(language: Language) -> &'static str {
     match language {
+        Language::English => "英文",
         Language::Chinese => "中文",
-        _ => "英文",
+        Language::ChineseTraditional => "繁体中文",
+        Language::German => "德文",
+        Language::French => "法文",
+        Language::Spanish => "西班牙文",
+        Language::Italian => "意大利文",
+        Language::Portuguese => "葡萄牙文",
+        Language::Japanese => "日文",
+        Language::Korean => "韩文",
+        Language::Arabic => "阿拉伯文",
+        Language::Hindi => "印地文",
+        Language::Swahili => "斯瓦希里文",
     }
 }

@@ -170,8 +170,19 @@ fn colour_word(colour: Colour) -> &'static str {
 
 fn language_word(language: Language) -> &'static str {
     match language {
+        Language::English => "English",
         Language::Chinese => "Chinese",
-        _ => "English",
+        Language::ChineseTraditional => "traditional Chinese",
+        Language::German => "German",
+        Language::French => "French",
+        Language::Spanish => "Spanish",
+        Language::Italian => "Italian",
+        Language::Portuguese => "Portuguese",
+        Language::Japanese => "Japanese",
+        Language::Korean => "Korean",
+        Language::Arabic => "Arabic",
+        Language::Hindi => "Hindi",
+        Language::Swahili => "Swahili",
     }
 }
 

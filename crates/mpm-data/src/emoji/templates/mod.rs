@@ -6,8 +6,16 @@
 //! Places are written `{name}` and so on. `{a_name}` is the name as it stands in a
 //! sentence: with an article where the language has one.
 
+mod arabic;
 mod chinese;
 mod english;
+mod french;
+mod german;
+mod italian;
+mod japanese;
+mod portuguese;
+mod spanish;
+mod swahili;
 
 use super::{Category, Colour, Language};
 
@@ -59,9 +67,10 @@ pub(super) struct Templates {
     pub category_word: fn(Category) -> &'static str,
     /// The word for a colour
     pub colour_word: fn(Colour) -> &'static str,
-    /// The word for a language that [`templates`] knows
+    /// The word for a language
     pub language_word: fn(Language) -> &'static str,
-    /// A name as it stands in a sentence
+    /// A name as it stands in a sentence; as it is where the language has no articles,
+    /// or where the phrases take a bare name because articles are not known
     pub with_article: fn(&str) -> String,
 }
 
@@ -70,14 +79,33 @@ pub(super) struct Templates {
 pub(super) const COMPLETE: usize = 2;
 
 /// The languages that questions can be asked in.
-pub const TASK_LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
+pub const TASK_LANGUAGES: [Language; 10] = [
+    Language::English,
+    Language::Chinese,
+    Language::German,
+    Language::French,
+    Language::Spanish,
+    Language::Italian,
+    Language::Portuguese,
+    Language::Japanese,
+    Language::Arabic,
+    Language::Swahili,
+];
 
 /// The phrases of a language of [`TASK_LANGUAGES`].
 pub(super) fn templates(language: Language) -> Option<&'static Templates> {
     match language {
         Language::English => Some(&english::TEMPLATES),
         Language::Chinese => Some(&chinese::TEMPLATES),
-        _ => None,
+        Language::German => Some(&german::TEMPLATES),
+        Language::French => Some(&french::TEMPLATES),
+        Language::Spanish => Some(&spanish::TEMPLATES),
+        Language::Italian => Some(&italian::TEMPLATES),
+        Language::Portuguese => Some(&portuguese::TEMPLATES),
+        Language::Japanese => Some(&japanese::TEMPLATES),
+        Language::Arabic => Some(&arabic::TEMPLATES),
+        Language::Swahili => Some(&swahili::TEMPLATES),
+        Language::ChineseTraditional | Language::Korean | Language::Hindi => None,
     }
 }
 
@@ -88,4 +116,99 @@ pub(super) fn fill(template: &str, places: &[(&str, &str)]) -> String {
         .fold(template.to_owned(), |text, (place, word)| {
             text.replace(place, word)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::TASK_LANGUAGES;
+    use super::{COMPLETE, Templates, fill, templates};
+    use crate::emoji::{Category, Colour, Language};
+
+    /// The lists of a language, each with the places that its phrasings may have.
+    fn lists(words: &Templates) -> [(&[&str], &[&str]); 16] {
+        let pair: &[&str] = &["{a_first}", "{a_second}", "{ground}"];
+        let count: &[&str] = &["{a_name}", "{count}", "{ground}"];
+        let name: &[&str] = &["{name}", "{a_name}"];
+        [
+            (words.naming, &[]),
+            (words.category, &[]),
+            (words.yes_no, &["{a_name}"]),
+            (words.choice, &["{a_first}", "{a_second}"]),
+            (words.keywords, &[]),
+            (words.colour, &[]),
+            (words.translation, &["{word}", "{language}"]),
+            (words.ground, &[]),
+            (words.count, &[]),
+            (words.left, &[]),
+            (words.right, &[]),
+            (words.describe, &[]),
+            (words.caption, name),
+            (words.pair_caption, pair),
+            (words.count_caption, count),
+            (words.description, name),
+        ]
+    }
+
+    #[test]
+    fn phrasings_are_several_distinct_and_leave_no_place_open() {
+        for language in TASK_LANGUAGES {
+            let words = templates(language).expect("every task language has phrases");
+            for (phrasings, places) in lists(words) {
+                assert!(
+                    (4..=7).contains(&phrasings.len()),
+                    "{language}: {phrasings:?}"
+                );
+                let distinct: HashSet<_> = phrasings.iter().collect();
+                assert_eq!(distinct.len(), phrasings.len(), "{language}: {phrasings:?}");
+                let filled: Vec<_> = places.iter().map(|place| (*place, "X")).collect();
+                for phrasing in phrasings {
+                    let text = fill(phrasing, &filled);
+                    assert!(!text.contains(['{', '}']), "{phrasing}");
+                    assert_eq!(text.contains('X'), !places.is_empty(), "{phrasing}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn questions_hold_all_that_is_asked_about() {
+        for language in TASK_LANGUAGES {
+            let words = templates(language).expect("every task language has phrases");
+            let all = |phrasings: &[&str], places: &[&str]| {
+                for phrasing in phrasings {
+                    let complete = places.iter().all(|place| phrasing.contains(place));
+                    assert!(complete, "{language}: {phrasing}");
+                }
+            };
+            all(words.choice, &["{a_first}", "{a_second}"]);
+            all(words.translation, &["{word}", "{language}"]);
+            let pair = ["{a_first}", "{a_second}", "{ground}"];
+            all(&words.pair_caption[..COMPLETE], &pair);
+            let count = ["{a_name}", "{count}", "{ground}"];
+            all(&words.count_caption[..COMPLETE], &count);
+        }
+    }
+
+    #[test]
+    fn answers_tell_apart_what_they_name() {
+        fn distinct<const N: usize>(words: [&str; N]) -> bool {
+            HashSet::from(words).len() == N
+        }
+        for language in TASK_LANGUAGES {
+            let words = templates(language).expect("every task language has phrases");
+            assert!(distinct(words.numbers), "{language}");
+            assert!(distinct([words.yes, words.no]), "{language}");
+            assert!(
+                distinct(Category::ALL.map(words.category_word)),
+                "{language}"
+            );
+            assert!(distinct(Colour::ALL.map(words.colour_word)), "{language}");
+            assert!(
+                distinct(Language::ALL.map(words.language_word)),
+                "{language}"
+            );
+        }
+    }
 }
