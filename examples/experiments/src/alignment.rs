@@ -7,11 +7,12 @@ use mpm_core::MpmBackend;
 use mpm_data::emoji::{Language, Tasks};
 use mpm_train::alignment::{CpmBeeSentences, Pooling, SentencePrompt, measure_alignment};
 use viscpm_chat::ChatModel;
+use viscpm_common::cli::show;
 
 use crate::{
     figures::{Figure, Figures, Subject},
     lab::{Lab, Languages, Sighted},
-    measure::measure,
+    measure::{HELD_OUT, NAMED, TRAINING, measure},
     plot::{Scatter, ScatterSeries},
 };
 
@@ -20,6 +21,9 @@ const BATCH: std::num::NonZeroUsize = std::num::NonZeroUsize::new(32).unwrap();
 
 /// The part of names whose nearest neighbour in the other language is their translation.
 const ALIGNED: &str = "aligned";
+
+/// It is measured on names alone.
+const NAMES: &str = "names";
 
 /// Trains and measures what has no figures yet, and plots all.
 ///
@@ -42,6 +46,11 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
                 figures.write(&file)?;
             }
         }
+    }
+    let arms = [Languages::Together, Languages::Apart].map(|arm| arm.name().to_owned());
+    let targets = lab.settings.targets();
+    for (split, quantity) in [(NAMES, ALIGNED), (TRAINING, NAMED), (HELD_OUT, NAMED)] {
+        show(&(figures.table(&arms, targets, split, quantity) + "\n"))?;
     }
     plot(lab, &figures, results)
 }
@@ -85,7 +94,7 @@ fn aligned<B: MpmBackend>(
                 arm: of.languages.name().to_owned(),
                 seed: of.seed,
                 language,
-                split: "names".to_owned(),
+                split: NAMES.to_owned(),
                 quantity: ALIGNED.to_owned(),
             };
             figures.push(Figure::new(subject, layer.centred.forward_accuracy));
@@ -117,8 +126,8 @@ fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
                     .map(move |&target| (seed, target))
             })
             .filter_map(|(seed, language)| {
-                let aligned = point(languages, seed, language, "names", ALIGNED)?;
-                let named = point(languages, seed, language, "training", "named")?;
+                let aligned = point(languages, seed, language, NAMES, ALIGNED)?;
+                let named = point(languages, seed, language, TRAINING, NAMED)?;
                 Some((aligned, named))
             })
             .collect(),

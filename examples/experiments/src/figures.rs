@@ -1,6 +1,6 @@
 //! Figures of the experiments, kept as JSON lines.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use emoji_training::BoxError;
 use mpm_core::atomic;
@@ -51,6 +51,13 @@ pub struct Mean {
     pub value: f64,
     /// Its standard error; 0 of a single seed, which has none.
     pub error: f64,
+}
+
+impl fmt::Display for Mean {
+    /// In percent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ± {:.1}", 100.0 * self.value, 100.0 * self.error)
+    }
 }
 
 impl Figures {
@@ -110,6 +117,29 @@ impl Figures {
         mean(&values)
     }
 
+    /// A table in Markdown: a row for each arm, a column for each language, means in percent with
+    /// their standard errors.
+    pub fn table(
+        &self,
+        arms: &[String],
+        languages: &[Language],
+        split: &str,
+        quantity: &str,
+    ) -> String {
+        let codes: Vec<_> = languages.iter().map(|language| language.code()).collect();
+        let mut text = format!("{quantity}, {split}\n\n| | {} |\n", codes.join(" | "));
+        text.push_str(&format!("|---|{}\n", "---|".repeat(languages.len())));
+        for arm in arms {
+            let cells = languages.iter().map(|&language| {
+                let mean = self.mean(arm, language, split, quantity);
+                mean.map_or("–".to_owned(), |mean| mean.to_string())
+            });
+            let cells: Vec<_> = cells.collect();
+            text.push_str(&format!("| {arm} | {} |\n", cells.join(" | ")));
+        }
+        text
+    }
+
     /// The figure of one seed.
     pub fn value(&self, subject: &Subject) -> Option<f64> {
         self.0.get(subject).copied()
@@ -163,6 +193,16 @@ mod tests {
         assert_eq!(
             figures.mean("zero-shot", Language::French, "held-out", "named"),
             None
+        );
+        let table = figures.table(
+            &["zero-shot".into()],
+            &[Language::German],
+            "held-out",
+            "named",
+        );
+        assert!(
+            table.ends_with("| | de |\n|---|---|\n| zero-shot | 20.0 ± 5.8 |\n"),
+            "{table}"
         );
         assert!(figures.has("zero-shot", 2) && !figures.has("zero-shot", 4));
     }

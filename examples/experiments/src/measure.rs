@@ -15,8 +15,23 @@ use crate::{
     lab::{Lab, Sighted},
 };
 
+/// Pictures that the model was trained with.
+pub const TRAINING: &str = "training";
+
+/// Pictures of things that it knows, in styles in which it never saw them.
+pub const HELD_OUT: &str = "held-out";
+
+/// The part of the pictures that are named right.
+pub const NAMED: &str = "named";
+
+/// The same, if the model is asked without a picture.
+pub const NAMED_BLINDLY: &str = "named blindly";
+
+/// The part of the answers that are a name in the language of the question.
+pub const IN_THE_LANGUAGE: &str = "in the language";
+
 /// The parts of the set that are asked about.
-const SPLITS: [(Split, &str); 2] = [(Split::Train, "training"), (Split::HeldOutPair, "held-out")];
+const SPLITS: [(Split, &str); 2] = [(Split::Train, TRAINING), (Split::HeldOutPair, HELD_OUT)];
 
 /// Asks a model about pictures in all languages: "What is this?", and the same about an empty
 /// ground.
@@ -63,10 +78,10 @@ pub fn measure<B: MpmBackend>(
                 asked += 1;
             }
             let part = |count: usize| count as f64 / asked as f64;
-            figures.push(Figure::new(subject("named"), part(right)));
-            figures.push(Figure::new(subject("named blindly"), part(right_blindly)));
+            figures.push(Figure::new(subject(NAMED), part(right)));
+            figures.push(Figure::new(subject(NAMED_BLINDLY), part(right_blindly)));
             if let Some(share) = share.share() {
-                figures.push(Figure::new(subject("in the language"), share));
+                figures.push(Figure::new(subject(IN_THE_LANGUAGE), share));
             }
         }
     }

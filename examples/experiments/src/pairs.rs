@@ -5,11 +5,12 @@ use std::path::Path;
 use emoji_training::BoxError;
 use mpm_core::MpmBackend;
 use mpm_data::emoji::Language;
+use viscpm_common::cli::show;
 
 use crate::{
     figures::Figures,
     lab::{Lab, Languages, Sighted},
-    measure::measure,
+    measure::{HELD_OUT, IN_THE_LANGUAGE, NAMED, TRAINING, measure},
     plot::{Curves, Series},
 };
 
@@ -34,16 +35,23 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
             }
         }
     }
+    let arms: Vec<_> = lab.settings.pairs.iter().map(|&pairs| arm(pairs)).collect();
+    for split in [TRAINING, HELD_OUT] {
+        for quantity in [IN_THE_LANGUAGE, NAMED] {
+            let table = figures.table(&arms, &lab.settings.languages, split, quantity);
+            show(&(table + "\n"))?;
+        }
+    }
     for (quantity, title) in [
-        ("in the language", "Answers in the language of the question"),
-        ("named", "Pictures named right"),
+        (IN_THE_LANGUAGE, "Answers in the language of the question"),
+        (NAMED, "Pictures named right"),
     ] {
         let pairs = &lab.settings.pairs;
         let curve = |&language: &Language| Series {
             name: language.code().to_owned(),
             means: pairs
                 .iter()
-                .map(|&pairs| figures.mean(&arm(pairs), language, "held-out", quantity))
+                .map(|&pairs| figures.mean(&arm(pairs), language, HELD_OUT, quantity))
                 .collect(),
         };
         Curves {

@@ -5,16 +5,19 @@ use std::path::Path;
 use emoji_training::BoxError;
 use mpm_core::MpmBackend;
 use mpm_data::emoji::Language;
+use viscpm_common::cli::show;
 
 use crate::{
     figures::Figures,
     lab::{Lab, Languages, Sighted},
-    measure::measure,
+    measure::{HELD_OUT, NAMED, NAMED_BLINDLY, TRAINING, measure},
     plot::{Bars, Series},
 };
 
+const SPLITS: [&str; 2] = [TRAINING, HELD_OUT];
+
 /// The arm that has seen English names and captions only.
-pub const ZERO_SHOT: &str = "zero-shot";
+const ZERO_SHOT: &str = "zero-shot";
 
 /// Trains and measures what has no figures yet, and plots all.
 ///
@@ -38,6 +41,13 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
             }
         }
     }
+    let languages = &lab.settings.languages;
+    let arms: Vec<_> = languages.iter().map(|&language| arm(language)).collect();
+    for split in SPLITS {
+        for quantity in [NAMED, NAMED_BLINDLY] {
+            show(&(figures.table(&arms, languages, split, quantity) + "\n"))?;
+        }
+    }
     plot(lab, &figures, results)
 }
 
@@ -50,7 +60,7 @@ fn arm(pictures: Language) -> String {
 
 fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
     let languages = &lab.settings.languages;
-    for split in ["training", "held-out"] {
+    for split in SPLITS {
         let series = |name: &str, arm: &dyn Fn(Language) -> String, quantity| Series {
             name: name.to_owned(),
             means: languages
@@ -66,9 +76,9 @@ fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
                 .map(|language| language.code().to_owned())
                 .collect(),
             series: vec![
-                series("trained with English", &zero_shot, "named"),
-                series("trained with the language itself", &arm, "named"),
-                series("without a picture", &zero_shot, "named blindly"),
+                series("trained with English", &zero_shot, NAMED),
+                series("trained with the language itself", &arm, NAMED),
+                series("without a picture", &zero_shot, NAMED_BLINDLY),
             ],
         }
         .write(&results.join(format!("transfer-{split}.svg")))?;
