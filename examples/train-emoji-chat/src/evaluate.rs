@@ -4,25 +4,20 @@
 use std::{
     fs::File,
     io::{Write, stdout},
-    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::backend::Backend;
 use emoji_training::{BoxError, full_precision};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
-    emoji::{EVALUATION_GROUND, EmojiSet, Language, NamingQuestion, Scene, Split, TaskKind, Tasks},
+    emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks},
     picture::Picture,
 };
 use mpm_train::evaluate::ExactMatch;
-use viscpm_chat::{ChatModel, ChatSession};
-
-use crate::{
-    names::{NameEmbeddings, Names},
-    recipe::Recipe,
-};
+use train_emoji_chat::{NameEmbeddings, Names, Recipe, Respondent};
+use viscpm_chat::ChatModel;
 
 /// Questions of the other kinds, in each language.
 const OTHER_QUESTIONS: u64 = 2000;
@@ -77,14 +72,15 @@ impl BackendTask for EvaluateTask {
         let languages = tasks.question_languages().to_vec();
         let model = ChatModel::<B>::open(&options.model, &device, &full_precision())?;
         let slots = model.config.model.visual.num_queries;
-        let names = Names::new(&model.tokenizer, &tasks, slots)?.embed(&model.model.llm)?;
+        let names = Names::new(&model.tokenizer, &tasks, recipe.languages.pictures, slots)?
+            .embed(&model.model.llm)?;
         if let Some(folder) = &options.pictures {
             std::fs::create_dir_all(folder)?;
         }
         let mut examiner = Examiner {
             set,
             tasks,
-            model,
+            respondent: Respondent { model },
             names,
             answers: options.answers.as_deref().map(create).transpose()?,
             options,
@@ -107,7 +103,7 @@ impl BackendTask for EvaluateTask {
 struct Examiner<B: Backend> {
     set: &'static EmojiSet,
     tasks: Tasks<'static>,
-    model: ChatModel<B>,
+    respondent: Respondent<B>,
     names: NameEmbeddings<B>,
     answers: Option<File>,
     options: Evaluate,
@@ -129,7 +125,7 @@ impl<B: MpmBackend> Examiner<B> {
         };
         // The question is the same for all pictures, so one answer stands for all: what
         // the model says without seeing anything.
-        let blind = self.ask(self.encode(&self.empty()?)?, &first.question)?;
+        let blind = self.respondent.ask_blindly(self.set, &first.question)?;
         let every = self.options.every;
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")?;
         let bar = ProgressBar::new(questions.len().div_ceil(every.get()) as u64)
@@ -141,9 +137,9 @@ impl<B: MpmBackend> Examiner<B> {
                 let file = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
                 write_png(&picture, &folder.join(file.replace([' ', '/'], "-")))?;
             }
-            let features = self.encode(&picture)?;
+            let features = self.respondent.encode(&picture)?;
             let nearest = self.names.nearest(features.clone());
-            let answer = self.ask(features, &question.question)?;
+            let answer = self.respondent.ask(features, &question.question)?;
             let right = self.count(name, language, &answer, question);
             self.count(&format!("{name}, no picture"), language, &blind, question);
             for class in nearest {
@@ -178,7 +174,7 @@ impl<B: MpmBackend> Examiner<B> {
         questions.dedup_by_key(|question| question.class);
         for question in &questions {
             let features = self.names.features(question.class);
-            let answer = self.ask(features, &question.question)?;
+            let answer = self.respondent.ask(features, &question.question)?;
             self.count("English names as features", language, &answer, question);
         }
         Ok(())
@@ -191,8 +187,8 @@ impl<B: MpmBackend> Examiner<B> {
             let (Some(kind), Some(scene)) = (label(sample.kind), &sample.picture) else {
                 continue;
             };
-            let features = self.encode(&self.set.compose(scene)?)?;
-            let answer = self.ask(features, &sample.question)?;
+            let features = self.respondent.encode(&self.set.compose(scene)?)?;
+            let answer = self.respondent.ask(features, &sample.question)?;
             self.matches
                 .add(kind, language.code(), &answer, [&*sample.answer]);
         }
@@ -208,26 +204,6 @@ impl<B: MpmBackend> Examiner<B> {
     ) -> bool {
         let accepted = question.accepted.iter().map(String::as_str);
         self.matches.add(split, language.code(), answer, accepted)
-    }
-
-    fn empty(&self) -> Result<Picture, BoxError> {
-        Ok(self.set.compose(&Scene {
-            ground: EVALUATION_GROUND,
-            emoji: Vec::new(),
-        })?)
-    }
-
-    fn encode(&self, picture: &Picture) -> Result<Tensor<B, 3>, BoxError> {
-        let pixels = self.model.config.preprocessing.apply(picture);
-        Ok(self.model.model.encode_pictures(&[pixels])?)
-    }
-
-    fn ask(&self, features: Tensor<B, 3>, question: &str) -> Result<String, BoxError> {
-        let mut session = ChatSession::new(&self.model);
-        session.show_features(features);
-        let params = &self.model.config.decoding;
-        let answer = session.ask(question, params, |_| ControlFlow::Continue(()))?;
-        Ok(answer.answer)
     }
 }
 

@@ -5,28 +5,17 @@
 //! frozen, and tuning on English instructions with a few translated ones.
 //! `docs/small-model.md` explains the recipe and gives the figures.
 
-mod alignment;
 mod evaluate;
 mod export;
-mod imagined;
-mod names;
-mod objective;
-mod pictures;
-mod recipe;
-mod source;
-mod stages;
 
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use emoji_training::{BoxError, Circumstances, exit_code};
 
-use crate::{
-    evaluate::Evaluate,
-    export::Export,
-    recipe::Recipe,
-    stages::{RunStage, StageName},
-};
+use train_emoji_chat::{Recipe, RunStage, StageName};
+
+use crate::{evaluate::Evaluate, export::Export};
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
 /// large ones back to the kernel every time.
@@ -83,8 +72,9 @@ fn run(args: Args) -> Result<(), BoxError> {
             checkpoint_every,
         } => backend.run(RunStage {
             name: stage,
+            folder: stage.folder(&run),
+            start: stage.previous().map(|previous| previous.folder(&run)),
             recipe,
-            run,
             set,
             checkpoint_every,
         })?,

@@ -1,4 +1,4 @@
-//! English names where the language model keeps them: in its embeddings.
+//! Names where the language model keeps them: in its embeddings.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use mpm_core::MpmBackend;
@@ -35,21 +35,29 @@ pub struct NameEmbeddings<B: Backend> {
 }
 
 impl Names {
+    /// The names of all classes in a language, for pictures of so many slots.
+    ///
+    /// # Errors
+    /// Those of the tokenizer.
     pub fn new(
         tokenizer: &CpmBeeTokenizer,
         tasks: &Tasks<'_>,
+        language: Language,
         slots: usize,
     ) -> Result<Self, BoxError> {
         let mut ids = Vec::new();
         for class in 0..tasks.classes().len() {
             // The vocabulary was built from texts with all names in them: none is unknown.
-            let name = escape(tasks.name(class, Language::English));
+            let name = escape(tasks.name(class, language));
             ids.extend(tokenizer.encode(&name)?.ids.iter().cycle().take(slots));
         }
         Ok(Self { ids, slots })
     }
 
     /// Looks the names up in a model's embeddings, which no gradient reaches from here.
+    ///
+    /// # Errors
+    /// Those of the model.
     pub fn embed<B: MpmBackend>(&self, llm: &CpmBee<B>) -> Result<NameEmbeddings<B>, LlmError> {
         let shape = [self.ids.len() / self.slots, self.slots];
         let names = llm.embed(&self.ids, &vec![0; self.ids.len()], shape)?;
@@ -70,6 +78,9 @@ impl<B: Backend> NameEmbeddings<B> {
     /// # Shapes
     /// - features: `[pictures, slots, d_llm]`
     /// - classes: one for each picture, [`IGNORED_TARGET`] where it has none
+    ///
+    /// # Errors
+    /// For a class that there is not.
     pub fn loss(&self, features: Tensor<B, 3>, classes: &[i64]) -> Result<LossOutput<B>, BoxError> {
         let device = features.device();
         let targets = CountedTargets::new(classes, [classes.len(), 1], &device)?;

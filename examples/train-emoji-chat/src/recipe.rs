@@ -19,54 +19,99 @@ pub struct Recipe {
     /// How many things the model learns to name. About one in twenty is known from
     /// text alone, see docs/emoji-set.md.
     pub names: usize,
+    /// Which languages take part where.
+    #[serde(default)]
+    pub languages: LanguagePlan,
     /// The share of descriptions that the language model reads as imagined pictures.
     pub imagined_share: f64,
     /// Tokens of the vocabulary that is built from the texts.
     pub vocabulary_size: usize,
     /// Sizes of both parts; `llm.vocab_size` follows the vocabulary.
     pub model: VisCpmChatConfig,
-    /// Text only, bilingual: the language model.
+    /// Text only: the language model.
     pub language: Stage,
-    /// Pictures with English names: the visual module's features become the language
+    /// Pictures with names: the visual module's features become the language
     /// model's embeddings of the names.
     pub alignment: Stage,
-    /// Pictures with English captions; the language model is frozen.
+    /// Pictures with captions; the language model is frozen.
     pub vision: Stage,
     /// Questions about pictures; everything trains.
     pub instruction: Stage,
     /// The weight that the alignment's loss keeps beside that of the answers.
     pub anchor: f64,
-    /// How many of the instructions are there in Chinese, too.
+    /// How many of the instructions are there in each of the translated languages, too.
     pub translated_pairs: u64,
     /// The share of the translated pairs among the samples of the last stage.
     pub translated_share: f64,
-    /// The share of bilingual text among the samples of the last stage.
+    /// The share of text among the samples of the last stage.
     pub text_share: f64,
     /// The share of samples of the last stage that follow an earlier question.
     pub context_share: f64,
 }
 
+/// Which languages take part where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LanguagePlan {
+    /// Those that the language model reads and writes.
+    pub text: Vec<Language>,
+    /// Whether they meet in its texts.
+    pub cross_lingual: bool,
+    /// That of names, captions and instructions about pictures.
+    pub pictures: Language,
+    /// Those of the translated pairs.
+    pub translated: Vec<Language>,
+}
+
+impl Default for LanguagePlan {
+    /// English about pictures, and a few translated pairs in Chinese.
+    fn default() -> Self {
+        Self {
+            text: vec![Language::English, Language::Chinese],
+            cross_lingual: true,
+            pictures: Language::English,
+            translated: vec![Language::Chinese],
+        }
+    }
+}
+
 impl Recipe {
     /// Reads a recipe; without a file it is the shipped one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no sound recipe.
     pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
         let recipe: Self = read_recipe(file, SHIPPED)?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// Checks what can be known before anything is trained.
+    ///
+    /// # Errors
+    /// Names the field that is unsound.
+    pub fn validate(&self) -> Result<(), BoxError> {
         for (name, stage) in [
-            ("language", &recipe.language),
-            ("alignment", &recipe.alignment),
-            ("vision", &recipe.vision),
-            ("instruction", &recipe.instruction),
+            ("language", &self.language),
+            ("alignment", &self.alignment),
+            ("vision", &self.vision),
+            ("instruction", &self.instruction),
         ] {
             stage.validate(name)?;
         }
-        Ok(recipe)
+        if self.translated_pairs > 0 && self.languages.translated.is_empty() {
+            return Err("recipe: `translated_pairs` need `languages.translated`".into());
+        }
+        Ok(())
     }
 
     /// What samples are drawn from.
     pub fn tasks(&self) -> TaskOptions {
         TaskOptions {
             names: self.names,
-            question_languages: vec![Language::English, Language::Chinese],
-            description_languages: vec![Language::English, Language::Chinese],
+            question_languages: self.languages.text.clone(),
+            description_languages: self.languages.text.clone(),
+            cross_lingual: self.languages.cross_lingual,
             ..TaskOptions::default()
         }
     }

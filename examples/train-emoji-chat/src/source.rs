@@ -18,19 +18,19 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     imagined::{Imagined, RIVALS},
-    recipe::Recipe,
+    recipe::{LanguagePlan, Recipe},
 };
 
 /// What a stage reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stream {
-    /// Bilingual text; descriptions stand where pictures will be.
+    /// Text; descriptions stand where pictures will be.
     Text,
-    /// Pictures with English captions.
+    /// Pictures with captions.
     Captions,
-    /// English instructions, mixed with translated ones.
+    /// Instructions, mixed with translated ones.
     Instructions {
-        /// How many different translated instructions there are.
+        /// How many different translated instructions there are in each language.
         translated: u64,
         /// Their share among the samples.
         share: f64,
@@ -72,6 +72,7 @@ pub struct SampleSource {
     stream: Stream,
     augmentation: TrainAugmentation,
     slots: PictureSlots,
+    languages: LanguagePlan,
     imagined_share: f64,
     seed: u64,
     batches: StepBatches,
@@ -131,6 +132,7 @@ impl SampleSource {
             stream,
             augmentation: TrainAugmentation::new(preprocessor),
             slots,
+            languages: recipe.languages.clone(),
             imagined_share: recipe.imagined_share,
             seed: recipe.seed,
             batches,
@@ -142,7 +144,10 @@ impl SampleSource {
     fn sample(&self, index: u64, rng: &mut ChaCha8Rng) -> Result<Sample, BoxError> {
         match self.stream {
             Stream::Text => Ok(self.tasks.text(self.seed, index)),
-            Stream::Captions => Ok(self.tasks.caption(self.seed, index)),
+            Stream::Captions => {
+                let language = self.languages.pictures;
+                Ok(self.tasks.caption_in(self.seed, index, language)?)
+            }
             Stream::Instructions { text_share, .. } if rng.random_bool(text_share) => {
                 // Other samples than those of the language stage.
                 Ok(self.tasks.text(!self.seed, index))
@@ -151,9 +156,12 @@ impl SampleSource {
                 translated, share, ..
             } => {
                 let (index, language) = if translated > 0 && rng.random_bool(share) {
-                    (rng.random_range(0..translated), Language::Chinese)
+                    let languages = &self.languages.translated;
+                    let count = languages.len() as u64;
+                    let pair = rng.random_range(0..translated * count);
+                    (pair / count, languages[(pair % count) as usize])
                 } else {
-                    (index, Language::English)
+                    (index, self.languages.pictures)
                 };
                 Ok(self.tasks.instruction(self.seed, index, language)?)
             }
@@ -187,7 +195,7 @@ impl SampleSource {
         if !rng.random_bool(self.imagined_share) {
             return Ok(RowPicture::Text);
         }
-        let language = self.question_language(rng);
+        let language = self.meeting_language(sample, rng);
         let tokens = |class| {
             let name = escape(self.tasks.name(class, language));
             self.tokenizer.encode(&name).map(|encoding| encoding.ids)
@@ -221,7 +229,7 @@ impl SampleSource {
         }
         let language = match sample.picture {
             Some(_) => sample.language,
-            None => self.question_language(rng),
+            None => self.meeting_language(sample, rng),
         };
         let (question, answer) = self
             .tasks
@@ -233,10 +241,18 @@ impl SampleSource {
         Ok(turn.to_markup())
     }
 
-    /// A language of the text that the language model reads.
-    fn question_language(&self, rng: &mut ChaCha8Rng) -> Language {
-        let languages = self.tasks.question_languages();
-        languages[rng.random_range(0..languages.len())]
+    /// A language of the text that the language model reads; where languages are kept apart, the
+    /// sample's own.
+    fn meeting_language(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Language {
+        let LanguagePlan {
+            text,
+            cross_lingual,
+            ..
+        } = &self.languages;
+        match cross_lingual {
+            true => text[rng.random_range(0..text.len())],
+            false => sample.language,
+        }
     }
 
     fn row(&self, index: u64) -> Result<Row, BoxError> {

@@ -46,7 +46,7 @@ const FOLDED_BATCHES: usize = 16;
 /// A stage of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StageName {
-    /// The language model, from bilingual text only.
+    /// The language model, from text only.
     Language,
     /// The visual module, from English names in the language model's embeddings.
     Alignment,
@@ -57,6 +57,16 @@ pub enum StageName {
 }
 
 impl StageName {
+    /// The stage whose model this one begins with.
+    pub fn previous(self) -> Option<Self> {
+        match self {
+            Self::Language => None,
+            Self::Alignment => Some(Self::Language),
+            Self::Vision => Some(Self::Alignment),
+            Self::Instruction => Some(Self::Vision),
+        }
+    }
+
     /// The folder of the stage within the run's.
     pub fn folder(self, run: &Path) -> PathBuf {
         run.join(match self {
@@ -70,10 +80,17 @@ impl StageName {
 
 /// Runs one stage, from its newest checkpoint where there is one.
 pub struct RunStage {
+    /// Which.
     pub name: StageName,
+    /// All settings.
     pub recipe: Recipe,
-    pub run: PathBuf,
+    /// The stage's folder: checkpoints, metrics, and the model in the end.
+    pub folder: PathBuf,
+    /// The folder of the model to begin with; `None` for a new one.
+    pub start: Option<PathBuf>,
+    /// What there is to learn from.
     pub set: &'static EmojiSet,
+    /// Steps between two checkpoints.
     pub checkpoint_every: NonZeroUsize,
 }
 
@@ -85,14 +102,9 @@ impl BackendTask for RunStage {
         let recipe = &self.recipe;
         // Weights differ between stages and runs only by what they learn.
         Autodiff::<B>::seed(&device, recipe.seed);
-        let previous = |name: StageName| {
-            ChatModel::<Autodiff<B>>::open(name.folder(&self.run), &device, &full_precision())
-        };
-        let start = match self.name {
-            StageName::Language => fresh::<B>(recipe, &tasks, &device)?,
-            StageName::Alignment => previous(StageName::Language)?,
-            StageName::Vision => previous(StageName::Alignment)?,
-            StageName::Instruction => previous(StageName::Vision)?,
+        let start = match &self.start {
+            None => fresh::<B>(recipe, &tasks, &device)?,
+            Some(folder) => ChatModel::open(folder, &device, &full_precision())?,
         };
         let (stream, parts): (_, &[&str]) = match self.name {
             StageName::Alignment => return self.align(start, tasks, &device),
@@ -110,7 +122,7 @@ impl BackendTask for RunStage {
         };
         let slots = recipe.model.visual.num_queries;
         let objective = ChatObjective {
-            names: Names::new(&start.tokenizer, &tasks, slots)?,
+            names: Names::new(&start.tokenizer, &tasks, recipe.languages.pictures, slots)?,
             anchor: recipe.anchor,
         };
         let source = SampleSource::new(
@@ -155,7 +167,8 @@ impl RunStage {
         device: &B::Device,
     ) -> Result<(), BoxError> {
         let config = &self.recipe.model.visual;
-        let names = Names::new(&start.tokenizer, &tasks, config.num_queries)?;
+        let language = self.recipe.languages.pictures;
+        let names = Names::new(&start.tokenizer, &tasks, language, config.num_queries)?;
         let objective = AlignmentObjective {
             names: names.embed(&start.model.llm)?,
         };
@@ -200,7 +213,7 @@ impl RunStage {
     {
         let run = StageRun {
             stage: self.stage(),
-            folder: self.name.folder(&self.run),
+            folder: self.folder.clone(),
             seed: self.recipe.seed,
             checkpoint_every: self.checkpoint_every,
         };
@@ -209,7 +222,7 @@ impl RunStage {
 
     /// Writes the finished model for the next stage.
     fn save<B: Backend>(&self, model: ChatModel<B>) -> Result<(), BoxError> {
-        Ok(model.save(self.name.folder(&self.run), DType::F32)?)
+        Ok(model.save(&self.folder, DType::F32)?)
     }
 }
 

@@ -1,0 +1,116 @@
+//! The experiments of the paper in miniature: does what is learnt from English pictures and texts
+//! carry over to other languages, and why?
+//!
+//! Each command goes on where it was interrupted, and writes its figures as JSON and as plots.
+//! `docs/results/README.md` says what comes out.
+
+mod alignment;
+mod figures;
+mod lab;
+mod measure;
+mod pairs;
+mod plot;
+mod settings;
+mod transfer;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use emoji_training::{BoxError, exit_code};
+use mpm_core::{
+    MpmBackend,
+    backend::{BackendKind, BackendTask},
+};
+use mpm_data::emoji::EmojiSet;
+
+use crate::{lab::Lab, settings::Settings};
+
+/// The CPU backend allocates each tensor anew, and the system's allocator hands
+/// large ones back to the kernel every time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Repeat the experiments of the MPM paper with small models on the emoji picture-text set.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    experiment: Experiment,
+
+    /// All settings (JSON); without it those of the published figures.
+    #[arg(long, global = true)]
+    settings: Option<PathBuf>,
+
+    /// The folder of models and checkpoints.
+    #[arg(long, global = true, default_value = "runs/experiments")]
+    run: PathBuf,
+
+    /// The folder of figures and plots.
+    #[arg(long, global = true, default_value = "docs/results")]
+    results: PathBuf,
+
+    /// The packed set, see docs/emoji-set.md.
+    #[arg(
+        long,
+        global = true,
+        default_value = "examples/build-emoji-set/emoji.tar.zst"
+    )]
+    emoji: PathBuf,
+
+    /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
+    #[arg(long, global = true, default_value = "flex")]
+    backend: BackendKind,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Experiment {
+    /// Visual pretraining in English: how well is a picture named in the other languages, beside
+    /// training in each of them?
+    Transfer,
+    /// Instruction tuning in English and with k translated pairs: in which language are questions
+    /// answered, and how well?
+    Pairs,
+    /// Transfer with a language model whose languages never met, and the alignment of both.
+    Alignment,
+}
+
+fn main() -> ExitCode {
+    viscpm_common::keep_freed_memory();
+    exit_code(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<(), BoxError> {
+    let settings = Settings::read(args.settings.as_deref())?;
+    std::fs::create_dir_all(&args.results)?;
+    // Samples borrow from it, on the thread that prepares batches, too.
+    let set: &'static EmojiSet = Box::leak(Box::new(EmojiSet::open(&args.emoji)?));
+    let backend = args.backend;
+    backend.run(Run {
+        experiment: args.experiment,
+        lab: Lab {
+            settings,
+            folder: args.run,
+            set,
+        },
+        results: args.results,
+    })?
+}
+
+struct Run {
+    experiment: Experiment,
+    lab: Lab,
+    results: PathBuf,
+}
+
+impl BackendTask for Run {
+    type Output = Result<(), BoxError>;
+
+    fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
+        let (lab, results) = (&self.lab, &self.results);
+        match self.experiment {
+            Experiment::Transfer => transfer::run::<B>(lab, results, &device),
+            Experiment::Pairs => pairs::run::<B>(lab, results, &device),
+            Experiment::Alignment => alignment::run::<B>(lab, results, &device),
+        }
+    }
+}

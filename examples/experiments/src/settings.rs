@@ -1,0 +1,50 @@
+//! What is trained, how often and how long.
+
+use std::path::Path;
+
+use emoji_training::{BoxError, read_recipe};
+use mpm_data::emoji::Language;
+use serde::{Deserialize, Serialize};
+use train_emoji_chat::Recipe;
+
+/// The settings of the published figures.
+const SHIPPED: &str = include_str!("../experiments.json");
+
+/// All settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Each experiment is made once for each: error bars come from their spread.
+    pub seeds: Vec<u64>,
+    /// The languages that are compared; English is the first.
+    pub languages: Vec<Language>,
+    /// How many translated pairs of each language instruction tuning has.
+    pub pairs: Vec<u64>,
+    /// Every n-th training picture is asked about, and all of those that were held out.
+    pub every: usize,
+    /// The small chat model.
+    pub chat: Recipe,
+}
+
+impl Settings {
+    /// Reads settings; without a file they are the shipped ones.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what it says is unsound.
+    pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
+        let settings: Self = read_recipe(file, SHIPPED)?;
+        settings.chat.validate()?;
+        if settings.languages.first() != Some(&Language::English) {
+            return Err("settings: `languages` must begin with `en`, the pivot".into());
+        }
+        if settings.seeds.is_empty() || settings.every == 0 {
+            return Err("settings: `seeds` and `every` must not be empty or 0".into());
+        }
+        Ok(settings)
+    }
+
+    /// The languages besides the pivot.
+    pub fn targets(&self) -> &[Language] {
+        &self.languages[1..]
+    }
+}
