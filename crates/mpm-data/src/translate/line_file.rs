@@ -124,3 +124,11 @@ impl LineFile {
         self.file.sync_data()
     }
 }
+
+impl Drop for LineFile {
+    fn drop(&mut self) {
+        // A child process that is just being started may share the file for a moment, and with it
+        // a lock that nobody gives back.
+        let _ = self.file.unlock();
+    }
+}
