@@ -1,5 +1,5 @@
 //! The memory and the time of training steps with activations kept and computed again:
-//! `cargo run -p mpm-benches --bin training-memory`.
+//! `cargo run --bin training-memory`.
 //!
 //! Each is measured in a process of its own, whose peak Linux reports.
 #![allow(clippy::print_stdout, reason = "it says what it has measured")]
