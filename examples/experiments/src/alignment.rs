@@ -14,6 +14,7 @@ use crate::{
     lab::{Lab, Languages, Sighted},
     measure::{HELD_OUT, NAMED, TRAINING, measure},
     plot::{Scatter, ScatterSeries},
+    settings::Settings,
 };
 
 /// Names that are read at a time.
@@ -48,9 +49,9 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
         }
     }
     let arms = [Languages::Together, Languages::Apart].map(|arm| arm.name().to_owned());
-    let targets = lab.settings.targets();
+    let Settings { languages, .. } = &lab.settings;
     for (split, quantity) in [(NAMES, ALIGNED), (TRAINING, NAMED), (HELD_OUT, NAMED)] {
-        show(&(figures.table(&arms, targets, split, quantity) + "\n"))?;
+        show(&(figures.table(&arms, languages, split, quantity) + "\n"))?;
     }
     plot(lab, &figures, results)
 }

@@ -49,14 +49,16 @@ pub struct Figures(BTreeMap<Subject, f64>);
 pub struct Mean {
     /// The mean.
     pub value: f64,
-    /// Its standard error; 0 of a single seed, which has none.
-    pub error: f64,
+    /// Its standard error, which a single seed does not have.
+    pub error: Option<f64>,
 }
 
 impl fmt::Display for Mean {
     /// In percent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ± {:.1}", 100.0 * self.value, 100.0 * self.error)
+        write!(f, "{:.1}", 100.0 * self.value)?;
+        let error = self.error.map(|error| 100.0 * error);
+        error.map_or(Ok(()), |error| write!(f, " ± {error:.1}"))
     }
 }
 
@@ -150,13 +152,13 @@ fn mean(values: &[f64]) -> Option<Mean> {
     let count = values.len() as f64;
     let value = values.iter().sum::<f64>() / count;
     if values.len() < 2 {
-        return (!values.is_empty()).then_some(Mean { value, error: 0.0 });
+        return (!values.is_empty()).then_some(Mean { value, error: None });
     }
     let squares = values.iter().map(|other| (other - value).powi(2));
     let variance = squares.sum::<f64>() / (count - 1.0);
     Some(Mean {
         value,
-        error: (variance / count).sqrt(),
+        error: Some((variance / count).sqrt()),
     })
 }
 
@@ -189,7 +191,7 @@ mod tests {
         let mean = figures.mean("zero-shot", Language::German, "held-out", "named");
         let mean = mean.unwrap();
         assert!((mean.value - 0.2).abs() < 1e-12);
-        assert!((mean.error - 0.1 / 3f64.sqrt()).abs() < 1e-12);
+        assert!((mean.error.unwrap() - 0.1 / 3f64.sqrt()).abs() < 1e-12);
         assert_eq!(
             figures.mean("zero-shot", Language::French, "held-out", "named"),
             None

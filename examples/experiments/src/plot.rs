@@ -21,6 +21,9 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
 ];
 
+/// The end of an axis of shares: above the bars is room for the legend.
+const TOP: f64 = 1.3;
+
 /// The room of a group that its bars take.
 const BARS: f64 = 0.8;
 
@@ -79,7 +82,10 @@ fn colour(index: usize) -> RGBColor {
 }
 
 fn percent(share: &f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    match *share > 1.0 + f64::EPSILON {
+        true => String::new(),
+        false => format!("{:.0} %", 100.0 * share),
+    }
 }
 
 impl Bars {
@@ -95,10 +101,11 @@ impl Bars {
             .margin(12)
             .x_label_area_size(30)
             .y_label_area_size(50)
-            .build_cartesian_2d(-0.5..self.groups.len() as f64 - 0.5, 0.0..1.0)?;
+            .build_cartesian_2d(-0.5..self.groups.len() as f64 - 0.5, 0.0..TOP)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .max_light_lines(0)
             .x_labels(2 * self.groups.len() + 1)
             .x_label_formatter(&|x| label(&self.groups, *x))
             .y_label_formatter(&percent)
@@ -126,7 +133,7 @@ impl Bars {
                     .map(|(group, mean)| error_bar(left(*group) + width / 2.0, *mean, BLACK)),
             )?;
         }
-        legend(&mut chart)?;
+        legend(&mut chart, SeriesLabelPosition::UpperRight)?;
         Ok(root.present()?)
     }
 }
@@ -144,9 +151,10 @@ impl Curves {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(50)
-            .build_cartesian_2d(-0.2..self.points.len() as f64 - 0.8, 0.0..1.0)?;
+            .build_cartesian_2d(-0.2..self.points.len() as f64 - 0.8, 0.0..TOP)?;
         chart
             .configure_mesh()
+            .max_light_lines(0)
             .x_desc(self.x)
             .x_labels(2 * self.points.len() + 1)
             .x_label_formatter(&|x| label(&self.points, *x))
@@ -170,7 +178,7 @@ impl Curves {
                     .map(|(point, mean)| error_bar(*point, *mean, colour(index))),
             )?;
         }
-        legend(&mut chart)?;
+        legend(&mut chart, SeriesLabelPosition::UpperRight)?;
         Ok(root.present()?)
     }
 }
@@ -191,6 +199,7 @@ impl Scatter {
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         chart
             .configure_mesh()
+            .max_light_lines(0)
             .x_desc(self.x)
             .y_desc(self.y)
             .x_label_formatter(&percent)
@@ -203,7 +212,7 @@ impl Scatter {
                 .label(&series.name)
                 .legend(move |(x, y)| Circle::new((x + 5, y), 4, colour(index).filled()));
         }
-        legend(&mut chart)?;
+        legend(&mut chart, SeriesLabelPosition::MiddleMiddle)?;
         Ok(root.present()?)
     }
 }
@@ -220,7 +229,8 @@ fn error_bar(
     mean: Mean,
     colour: RGBColor,
 ) -> ErrorBar<f64, f64, plotters::element::ErrorBarOrientV<f64, f64>> {
-    let (low, high) = (mean.value - mean.error, mean.value + mean.error);
+    let error = mean.error.unwrap_or_default();
+    let (low, high) = (mean.value - error, mean.value + error);
     ErrorBar::new_vertical(x, low, mean.value, high, colour.stroke_width(1), 6)
 }
 
@@ -230,10 +240,10 @@ type Chart<'a> = ChartContext<
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
 
-fn legend<'a>(chart: &mut Chart<'a>) -> Result<(), BoxError> {
+fn legend<'a>(chart: &mut Chart<'a>, position: SeriesLabelPosition) -> Result<(), BoxError> {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(position)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()?;
