@@ -20,8 +20,13 @@ use serde_json::Value;
 use viscpm_common::cli::{Interrupt, note};
 
 use crate::{
-    DataShare, DryRun, RunError, Stage, alignment::AlignmentStage, chat::ChatStage,
-    evaluation::LossEvaluator, paint::PaintStage, progress::Progress, ready::Ready,
+    DryRun, RunError, Stage,
+    alignment::AlignmentStage,
+    chat::ChatStage,
+    evaluation::LossEvaluator,
+    paint::PaintStage,
+    progress::Progress,
+    ready::{Evaluation, Ready},
     workers::run_workers,
 };
 
@@ -113,6 +118,9 @@ impl TrainJob {
             |rank, device| {
                 let ready = self.prepare::<B, S>(rank, &device)?;
                 ready.check_memory(self.options.memory)?;
+                if rank == 0 {
+                    self.write_records(&ready.parameters)?;
+                }
                 Ok(ready)
             },
             |rank, ready, peer| self.train::<B, S>(ready, rank, peer),
@@ -153,6 +161,7 @@ impl TrainJob {
         })
     }
 
+    /// What can fail for one worker alone, before it joins the others.
     fn prepare<B: MpmBackend, S: Stage<B>>(
         &self,
         rank: usize,
@@ -179,8 +188,7 @@ impl TrainJob {
             trainer = trainer.with_peers(peer);
         }
         if rank == 0 {
-            self.write_records(&ready.parameters)?;
-            trainer = self.watched(trainer, &stage)?;
+            trainer = self.watched(trainer, &stage, ready.evaluation);
         }
         if self.options.resume {
             trainer.resume(&mut source)?;
@@ -213,24 +221,24 @@ impl TrainJob {
         &self,
         trainer: Trainer<Autodiff<B>, S::Objective>,
         stage: &S,
-    ) -> Result<Trainer<Autodiff<B>, S::Objective>, BoxError> {
+        evaluation: Option<Evaluation<S::Source>>,
+    ) -> Trainer<Autodiff<B>, S::Objective> {
         let (recipe, options) = (&self.recipe, &self.options);
         let metrics = options.folder.join("metrics.jsonl");
         let trainer = trainer
             .with_callback(MetricsWriter::json_lines(metrics))
             .with_callback(TensorBoardWriter::new(options.folder.join("events")))
             .with_callback(Progress::new(recipe.steps, options.interrupt.clone()));
-        let Some(evaluation) = &recipe.evaluation else {
-            return Ok(trainer);
+        let Some(Evaluation { source, batches }) = evaluation else {
+            return trainer;
         };
-        let source = stage.source(&DataShare::evaluation(recipe, evaluation)?)?;
-        Ok(trainer.with_evaluator(LossEvaluator::<B, S> {
+        trainer.with_evaluator(LossEvaluator::<B, S> {
             objective: stage.objective(),
             start: source.position(),
             source,
-            batches: evaluation.samples.get().div_ceil(recipe.batch.micro.get()),
+            batches,
             backend: PhantomData,
-        }))
+        })
     }
 
     /// The recipe without what may change on the way, since no parameter depends on it.

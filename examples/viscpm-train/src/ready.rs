@@ -18,7 +18,16 @@ pub struct Ready<B: MpmBackend, S: Stage<B>> {
     pub parameters: ParameterTable,
     pub config: TrainerConfig,
     pub source: S::Source,
+    /// The first worker's, where the recipe asks for one.
+    pub evaluation: Option<Evaluation<S::Source>>,
     memory: MemoryEstimate,
+}
+
+/// What the model is measured on.
+pub struct Evaluation<S> {
+    pub source: S,
+    /// How many batches of it.
+    pub batches: usize,
 }
 
 impl<B: MpmBackend, S: Stage<B>> Ready<B, S> {
@@ -46,7 +55,15 @@ impl<B: MpmBackend, S: Stage<B>> Ready<B, S> {
         let frozen = parameters.frozen().map(|row| row.path.clone()).collect();
         let config = recipe.trainer(workers, frozen)?;
         let source = stage.source(&DataShare::training(recipe, rank, workers)?)?;
+        let evaluation = match &recipe.evaluation {
+            Some(evaluation) if rank == 0 => Some(Evaluation {
+                source: stage.source(&DataShare::evaluation(recipe, evaluation)?)?,
+                batches: evaluation.samples.get().div_ceil(recipe.batch.micro.get()),
+            }),
+            _ => None,
+        };
         Ok(Self {
+            evaluation,
             memory: MemoryEstimate::new(&parameters, &config, stage.activations(recipe)),
             stage,
             model,
