@@ -8,7 +8,7 @@ use burn::{
     backend::Flex,
     tensor::{DType, Tensor},
 };
-use mpm_test_support::{Case, Tolerance, assert_values_close, cases, report};
+use mpm_test_support::{Case, Tolerance, assert_values_close, own_cases, report};
 use mpm_train::{
     BoxError,
     picture_metrics::{
@@ -54,7 +54,7 @@ fn statistics(case: &Case, key: &str, batch: usize) -> FeatureStatistics {
 
 #[test]
 fn distances_are_those_of_the_references() {
-    let cases = cases("p_frechet_");
+    let cases = own_cases("p_frechet_");
     for case in &cases {
         let &[count, width] = case.shape("in.first") else {
             panic!("{}: in.first is no matrix", case.name)
@@ -90,7 +90,7 @@ fn distances_are_those_of_the_references() {
 
 #[test]
 fn workers_may_share_a_set() {
-    for case in &cases("p_frechet_shifted") {
+    for case in &own_cases("p_frechet_shifted") {
         let features: Tensor<B, 2> = case.tensor("in.first");
         let [count, width] = features.dims();
         let mut merged = FeatureStatistics::new(width);
@@ -173,7 +173,7 @@ fn features_that_have_no_distance_are_refused() {
 
 #[test]
 fn scores_are_those_of_torchmetrics() {
-    let cases = cases("p_scores_");
+    let cases = own_cases("p_scores_");
     for case in &cases {
         let pictures: Tensor<B, 2> = case.tensor("in.image_embeds");
         let texts: Tensor<B, 2> = case.tensor("in.text_embeds");
@@ -204,7 +204,7 @@ fn scores_are_those_of_torchmetrics() {
 
 #[test]
 fn retrieval_is_counted_as_by_torch() {
-    let cases = cases("p_scores_");
+    let cases = own_cases("p_scores_");
     for case in &cases {
         let owners: Vec<usize> = case
             .data("in.owners")

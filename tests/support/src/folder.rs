@@ -15,9 +15,14 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The folder with the cases: `MPM_FIXTURES`, else `tests/fixtures` of the workspace.
+/// The folder with the cases: `MPM_FIXTURES`, else [`own_folder`].
 pub fn folder() -> PathBuf {
-    std::env::var_os(VARIABLE).map_or_else(|| workspace().join("tests/fixtures"), PathBuf::from)
+    std::env::var_os(VARIABLE).map_or_else(own_folder, PathBuf::from)
+}
+
+/// `tests/fixtures` of the workspace.
+fn own_folder() -> PathBuf {
+    workspace().join("tests/fixtures")
 }
 
 /// Every case whose name begins with `prefix`, by name.
@@ -26,8 +31,19 @@ pub fn folder() -> PathBuf {
 /// When there is none, for a suite that tests nothing must not pass, and when the folder or the
 /// JSON of a case cannot be read.
 pub fn cases(prefix: &str) -> Vec<Case> {
-    let folder = folder();
-    let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+    cases_of(&folder(), prefix)
+}
+
+/// As [`cases`], but always those of the workspace: no other folder has any of this kind.
+///
+/// # Panics
+/// As [`cases`].
+pub fn own_cases(prefix: &str) -> Vec<Case> {
+    cases_of(&own_folder(), prefix)
+}
+
+fn cases_of(folder: &Path, prefix: &str) -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
     paths.retain(|path| {

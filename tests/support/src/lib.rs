@@ -30,6 +30,6 @@ mod weights;
 pub use burn::tensor::TensorData;
 pub use case::Case;
 pub use closeness::{Tolerance, assert_data_close, assert_values_close};
-pub use folder::{cases, folder, report};
+pub use folder::{cases, folder, own_cases, report};
 pub use gradients::gradients;
 pub use weights::{load, load_branch};

@@ -7,7 +7,7 @@ use mpm_core::pretrained::PretrainedFolder;
 use mpm_llm::clip::{
     ClipText, ClipTextConfig, ClipTextInput, ClipTextTower, ClipTextTowerConfig, ClipTokenizer,
 };
-use mpm_test_support::{Case, Tolerance, cases, load, report};
+use mpm_test_support::{Case, Tolerance, load, own_cases, report};
 
 type B = Flex;
 
@@ -24,7 +24,7 @@ const UNIT: Tolerance = Tolerance {
 
 /// The cases with weights; the others are tokenizers.
 fn models() -> Vec<Case> {
-    let mut cases = cases("p_clip_");
+    let mut cases = own_cases("p_clip_");
     cases.retain(|case| !case.name.contains("tokenizer"));
     cases
 }
@@ -85,7 +85,7 @@ fn clip_texts() {
 
 #[test]
 fn clip_tokenizers() {
-    let cases = cases("p_clip_tokenizer_");
+    let cases = own_cases("p_clip_tokenizer_");
     for case in &cases {
         let folder = tempfile::tempdir().unwrap();
         let tokenizer = case.json["tokenizer"].to_string();

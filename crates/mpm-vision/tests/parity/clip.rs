@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use burn::{backend::Flex, tensor::Tensor};
-use mpm_test_support::{Case, Tolerance, cases, load, report};
+use mpm_test_support::{Case, Tolerance, cases, load, own_cases, report};
 use mpm_vision::clip::{
     ChineseClipVision, ClipConfig, ClipVisionTower, SafetyChecker, cosine_similarity, rank,
 };
@@ -152,7 +152,7 @@ fn score(case: &Case) {
 
 #[test]
 fn clip_pictures() {
-    let mut cases = cases("p_clip_");
+    let mut cases = own_cases("p_clip_");
     cases.retain(|case| !case.name.contains("tokenizer"));
     for case in &cases {
         let tower = ClipVisionTower::<B>::new(&config(case), &Default::default()).unwrap();

@@ -10,7 +10,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use mpm_core::weights::{LoadOptions, WeightsError};
-use mpm_test_support::{Case, Tolerance, cases, report};
+use mpm_test_support::{Case, Tolerance, own_cases, report};
 use mpm_vision::{
     VisionError,
     inception::{FEATURES, InceptionV3},
@@ -81,7 +81,7 @@ fn write_weights(case: &Case, file: &Path) {
 
 #[test]
 fn inception_features() {
-    let cases = cases("p_inception_");
+    let cases = own_cases("p_inception_");
     for case in &cases {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pt_inception.safetensors");
