@@ -53,8 +53,9 @@ fn killed_and_resumed(workplace: &Workplace, recipe: &Value, run: &str) -> usize
             arguments.push("--resume");
         }
         let mut child = workplace.command(recipe, &arguments).spawn().unwrap();
-        // Longer from time to time, so that every run gets on.
-        let patience = Duration::from_millis(700 + 373 * attempt);
+        // The first kill comes before any machine can be done; later ones ever later, so that
+        // every run gets on.
+        let patience = Duration::from_millis(100).mul_f64(1.3f64.powi(attempt));
         let started = std::time::Instant::now();
         loop {
             if let Some(status) = child.try_wait().unwrap() {
