@@ -15,12 +15,12 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The folder with the cases: `MPM_FIXTURES`, else [`own_folder`].
+/// The folder with the cases: `MPM_FIXTURES`, else `tests/fixtures` of the workspace.
 pub fn folder() -> PathBuf {
     std::env::var_os(VARIABLE).map_or_else(own_folder, PathBuf::from)
 }
 
-/// `tests/fixtures` of the workspace.
+/// The cases that this repository has.
 fn own_folder() -> PathBuf {
     workspace().join("tests/fixtures")
 }
