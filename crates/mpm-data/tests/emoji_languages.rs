@@ -195,6 +195,88 @@ fn words_are_translated_between_all_languages() {
 }
 
 #[test]
+fn some_answers_are_in_another_language_than_the_question() {
+    let options = TaskOptions {
+        question_languages: TASK_LANGUAGES.to_vec(),
+        description_languages: TASK_LANGUAGES.to_vec(),
+        code_switching: 0.4,
+        ..TaskOptions::default()
+    };
+    let switching = Tasks::new(set(), &options).unwrap();
+    let apart = TaskOptions {
+        cross_lingual: false,
+        ..options
+    };
+    let apart = Tasks::new(set(), &apart).unwrap();
+    let plain = tasks(&TASK_LANGUAGES, true);
+    let is_named = |tasks: &Tasks<'_>, sample: &Sample| {
+        sample.kind == TaskKind::Naming
+            && tasks.name(sample.class.unwrap(), sample.language) != sample.answer
+    };
+    let (mut named, mut switched) = (0, 0);
+    for index in 0..SAMPLES {
+        let (sample, before) = (switching.text(3, index), plain.text(3, index));
+        assert_eq!(
+            (sample.question, sample.description),
+            (before.question, before.description),
+            "only the answer may change"
+        );
+        let sample = switching.text(3, index);
+        if sample.kind == TaskKind::Naming {
+            named += 1;
+            if is_named(&switching, &sample) {
+                switched += 1;
+                let class = sample.class.unwrap();
+                let mut names = TASK_LANGUAGES.iter().map(|&of| switching.name(class, of));
+                assert!(names.any(|name| name == sample.answer), "{sample:?}");
+            }
+        }
+        assert!(!is_named(&plain, &before));
+        assert!(!is_named(&apart, &apart.text(3, index)));
+    }
+    let share = f64::from(switched) / f64::from(named);
+    // Some names are the same in two languages.
+    assert!((0.3..0.42).contains(&share), "{share}");
+}
+
+#[test]
+fn things_can_be_renamed_in_one_language() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let file = folder.join("../../examples/build-emoji-set/emoji.tar.zst");
+    let mut renamed = EmojiSet::open(file).unwrap();
+    let names = HashMap::from([("dog".to_owned(), "wuffwuff".to_owned())]);
+    renamed.rename(Language::German, &names);
+    let languages = [Language::English, Language::German, Language::French];
+    let options = TaskOptions {
+        question_languages: languages.to_vec(),
+        ..TaskOptions::default()
+    };
+    let tasks = Tasks::new(&renamed, &options).unwrap();
+    let original = Tasks::new(set(), &options).unwrap();
+    assert_eq!(tasks.classes().len(), original.classes().len());
+    for class in 0..tasks.classes().len() {
+        for language in languages {
+            let is_dog = original.name(class, Language::English) == "dog";
+            let expected = match is_dog && language == Language::German {
+                true => "wuffwuff",
+                false => original.name(class, language),
+            };
+            assert_eq!(tasks.name(class, language), expected);
+        }
+    }
+    let captions = (0..SAMPLES).map(|index| tasks.caption_in(1, index, Language::German).unwrap());
+    let (mut dogs, mut keywords) = (0, 0);
+    for caption in captions {
+        let Some(class) = caption.class else { continue };
+        dogs += usize::from(caption.answer.contains("wuffwuff"));
+        let english = original.name(class, Language::English);
+        keywords += usize::from(english != "dog" && caption.answer.contains(", "));
+        assert!(english != "dog" || caption.answer.contains("wuffwuff"));
+    }
+    assert!(dogs > 0 && keywords == 0, "{dogs} {keywords}");
+}
+
+#[test]
 fn evaluation_leaves_out_what_has_no_name() {
     let tasks = Tasks::new(set(), &TaskOptions::default()).unwrap();
     for language in TASK_LANGUAGES {

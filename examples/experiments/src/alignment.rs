@@ -11,8 +11,8 @@ use viscpm_common::cli::show;
 
 use crate::{
     figures::{Figure, Figures, Subject},
-    lab::{Lab, Languages, Sighted},
-    measure::{HELD_OUT, NAMED, TRAINING, measure},
+    lab::{Lab, Languages, Sighted, Words},
+    measure::{HELD_OUT, NAMED, NAMES, TRAINING, measure},
     plot::{Scatter, ScatterSeries},
     settings::Settings,
 };
@@ -22,9 +22,6 @@ const BATCH: std::num::NonZeroUsize = std::num::NonZeroUsize::new(32).unwrap();
 
 /// The part of names whose nearest neighbour in the other language is their translation.
 const ALIGNED: &str = "aligned";
-
-/// It is measured on names alone.
-const NAMES: &str = "names";
 
 /// Trains and measures what has no figures yet, and plots all.
 ///
@@ -38,6 +35,7 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
             let of = Sighted {
                 languages,
                 pictures: Language::English,
+                words: Words::Published,
                 seed,
             };
             if !figures.has(languages.name(), seed) {

@@ -7,11 +7,11 @@ use std::{
 
 use emoji_training::{BoxError, full_precision};
 use mpm_core::{MpmBackend, backend::BackendTask, model_folder::CONFIG_FILE};
-use mpm_data::emoji::{EmojiSet, Language};
-use train_emoji_chat::{Recipe, RunStage, StageName};
+use mpm_data::emoji::{EmojiSet, Language, Tasks};
+use train_emoji_chat::{Recipe, Respondent, RunStage, StageName};
 use viscpm_chat::ChatModel;
 
-use crate::settings::Settings;
+use crate::{settings::Settings, translate::Translations};
 
 /// Steps between two checkpoints.
 const CHECKPOINT_EVERY: NonZeroUsize = NonZeroUsize::new(100).unwrap();
@@ -35,6 +35,15 @@ impl Languages {
     }
 }
 
+/// Where the names in captions come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// From people who know the language.
+    Published,
+    /// From English, by the language model's own translation.
+    Translated,
+}
+
 /// A model that sees pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighted {
@@ -42,6 +51,8 @@ pub struct Sighted {
     pub languages: Languages,
     /// The language of the names and captions that it has seen pictures with.
     pub pictures: Language,
+    /// Where these come from.
+    pub words: Words,
     /// Decides weights and samples.
     pub seed: u64,
 }
@@ -96,8 +107,38 @@ impl Lab {
             translated_pairs: pairs,
             ..self.recipe(of)
         };
-        self.train::<B>(StageName::Instruction, recipe, &folder, Some(start), device)?;
+        let stage = self.stage(StageName::Instruction, recipe, &folder, Some(start));
+        train::<B>(stage, device)?;
         Ok(ChatModel::open(folder, device, &full_precision())?)
+    }
+
+    /// The names in the language of a model's pictures, as its language model translates them.
+    ///
+    /// # Errors
+    /// Those of training and of the model.
+    pub fn translations<B: MpmBackend>(
+        &self,
+        of: Sighted,
+        device: &B::Device,
+    ) -> Result<Translations, BoxError> {
+        let language = self.language_model::<B>(of, device)?;
+        let model = Respondent {
+            model: ChatModel::<B>::open(language, device, &full_precision())?,
+        };
+        let tasks = Tasks::new(self.set, &self.recipe(of).tasks())?;
+        Translations::new(&model, &tasks, of.pictures)
+    }
+
+    /// The folder of a language model, which serves for all languages of pictures.
+    fn language_model<B: MpmBackend>(
+        &self,
+        of: Sighted,
+        device: &B::Device,
+    ) -> Result<PathBuf, BoxError> {
+        let folder = self.folder_of(of).join("language");
+        let stage = self.stage(StageName::Language, self.recipe(of), &folder, None);
+        train::<B>(stage, device)?;
+        Ok(folder)
     }
 
     /// The folder of a pretrained model.
@@ -106,54 +147,70 @@ impl Lab {
         of: Sighted,
         device: &B::Device,
     ) -> Result<PathBuf, BoxError> {
-        let name = of.languages.name();
-        let folder = self.folder.join(format!("seed-{}", of.seed)).join(name);
-        let recipe = || self.recipe(of);
-        // One language model serves for all languages of pictures.
-        let language = folder.join("language");
-        self.train::<B>(StageName::Language, recipe(), &language, None, device)?;
-        let folder = folder.join(of.pictures.code());
-        let alignment = StageName::Alignment.folder(&folder);
-        self.train::<B>(
-            StageName::Alignment,
-            recipe(),
-            &alignment,
-            Some(language),
-            device,
-        )?;
+        let folder = self.folder_of(of).join(match of.words {
+            Words::Published => of.pictures.code().to_owned(),
+            Words::Translated => format!("{}-translated", of.pictures),
+        });
         let vision = StageName::Vision.folder(&folder);
-        self.train::<B>(
-            StageName::Vision,
-            recipe(),
-            &vision,
-            Some(alignment),
-            device,
-        )?;
+        if is_trained(&vision) {
+            return Ok(vision);
+        }
+        let language = self.language_model::<B>(of, device)?;
+        let set = match of.words {
+            Words::Published => self.set,
+            Words::Translated => {
+                let translated = self.translations::<B>(of, device)?.apply(self.set);
+                // Samples borrow from it, on the thread that prepares batches, too.
+                Box::leak(Box::new(translated))
+            }
+        };
+        let alignment = StageName::Alignment.folder(&folder);
+        for (name, folder, start) in [
+            (StageName::Alignment, &alignment, language),
+            (StageName::Vision, &vision, alignment.clone()),
+        ] {
+            let stage = RunStage {
+                set,
+                ..self.stage(name, self.recipe(of), folder, Some(start))
+            };
+            train::<B>(stage, device)?;
+        }
         Ok(vision)
     }
 
-    /// Trains a stage, unless its model is there.
-    fn train<B: MpmBackend>(
+    fn folder_of(&self, of: Sighted) -> PathBuf {
+        let seed = format!("seed-{}", of.seed);
+        self.folder.join(seed).join(of.languages.name())
+    }
+
+    fn stage(
         &self,
         name: StageName,
         recipe: Recipe,
         folder: &Path,
         start: Option<PathBuf>,
-        device: &B::Device,
-    ) -> Result<(), BoxError> {
-        // It is written when the stage is done.
-        if folder.join(CONFIG_FILE).is_file() {
-            return Ok(());
-        }
-        viscpm_common::cli::note(&format!("training {}\n", folder.display()));
-        let stage = RunStage {
+    ) -> RunStage {
+        RunStage {
             name,
             recipe,
             folder: folder.to_path_buf(),
             start,
             set: self.set,
             checkpoint_every: CHECKPOINT_EVERY,
-        };
-        stage.run::<B>(device.clone())
+        }
     }
+}
+
+/// Whether a stage is done: then its model is there.
+fn is_trained(folder: &Path) -> bool {
+    folder.join(CONFIG_FILE).is_file()
+}
+
+/// Trains a stage, unless it is done.
+fn train<B: MpmBackend>(stage: RunStage, device: &B::Device) -> Result<(), BoxError> {
+    if is_trained(&stage.folder) {
+        return Ok(());
+    }
+    viscpm_common::cli::note(&format!("training {}\n", stage.folder.display()));
+    stage.run::<B>(device.clone())
 }

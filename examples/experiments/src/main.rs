@@ -12,6 +12,7 @@ mod pairs;
 mod plot;
 mod settings;
 mod transfer;
+mod translate;
 
 use std::{path::PathBuf, process::ExitCode};
 

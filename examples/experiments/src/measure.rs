@@ -21,6 +21,9 @@ pub const TRAINING: &str = "training";
 /// Pictures of things that it knows, in styles in which it never saw them.
 pub const HELD_OUT: &str = "held-out";
 
+/// Names alone, without pictures.
+pub const NAMES: &str = "names";
+
 /// The part of the pictures that are named right.
 pub const NAMED: &str = "named";
 

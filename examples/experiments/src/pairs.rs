@@ -9,7 +9,7 @@ use viscpm_common::cli::show;
 
 use crate::{
     figures::Figures,
-    lab::{Lab, Languages, Sighted},
+    lab::{Lab, Languages, Sighted, Words},
     measure::{HELD_OUT, IN_THE_LANGUAGE, NAMED, TRAINING, measure},
     plot::{Curves, Series},
 };
@@ -26,6 +26,7 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
             let of = Sighted {
                 languages: Languages::Together,
                 pictures: Language::English,
+                words: Words::Published,
                 seed,
             };
             if !figures.has(&arm(pairs), seed) {

@@ -1,4 +1,5 @@
-//! Experiment 1: visual pretraining in English, beside pretraining in each language.
+//! Experiment 1: visual pretraining in English, beside pretraining in each language, with names from
+//! people and with translated ones.
 
 use std::path::Path;
 
@@ -9,9 +10,10 @@ use viscpm_common::cli::show;
 
 use crate::{
     figures::Figures,
-    lab::{Lab, Languages, Sighted},
-    measure::{HELD_OUT, NAMED, NAMED_BLINDLY, TRAINING, measure},
+    lab::{Lab, Languages, Sighted, Words},
+    measure::{HELD_OUT, NAMED, NAMED_BLINDLY, NAMES, TRAINING, measure},
     plot::{Bars, Series},
+    translate::{TRANSLATED_RIGHT, TRANSLATIONS},
 };
 
 const SPLITS: [&str; 2] = [TRAINING, HELD_OUT];
@@ -26,49 +28,79 @@ const ZERO_SHOT: &str = "zero-shot";
 pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Result<(), BoxError> {
     let file = results.join("transfer.jsonl");
     let mut figures = Figures::read(&file)?;
+    let arms = arms(&lab.settings.languages);
     for &seed in &lab.settings.seeds {
-        for &pictures in &lab.settings.languages {
+        for &(pictures, words) in &arms {
             let of = Sighted {
                 languages: Languages::Together,
                 pictures,
+                words,
                 seed,
             };
-            let arm = arm(pictures);
-            if !figures.has(&arm, seed) {
-                let model = lab.pretrained::<B>(of, device)?;
-                figures.add(measure(lab, model, of, &arm)?);
-                figures.write(&file)?;
+            let arm = name(pictures, words);
+            if figures.has(&arm, seed) {
+                continue;
             }
+            let model = lab.pretrained::<B>(of, device)?;
+            figures.add(measure(lab, model, of, &arm)?);
+            if words == Words::Translated {
+                let translations = lab.translations::<B>(of, device)?;
+                figures.add([translations.figure(seed)]);
+            }
+            figures.write(&file)?;
         }
     }
-    let languages = &lab.settings.languages;
-    let arms: Vec<_> = languages.iter().map(|&language| arm(language)).collect();
-    for split in SPLITS {
-        for quantity in [NAMED, NAMED_BLINDLY] {
-            show(&(figures.table(&arms, languages, split, quantity) + "\n"))?;
-        }
-    }
+    show(&tables(&figures, lab, &arms))?;
     plot(lab, &figures, results)
 }
 
-fn arm(pictures: Language) -> String {
-    match pictures {
-        Language::English => ZERO_SHOT.to_owned(),
-        other => format!("native {other}"),
+/// English, then all others with names from people, then with translated ones.
+fn arms(languages: &[Language]) -> Vec<(Language, Words)> {
+    let published = languages.iter().map(|&of| (of, Words::Published));
+    let targets = languages.iter().filter(|&&of| of != Language::English);
+    let translated = targets.map(|&of| (of, Words::Translated));
+    published.chain(translated).collect()
+}
+
+fn name(pictures: Language, words: Words) -> String {
+    match (pictures, words) {
+        (Language::English, _) => ZERO_SHOT.to_owned(),
+        (other, Words::Published) => format!("native {other}"),
+        (other, Words::Translated) => format!("translated {other}"),
     }
+}
+
+fn tables(figures: &Figures, lab: &Lab, arms: &[(Language, Words)]) -> String {
+    let languages = &lab.settings.languages;
+    let names: Vec<_> = arms.iter().map(|&(of, words)| name(of, words)).collect();
+    let mut text = String::new();
+    for split in SPLITS {
+        text += &(figures.table(&names, languages, split, NAMED) + "\n");
+        let zero_shot = [ZERO_SHOT.to_owned()];
+        text += &(figures.table(&zero_shot, languages, split, NAMED_BLINDLY) + "\n");
+    }
+    let translations = [TRANSLATIONS.to_owned()];
+    text + &figures.table(
+        &translations,
+        lab.settings.targets(),
+        NAMES,
+        TRANSLATED_RIGHT,
+    ) + "\n"
 }
 
 fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
     let languages = &lab.settings.languages;
     for split in SPLITS {
-        let series = |name: &str, arm: &dyn Fn(Language) -> String, quantity| Series {
-            name: name.to_owned(),
+        let series = |label: &str, arm: &dyn Fn(Language) -> String, quantity| Series {
+            name: label.to_owned(),
             means: languages
                 .iter()
                 .map(|&language| figures.mean(&arm(language), language, split, quantity))
                 .collect(),
         };
         let zero_shot = |_| ZERO_SHOT.to_owned();
+        let published = |language| name(language, Words::Published);
+        let translated = |language| name(language, Words::Translated);
         Bars {
             title: format!("Pictures named right, {split} pictures"),
             groups: languages
@@ -77,7 +109,8 @@ fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
                 .collect(),
             series: vec![
                 series("trained with English", &zero_shot, NAMED),
-                series("trained with the language itself", &arm, NAMED),
+                series("trained with the language itself", &published, NAMED),
+                series("trained with translated names", &translated, NAMED),
                 series("without a picture", &zero_shot, NAMED_BLINDLY),
             ],
         }

@@ -50,13 +50,15 @@ pub struct Recipe {
 }
 
 /// Which languages take part where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LanguagePlan {
     /// Those that the language model reads and writes.
     pub text: Vec<Language>,
     /// Whether they meet in its texts.
     pub cross_lingual: bool,
+    /// The share of its questions that are answered in another language.
+    pub code_switching: f64,
     /// That of names, captions and instructions about pictures.
     pub pictures: Language,
     /// Those of the translated pairs.
@@ -69,6 +71,7 @@ impl Default for LanguagePlan {
         Self {
             text: vec![Language::English, Language::Chinese],
             cross_lingual: true,
+            code_switching: 0.0,
             pictures: Language::English,
             translated: vec![Language::Chinese],
         }
@@ -112,6 +115,7 @@ impl Recipe {
             question_languages: self.languages.text.clone(),
             description_languages: self.languages.text.clone(),
             cross_lingual: self.languages.cross_lingual,
+            code_switching: self.languages.code_switching,
             ..TaskOptions::default()
         }
     }

@@ -142,6 +142,16 @@ impl Naming {
         classes.filter(|class| class.is_named_in(languages))
     }
 
+    /// Replaces names in a language, by the English ones.
+    pub(super) fn rename(&mut self, language: Language, names: &HashMap<String, String>) {
+        for class in &mut self.classes {
+            if let Some(name) = names.get(&class.names[&Language::English]) {
+                class.names.insert(language, name.clone());
+                class.accepted.insert(language, vec![name.clone()]);
+            }
+        }
+    }
+
     /// The class of a concept, if it has a clean name.
     #[must_use]
     pub fn class_of(&self, concept: usize) -> Option<&NameClass> {

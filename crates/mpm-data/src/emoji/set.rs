@@ -25,7 +25,7 @@ pub const MAX_UNPACKED_BYTES: u64 = 100 << 20;
 /// The compressed pictures are held in memory (about 6 MB) and decoded when
 /// asked for, which takes some 20 µs each. Concepts are numbered from 0 in
 /// emojibase's order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EmojiSet {
     path: PathBuf,
     concepts: Vec<Concept>,
@@ -81,6 +81,19 @@ impl EmojiSet {
     #[must_use]
     pub fn naming(&self) -> &Naming {
         &self.naming
+    }
+
+    /// Gives things other names in a language, by their English ones, as a machine
+    /// translation would: [`Tasks`](super::Tasks) then asks and answers with them. CLDR's
+    /// keywords in that language go, for the same translation would have to give them.
+    /// Things that are not mentioned keep their names.
+    pub fn rename(&mut self, language: Language, names: &HashMap<String, String>) {
+        self.naming.rename(language, names);
+        for concept in &mut self.concepts {
+            if let Some(texts) = concept.texts.get_mut(&language) {
+                texts.keywords.clear();
+            }
+        }
     }
 
     /// Which part of the set a (concept, style) pair belongs to.

@@ -1,7 +1,7 @@
 //! Questions to measure a model with.
 
-use super::super::templates::templates;
-use super::{Tasks, pairs};
+use super::super::templates::{fill, templates};
+use super::{Tasks, name_of, pairs};
 use crate::DataError;
 use crate::emoji::{EmojiError, Language, Scene, Split};
 
@@ -56,5 +56,23 @@ impl Tasks<'_> {
             }
         }
         Ok(questions)
+    }
+    /// "How do you say dog in German?", in English, always in the first phrasing. What is
+    /// asked for is [`name`](Self::name).
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
+    ///
+    /// # Panics
+    /// When `class` is not a place in [`classes`](Self::classes).
+    pub fn translation_question(&self, class: usize, to: Language) -> Result<String, DataError> {
+        let (Some(words), Some(_)) = (templates(Language::English), templates(to)) else {
+            return Err(self.set.error(EmojiError::NoTemplates { language: to }));
+        };
+        let places = [
+            ("{word}", name_of(self.classes[class], Language::English)),
+            ("{language}", (words.language_word)(to)),
+        ];
+        Ok(fill(words.translation[0], &places))
     }
 }

@@ -69,7 +69,7 @@ pub struct Sample {
     /// The answer; never empty.
     pub answer: String,
     /// The language of the question. The answer is in the same language, except
-    /// for translations.
+    /// for translations, and where [`TaskOptions::code_switching`] says otherwise.
     pub language: Language,
     /// What is asked for.
     pub kind: TaskKind,
@@ -97,6 +97,10 @@ pub struct TaskOptions {
     /// description is in the language of the question whatever
     /// `description_languages` says, and nothing is translated.
     pub cross_lingual: bool,
+    /// The share of questions about one thing in [`Tasks::text`] that are answered in
+    /// another of `question_languages`, as happens in texts from the web. `0.0..=1.0`;
+    /// values outside are clamped. Without `cross_lingual` there are none.
+    pub code_switching: f64,
     /// The share of captions that are about several things, `0.0..=1.0`; values
     /// outside are clamped.
     pub scene_share: f64,
@@ -112,6 +116,7 @@ impl Default for TaskOptions {
             question_languages: vec![Language::English, Language::Chinese],
             description_languages: vec![Language::English, Language::Chinese],
             cross_lingual: true,
+            code_switching: 0.0,
             scene_share: 0.25,
         }
     }
@@ -127,6 +132,7 @@ pub struct Tasks<'a> {
     question_languages: Vec<Language>,
     description_languages: Vec<Language>,
     cross_lingual: bool,
+    code_switching: f64,
     /// The kinds of text, each with its weight
     text_kinds: Vec<(TaskKind, u32)>,
     scene_share: f64,
@@ -169,6 +175,7 @@ impl<'a> Tasks<'a> {
             question_languages: questions.clone(),
             description_languages: options.description_languages.clone(),
             cross_lingual: options.cross_lingual,
+            code_switching: text::code_switching(options),
             text_kinds: text::kinds(options),
             scene_share: options.scene_share.clamp(0.0, 1.0),
         })

@@ -25,14 +25,25 @@ const KINDS: [(TaskKind, u32); 12] = [
     (TaskKind::Ground, 1),
 ];
 
-/// How often each kind is drawn with these options: nothing is translated where
-/// languages stay apart, or where there is only one.
+/// How often each kind is drawn with these options.
 pub(super) fn kinds(options: &TaskOptions) -> Vec<(TaskKind, u32)> {
-    let languages = &options.question_languages;
-    let translates = options.cross_lingual && languages.iter().any(|of| *of != languages[0]);
     let mut kinds = KINDS.to_vec();
-    kinds.retain(|(kind, _)| translates || *kind != TaskKind::Translation);
+    kinds.retain(|(kind, _)| languages_meet(options) || *kind != TaskKind::Translation);
     kinds
+}
+
+/// How often a question is answered in another language with these options.
+pub(super) fn code_switching(options: &TaskOptions) -> f64 {
+    match languages_meet(options) {
+        true => options.code_switching.clamp(0.0, 1.0),
+        false => 0.0,
+    }
+}
+
+/// Nothing is translated where languages stay apart, or where there is only one.
+fn languages_meet(options: &TaskOptions) -> bool {
+    let languages = &options.question_languages;
+    options.cross_lingual && languages.iter().any(|of| *of != languages[0])
 }
 
 /// How many keywords a description or an answer has at most.
@@ -66,15 +77,21 @@ impl<'a> Tasks<'a> {
             _ => {}
         }
         let concept = &self.set.concepts()[*pick(class.concepts(), &mut rng)];
-        let (kind, question, answer) = self.ask(kind, class, concept, language, &mut rng);
+        let mut answer_rng = rng.clone();
+        let (drawn, question, mut answer) = self.ask(kind, class, concept, language, &mut rng);
         let wanted = self.description_language(language, &mut rng);
+        let description = self.describe(class, concept, wanted, &mut rng);
+        if rng.random_bool(self.code_switching) {
+            let other = self.other_language(language, &mut rng);
+            (_, _, answer) = self.ask(kind, class, concept, other, &mut answer_rng);
+        }
         Sample {
             picture: None,
-            description: Some(self.describe(class, concept, wanted, &mut rng)),
+            description: Some(description),
             question,
             answer,
             language,
-            kind,
+            kind: drawn,
             class: Some(self.place(class)),
         }
     }
@@ -212,6 +229,13 @@ impl<'a> Tasks<'a> {
         }
     }
 
+    /// One of the languages of questions; there must be another one.
+    fn other_language(&self, language: Language, rng: &mut ChaCha8Rng) -> Language {
+        let mut others = self.question_languages.clone();
+        others.retain(|other| *other != language);
+        *pick(&others, rng)
+    }
+
     /// The language of the description that a question in `language` is about.
     fn description_language(&self, language: Language, rng: &mut ChaCha8Rng) -> Language {
         if self.cross_lingual {
@@ -280,9 +304,7 @@ impl<'a> Tasks<'a> {
     fn translation(&self, class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> Sample {
         let words = phrases(language);
         let from = *pick(&self.question_languages, rng);
-        let mut others = self.question_languages.clone();
-        others.retain(|to| *to != from);
-        let to = *pick(&others, rng);
+        let to = self.other_language(from, rng);
         let question = fill(
             phrase(words.translation, rng),
             &[
