@@ -10,7 +10,7 @@ use viscpm_chat::ChatModel;
 use viscpm_common::cli::show;
 
 use crate::{
-    figures::{Figure, Figures, Subject},
+    figures::{Figure, Figures, Mean, Subject},
     lab::{Lab, Languages, Sighted, Words},
     measure::{HELD_OUT, NAMED, NAMES, TRAINING, measure},
     plot::{Scatter, ScatterSeries},
@@ -48,8 +48,8 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
     }
     let arms = [Languages::Together, Languages::Apart].map(|arm| arm.name().to_owned());
     let Settings { languages, .. } = &lab.settings;
-    for (split, quantity) in [(NAMES, ALIGNED), (TRAINING, NAMED), (HELD_OUT, NAMED)] {
-        show(&(figures.table(&arms, languages, split, quantity) + "\n"))?;
+    for of in [(NAMES, ALIGNED), (TRAINING, NAMED), (HELD_OUT, NAMED)] {
+        show(&(figures.table(&arms, languages, of, Mean::percent) + "\n"))?;
     }
     plot(lab, &figures, results)
 }

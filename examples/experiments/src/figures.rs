@@ -1,6 +1,6 @@
 //! Figures of the experiments, kept as JSON lines.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use emoji_training::BoxError;
 use mpm_core::atomic;
@@ -53,12 +53,20 @@ pub struct Mean {
     pub error: Option<f64>,
 }
 
-impl fmt::Display for Mean {
-    /// In percent.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1}", 100.0 * self.value)?;
-        let error = self.error.map(|error| 100.0 * error);
-        error.map_or(Ok(()), |error| write!(f, " ± {error:.1}"))
+impl Mean {
+    /// As it is, with its error.
+    pub fn plain(self) -> String {
+        let error = self.error.map(|error| format!(" ± {error:.1}"));
+        format!("{:.1}{}", self.value, error.unwrap_or_default())
+    }
+
+    /// A share in percent, with its error.
+    pub fn percent(self) -> String {
+        let percent = Self {
+            value: 100.0 * self.value,
+            error: self.error.map(|error| 100.0 * error),
+        };
+        percent.plain()
     }
 }
 
@@ -119,14 +127,14 @@ impl Figures {
         mean(&values)
     }
 
-    /// A table in Markdown: a row for each arm, a column for each language, means in percent with
-    /// their standard errors.
+    /// A table in Markdown: a row for each arm, a column for each language, means as `show` writes
+    /// them.
     pub fn table(
         &self,
         arms: &[String],
         languages: &[Language],
-        split: &str,
-        quantity: &str,
+        (split, quantity): (&str, &str),
+        show: impl Fn(Mean) -> String,
     ) -> String {
         let codes: Vec<_> = languages.iter().map(|language| language.code()).collect();
         let mut text = format!("{quantity}, {split}\n\n| | {} |\n", codes.join(" | "));
@@ -134,7 +142,7 @@ impl Figures {
         for arm in arms {
             let cells = languages.iter().map(|&language| {
                 let mean = self.mean(arm, language, split, quantity);
-                mean.map_or("–".to_owned(), |mean| mean.to_string())
+                mean.map_or("–".to_owned(), &show)
             });
             let cells: Vec<_> = cells.collect();
             text.push_str(&format!("| {arm} | {} |\n", cells.join(" | ")));
@@ -199,8 +207,8 @@ mod tests {
         let table = figures.table(
             &["zero-shot".into()],
             &[Language::German],
-            "held-out",
-            "named",
+            ("held-out", "named"),
+            Mean::percent,
         );
         assert!(
             table.ends_with("| | de |\n|---|---|\n| zero-shot | 20.0 ± 5.8 |\n"),

@@ -9,6 +9,7 @@ use emoji_training::{BoxError, full_precision};
 use mpm_core::{MpmBackend, backend::BackendTask, model_folder::CONFIG_FILE};
 use mpm_data::emoji::{EmojiSet, Language, Tasks};
 use train_emoji_chat::{Recipe, Respondent, RunStage, StageName};
+use train_emoji_paint::{self as paint, Exam};
 use viscpm_chat::ChatModel;
 
 use crate::{settings::Settings, translate::Translations};
@@ -129,6 +130,59 @@ impl Lab {
         Translations::new(&model, &tasks, of.pictures)
     }
 
+    /// A painter whose language model has seen no picture either, with its judge. Autoencoder and
+    /// judge measure all seeds alike: they are trained once.
+    ///
+    /// # Errors
+    /// Those of training.
+    pub fn painter<B: MpmBackend>(
+        &self,
+        seed: u64,
+        device: &B::Device,
+    ) -> Result<Exam<B>, BoxError> {
+        let of = Sighted {
+            languages: Languages::Together,
+            pictures: Language::English,
+            words: Words::Published,
+            seed,
+        };
+        let chat_model = self.language_model::<B>(of, device)?;
+        let folders = paint::Folders {
+            painter: self.folder_of(of).join("painter"),
+            ..paint::Folders::of(&self.folder.join("paint"))
+        };
+        let recipe = paint::Recipe {
+            names: self.settings.chat.names,
+            languages: self.settings.languages.clone(),
+            ..self.settings.paint.clone()
+        };
+        for (name, seed) in [
+            (paint::StageName::Autoencoder, recipe.seed),
+            (paint::StageName::Judge, recipe.seed),
+            (paint::StageName::Painter, seed),
+        ] {
+            if folders.is_done(name) {
+                continue;
+            }
+            note_training(folders.stage(name));
+            let stage = paint::RunStage {
+                name,
+                recipe: paint::Recipe {
+                    seed,
+                    ..recipe.clone()
+                },
+                folders: folders.clone(),
+                set: self.set,
+                chat_model: chat_model.clone(),
+                checkpoint_every: CHECKPOINT_EVERY,
+            };
+            stage.run::<B>(device.clone())?;
+        }
+        let things = recipe.things(self.set)?;
+        let judge = folders.judge_weights();
+        Exam::open(things, &folders.painter, &judge, device.clone())
+    }
+
     /// The folder of a language model, which serves for all languages of pictures.
     fn language_model<B: MpmBackend>(
         &self,
@@ -211,6 +265,10 @@ fn train<B: MpmBackend>(stage: RunStage, device: &B::Device) -> Result<(), BoxEr
     if is_trained(&stage.folder) {
         return Ok(());
     }
-    viscpm_common::cli::note(&format!("training {}\n", stage.folder.display()));
+    note_training(&stage.folder);
     stage.run::<B>(device.clone())
+}
+
+fn note_training(folder: &Path) {
+    viscpm_common::cli::note(&format!("training {}\n", folder.display()));
 }

@@ -8,6 +8,7 @@ mod alignment;
 mod figures;
 mod lab;
 mod measure;
+mod paint;
 mod pairs;
 mod plot;
 mod settings;
@@ -73,6 +74,9 @@ enum Experiment {
     Pairs,
     /// Transfer with a language model whose languages never met, and the alignment of both.
     Alignment,
+    /// A painter that learns from English prompts: what does it paint from those in other
+    /// languages?
+    Paint,
 }
 
 fn main() -> ExitCode {
@@ -112,6 +116,7 @@ impl BackendTask for Run {
             Experiment::Transfer => transfer::run::<B>(lab, results, &device),
             Experiment::Pairs => pairs::run::<B>(lab, results, &device),
             Experiment::Alignment => alignment::run::<B>(lab, results, &device),
+            Experiment::Paint => paint::run::<B>(lab, results, &device),
         }
     }
 }

@@ -8,7 +8,7 @@ use mpm_data::emoji::Language;
 use viscpm_common::cli::show;
 
 use crate::{
-    figures::Figures,
+    figures::{Figures, Mean},
     lab::{Lab, Languages, Sighted, Words},
     measure::{HELD_OUT, IN_THE_LANGUAGE, NAMED, TRAINING, measure},
     plot::{Curves, Series},
@@ -39,7 +39,8 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
     let arms: Vec<_> = lab.settings.pairs.iter().map(|&pairs| arm(pairs)).collect();
     for split in [TRAINING, HELD_OUT] {
         for quantity in [IN_THE_LANGUAGE, NAMED] {
-            let table = figures.table(&arms, &lab.settings.languages, split, quantity);
+            let languages = &lab.settings.languages;
+            let table = figures.table(&arms, languages, (split, quantity), Mean::percent);
             show(&(table + "\n"))?;
         }
     }

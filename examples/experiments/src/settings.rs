@@ -22,8 +22,12 @@ pub struct Settings {
     pub pairs: Vec<u64>,
     /// Every n-th training picture is asked about, and all of those that were held out.
     pub every: usize,
+    /// How many pictures of each thing are painted in each language.
+    pub paintings: usize,
     /// The small chat model.
     pub chat: Recipe,
+    /// The small painter; its `names` and `languages` are those of the chat model.
+    pub paint: train_emoji_paint::Recipe,
 }
 
 impl Settings {
@@ -34,11 +38,12 @@ impl Settings {
     pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
         let settings: Self = read_recipe(file, SHIPPED)?;
         settings.chat.validate()?;
+        settings.paint.validate()?;
         if settings.languages.first() != Some(&Language::English) {
             return Err("settings: `languages` must begin with `en`, the pivot".into());
         }
-        if settings.seeds.is_empty() || settings.every == 0 {
-            return Err("settings: `seeds` and `every` must not be empty or 0".into());
+        if settings.seeds.is_empty() || settings.every == 0 || settings.paintings == 0 {
+            return Err("settings: `seeds`, `every` and `paintings` must not be empty or 0".into());
         }
         Ok(settings)
     }

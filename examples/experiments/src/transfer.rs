@@ -9,7 +9,7 @@ use mpm_data::emoji::Language;
 use viscpm_common::cli::show;
 
 use crate::{
-    figures::Figures,
+    figures::{Figures, Mean},
     lab::{Lab, Languages, Sighted, Words},
     measure::{HELD_OUT, NAMED, NAMED_BLINDLY, NAMES, TRAINING, measure},
     plot::{Bars, Series},
@@ -73,19 +73,17 @@ fn name(pictures: Language, words: Words) -> String {
 fn tables(figures: &Figures, lab: &Lab, arms: &[(Language, Words)]) -> String {
     let languages = &lab.settings.languages;
     let names: Vec<_> = arms.iter().map(|&(of, words)| name(of, words)).collect();
+    let table =
+        |arms: &[String], languages, of| figures.table(arms, languages, of, Mean::percent) + "\n";
+    let zero_shot = [ZERO_SHOT.to_owned()];
     let mut text = String::new();
     for split in SPLITS {
-        text += &(figures.table(&names, languages, split, NAMED) + "\n");
-        let zero_shot = [ZERO_SHOT.to_owned()];
-        text += &(figures.table(&zero_shot, languages, split, NAMED_BLINDLY) + "\n");
+        text += &table(&names, languages, (split, NAMED));
+        text += &table(&zero_shot, languages, (split, NAMED_BLINDLY));
     }
     let translations = [TRANSLATIONS.to_owned()];
-    text + &figures.table(
-        &translations,
-        lab.settings.targets(),
-        NAMES,
-        TRANSLATED_RIGHT,
-    ) + "\n"
+    let right = (NAMES, TRANSLATED_RIGHT);
+    text + &table(&translations, lab.settings.targets(), right)
 }
 
 fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {

@@ -8,7 +8,7 @@ use burn::{
 };
 use emoji_training::{BoxError, sample_rng};
 use mpm_core::MpmBackend;
-use mpm_data::picture::Picture;
+use mpm_data::{emoji::Scene, picture::Picture};
 use mpm_diffusion::{noise::NoiseSource, vae::AutoencoderKl};
 use mpm_train::{
     DataSource, LossOutput, Objective,
@@ -18,6 +18,9 @@ use rand::{Rng, RngExt};
 use viscpm_paint::from_pictures;
 
 use crate::things::Things;
+
+/// The side of the pictures that parts are cut out of, in pixels: that of the drawings.
+const WHOLE: usize = Scene::SIZE as usize;
 
 /// The levels of a random ground.
 const GROUND: std::ops::RangeInclusive<u8> = 0..=255;
@@ -84,7 +87,7 @@ impl DataSource for PictureSource {
             let thing = rng.random_range(0..self.things.len());
             // Half of them as they are painted later.
             let picture = match rng.random_bool(0.5) {
-                true => self.things.draw_to_paint(thing, &mut rng)?,
+                true => self.things.draw_to_paint(thing, WHOLE, &mut rng)?,
                 false => {
                     let ground = std::array::from_fn(|_| rng.random_range(GROUND));
                     self.things.draw(thing, ground, &mut rng)?

@@ -3,28 +3,20 @@
 use std::{
     io::{Write, stdout},
     num::NonZeroUsize,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use burn::tensor::backend::Backend;
-use emoji_training::{BoxError, full_precision, sample_rng};
+use emoji_training::BoxError;
 use indicatif::{ProgressBar, ProgressStyle};
-use mpm_core::{
-    MpmBackend, atomic,
-    backend::BackendTask,
-    weights::{WeightFile, load},
-};
+use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
     emoji::{EmojiSet, Language},
-    picture::{Picture, contact_sheet},
+    picture::Picture,
 };
-use viscpm_paint::{PaintModel, PaintRequest, from_pictures, to_pictures};
+use train_emoji_paint::{Exam, Recipe, agreement, write_sheet};
 
-use crate::{judge::Judge, recipe::Recipe, report::Report, states::agreement, things::Things};
-
-/// Pictures of a line of the contact sheet; longer rows go on below.
-const COLUMNS: usize = 12;
+use crate::report::Report;
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -45,7 +37,7 @@ pub struct Evaluate {
     #[arg(long, default_value = "1")]
     seed: u64,
 
-    /// Write a contact sheet to this PNG: English prompts in one row, Chinese ones below.
+    /// Write a contact sheet to this PNG: a row for each language, one below the other.
     #[arg(long)]
     sheet: Option<PathBuf>,
 
@@ -74,71 +66,61 @@ impl BackendTask for EvaluateTask {
             set,
         } = self;
         let things = recipe.things(set)?;
-        let judge = Judge::<B>::new(things.len(), &device);
-        let file = WeightFile::open(&options.judge)?;
+        let exam = Exam::<B>::open(things, &options.model, &options.judge, device)?;
         let evaluation = Evaluation {
-            judge: load(judge, &file, &full_precision())?,
-            model: PaintModel::open(&options.model, &device, &full_precision())?,
-            asked: (0..things.len()).step_by(options.every.get()).collect(),
-            things,
+            asked: (0..exam.things.len())
+                .step_by(options.every.get())
+                .collect(),
+            exam,
             options,
-            device,
         };
-        evaluation.run(recipe.seed)
+        evaluation.run(&recipe)
     }
 }
 
 /// Paints and judges.
 struct Evaluation<B: Backend> {
-    things: Things,
-    judge: Judge<B>,
-    model: PaintModel<B>,
+    exam: Exam<B>,
     asked: Vec<usize>,
     options: Evaluate,
-    device: B::Device,
 }
 
 impl<B: MpmBackend> Evaluation<B> {
-    fn run(&self, training_seed: u64) -> Result<(), BoxError> {
+    fn run(&self, recipe: &Recipe) -> Result<(), BoxError> {
+        let Self { exam, asked, .. } = self;
         let mut report = Report::default();
-        let drawn = self.drawn(!training_seed)?;
-        report.add("drawn", &self.judge_all(&drawn)?, &self.things, &self.asked);
-        let decoded = self.reconstructed(&drawn)?;
-        report.add(
-            "decoded",
-            &self.judge_all(&decoded)?,
-            &self.things,
-            &self.asked,
-        );
+        let mut add = |row: &str, pictures: &[Picture]| -> Result<(), BoxError> {
+            report.add(row, &exam.ranks(pictures, asked)?, &exam.things, asked);
+            Ok(())
+        };
+        let drawn = exam.drawn(asked, !recipe.seed)?;
+        add("drawn", &drawn)?;
+        add("decoded", &exam.reconstructed(&drawn)?)?;
         let mut rows = Vec::new();
-        for language in [Language::English, Language::Chinese] {
-            let painted = self.painted(language.code(), |thing| {
-                self.things.name(thing, language).to_owned()
-            })?;
-            report.add(
-                language.code(),
-                &self.judge_all(&painted)?,
-                &self.things,
-                &self.asked,
-            );
+        for &language in &recipe.languages {
+            let name = |thing| exam.things.name(thing, language);
+            let painted = self.painted(language.code(), name)?;
+            add(language.code(), &painted)?;
             rows.push(self.shown(&painted));
         }
-        let unconditional = self.painted("no prompt", |_| String::new())?;
-        let ranks = self.judge_all(&unconditional)?;
-        report.add("no prompt", &ranks, &self.things, &self.asked);
-        let agreement = agreement(&self.model.text_encoder, &self.things, &self.asked)?;
+        add("no prompt", &self.painted("no prompt", |_| "")?)?;
         write!(stdout(), "{report}")?;
-        writeln!(
-            stdout(),
-            "\nChinese states nearest to the English ones of the same thing: {:.1} %",
-            100.0 * agreement
-        )?;
+        let others = recipe.languages.iter();
+        for &language in others.filter(|&&of| of != Language::English) {
+            let agreement = agreement(&exam.model.text_encoder, &exam.things, asked, language)?;
+            writeln!(
+                stdout(),
+                "\n{language}: states nearest to the English ones of the same thing: {:.1} %",
+                100.0 * agreement
+            )?;
+        }
         if let Some(file) = &self.options.sheet {
             write_sheet(file, &rows)?;
-            let names = self.shown(&self.asked);
+            let names = self.shown(asked);
             let names = names.iter().map(|&thing| {
-                let name = |language| self.things.name(thing, language);
-                format!("{} {}", name(Language::English), name(Language::Chinese))
+                let languages = recipe.languages.iter();
+                let names = languages.map(|&language| exam.things.name(thing, language));
+                names.collect::<Vec<_>>().join(" ")
             });
             let names: Vec<_> = names.collect();
             writeln!(stdout(), "\nsheet: {}", names.join(", "))?;
@@ -153,91 +135,24 @@ impl<B: MpmBackend> Evaluation<B> {
         places.map(|place| all[place].clone()).collect()
     }
 
-    /// Fresh drawings, which neither painter nor judge has seen.
-    fn drawn(&self, seed: u64) -> Result<Vec<Picture>, BoxError> {
-        let draw = |(index, &thing): (usize, &usize)| {
-            let mut rng = sample_rng(seed, index as u64);
-            Ok(self.things.draw_to_paint(thing, &mut rng)?)
-        };
-        self.asked.iter().enumerate().map(draw).collect()
-    }
-
-    /// Pictures through the autoencoder: no painter is better than this.
-    fn reconstructed(&self, pictures: &[Picture]) -> Result<Vec<Picture>, BoxError> {
-        let vae = &self.model.painter.vae;
-        let mut decoded = Vec::with_capacity(pictures.len());
-        for picture in pictures {
-            let pixels = from_pictures::<B>(std::slice::from_ref(picture), &self.device)?;
-            decoded.extend(to_pictures(vae.decode(vae.encode(pixels)?.mean)?)?);
-        }
-        Ok(decoded)
-    }
-
     /// A picture for each thing, from the prompt that `prompt` makes of it.
-    fn painted(
+    fn painted<'t>(
         &self,
         what: &str,
-        prompt: impl Fn(usize) -> String,
+        prompt: impl Fn(usize) -> &'t str,
     ) -> Result<Vec<Picture>, BoxError> {
-        let usual = self.options.guidance;
-        let usual = usual.unwrap_or(self.model.config.defaults.guidance);
         let bar = progress(self.asked.len(), what);
-        let mut pictures = Vec::with_capacity(self.asked.len());
-        for &thing in &self.asked {
-            let prompt = prompt(thing);
-            let guidance = match prompt.is_empty() {
-                true => 1.0,
-                false => usual,
-            };
-            let request = PaintRequest {
-                guidance,
-                ..self.model.config.default_request(self.options.seed)
-            };
-            let hidden = self.model.text_encoder.encode(&[prompt.as_str(), ""])?;
-            let states = viscpm_paint::PromptStates {
-                prompt: hidden.clone().narrow(0, 0, 1),
-                negative: hidden.narrow(0, 1, 1),
-            };
+        let Evaluate { seed, guidance, .. } = self.options;
+        let paint = |&thing: &usize| {
             let number = thing as u64;
-            let painted =
-                self.model
-                    .painter
-                    .paint(&states, &request, None, number..number + 1, |_| {
-                        ControlFlow::Continue(())
-                    })?;
-            pictures.extend(painted.into_iter().flatten());
+            let picture = self.exam.paint(prompt(thing), seed, number, guidance)?;
             bar.inc(1);
-        }
+            Ok(picture)
+        };
+        let pictures = self.asked.iter().map(paint).collect();
         bar.finish_and_clear();
-        Ok(pictures)
+        pictures
     }
-
-    /// The place of each asked thing in the judge's opinion of its picture.
-    fn judge_all(&self, pictures: &[Picture]) -> Result<Vec<usize>, BoxError> {
-        self.judge.ranks(pictures, &self.asked, &self.device)
-    }
-}
-
-/// Writes rows of pictures, one below the other, in as many lines as they take.
-fn write_sheet(file: &Path, rows: &[Vec<Picture>]) -> Result<(), BoxError> {
-    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let columns = COLUMNS.min(longest);
-    let Some(first) = rows.iter().flatten().next() else {
-        return Err("there is nothing to put on the sheet".into());
-    };
-    let white = vec![255; first.pixels().len()];
-    let blank = Picture::from_rgb(first.width(), first.height(), white)?;
-    let lines = (0..longest).step_by(COLUMNS);
-    let pictures: Vec<_> = lines
-        .flat_map(|start| rows.iter().map(move |row| row.iter().skip(start)))
-        .flat_map(|line| line.chain(std::iter::repeat(&blank)).take(columns))
-        .cloned()
-        .collect();
-    let bytes = contact_sheet(&pictures, columns)?.encode_png(&[])?;
-    Ok(
-        atomic::write_bytes(file, &bytes)
-            .map_err(|error| format!("{}: {error}", file.display()))?,
-    )
 }
 
 fn progress(count: usize, what: &str) -> ProgressBar {

@@ -12,11 +12,7 @@ use mpm_core::{
 use mpm_data::emoji::EmojiSet;
 use viscpm_paint::PaintModel;
 
-use crate::{
-    judge::Judge,
-    recipe::Recipe,
-    stages::{StageName, WEIGHTS_FILE},
-};
+use train_emoji_paint::{Folders, Judge, Recipe};
 
 /// The judge's file beside the model.
 const JUDGE_FILE: &str = "judge.safetensors";
@@ -45,10 +41,11 @@ impl BackendTask for ExportTask {
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let Export { run, to } = self.options;
         let as_stored = LoadOptions::default();
-        let model = PaintModel::<B>::open(StageName::Painter.folder(&run), &device, &as_stored)?;
+        let folders = Folders::of(&run);
+        let model = PaintModel::<B>::open(&folders.painter, &device, &as_stored)?;
         model.save(&to, DType::F16)?;
         let things = self.recipe.things(self.set)?;
-        let file = WeightFile::open(StageName::Judge.folder(&run).join(WEIGHTS_FILE))?;
+        let file = WeightFile::open(folders.judge_weights())?;
         let judge = load(Judge::<B>::new(things.len(), &device), &file, &as_stored)?;
         let half = Precision::Cast(DType::F16);
         Ok(save(&judge, to.join(JUDGE_FILE), &KeyMap::new(), half)?)

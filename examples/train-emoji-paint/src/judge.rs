@@ -17,7 +17,7 @@ use mpm_train::{CountedTargets, DataSource, LossOutput, Objective};
 use rand::RngExt;
 use viscpm_paint::from_pictures;
 
-use crate::things::Things;
+use crate::things::{Things, resized};
 
 /// Channels behind each halving of the picture.
 const CHANNELS: [usize; 4] = [32, 64, 128, 192];
@@ -36,6 +36,10 @@ pub struct Judge<B: Backend> {
 }
 
 impl<B: Backend> Judge<B> {
+    /// The width of its features.
+    pub const WIDTH: usize = CHANNELS[CHANNELS.len() - 1];
+
+    /// A fresh one that knows so many things.
     pub fn new(things: usize, device: &B::Device) -> Self {
         let inputs = std::iter::once(3).chain(CHANNELS);
         Self {
@@ -46,40 +50,43 @@ impl<B: Backend> Judge<B> {
             norms: CHANNELS
                 .map(|channels| GroupNorm::new(GROUPS, channels, EPSILON, device))
                 .into(),
-            output: TorchLinear::new(CHANNELS[CHANNELS.len() - 1], things, device),
+            output: TorchLinear::new(Self::WIDTH, things, device),
         }
     }
 }
 
 impl<B: MpmBackend> Judge<B> {
+    /// What things are told apart by.
+    ///
     /// # Shapes
     /// - pixels: `[batch, 3, height, width]` in -1..1
-    /// - output: `[batch, things]`
-    pub fn forward(&self, pixels: Tensor<B, 4>) -> Tensor<B, 2> {
+    /// - output: `[batch, Self::WIDTH]`
+    pub fn features(&self, pixels: Tensor<B, 4>) -> Tensor<B, 2> {
         let layers = self.convolutions.iter().zip(&self.norms);
         let features = layers.fold(pixels, |x, (convolution, norm)| {
             norm.forward_silu(convolution.forward(x))
         });
-        let mean = features.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2);
-        self.output.forward(mean)
+        features.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2)
     }
 
-    /// The place of a thing among all things, by likelihood, for each picture: 0 where the
-    /// judge sees it.
-    pub fn ranks(
-        &self,
-        pictures: &[Picture],
-        things: &[usize],
-        device: &B::Device,
-    ) -> Result<Vec<usize>, BoxError> {
-        let logits = self.forward(from_pictures(pictures, device)?);
+    /// # Shapes
+    /// - pixels: `[batch, 3, height, width]` in -1..1
+    /// - output: `[batch, things]`
+    pub fn forward(&self, pixels: Tensor<B, 4>) -> Tensor<B, 2> {
+        self.output.forward(self.features(pixels))
+    }
+
+    /// The place of a thing among all things, by likelihood, for each picture
+    /// `[things.len(), 3, height, width]`: 0 where the judge sees it.
+    pub fn ranks(&self, pixels: Tensor<B, 4>, things: &[usize]) -> Vec<usize> {
+        let logits = self.forward(pixels);
         let [_, classes] = logits.dims();
         let values: Vec<f32> = logits.into_data().iter().collect();
         let rows = values.chunks_exact(classes).zip(things);
         let rank = |(row, &thing): (&[f32], &usize)| {
             row.iter().filter(|&&logit| logit > row[thing]).count()
         };
-        Ok(rows.map(rank).collect())
+        rows.map(rank).collect()
     }
 }
 
@@ -113,6 +120,8 @@ impl<B: MpmBackend> Objective<Autodiff<B>> for JudgeObjective {
 pub struct JudgeSource {
     pub things: Arc<Things>,
     pub seed: u64,
+    /// Side of the pictures in pixels.
+    pub size: usize,
     /// Pictures of a batch.
     pub batch: usize,
     /// The number of batches delivered.
@@ -136,9 +145,8 @@ impl DataSource for JudgeSource {
                 let level = i16::from(level) + rng.random_range(-GROUND_SPREAD..=GROUND_SPREAD);
                 level.clamp(0, 255) as u8
             });
-            batch
-                .pictures
-                .push(self.things.draw(thing, ground, &mut rng)?);
+            let picture = self.things.draw(thing, ground, &mut rng)?;
+            batch.pictures.push(resized(picture, self.size)?);
             batch.things.push(thing as i64);
         }
         self.next += 1;

@@ -3,7 +3,6 @@
 use burn::tensor::Tensor;
 use emoji_training::{BoxError, sample_rng};
 use mpm_core::MpmBackend;
-use mpm_data::picture::Picture;
 use mpm_diffusion::vae::AutoencoderKl;
 use viscpm_paint::from_pictures;
 
@@ -34,8 +33,8 @@ impl Latents {
             let count = versions * things.looks(thing);
             for version in 0..count {
                 let index = ((thing as u64) << 32) | version as u64;
-                let picture = things.draw_to_paint(thing, &mut sample_rng(seed, index))?;
-                pictures.push((thing, resized(picture, size)?));
+                let mut rng = sample_rng(seed, index);
+                pictures.push((thing, things.draw_to_paint(thing, size, &mut rng)?));
             }
         }
         let side = size / vae.downsampling();
@@ -65,15 +64,4 @@ fn rows<B: MpmBackend>(x: Tensor<B, 4>) -> Vec<Vec<f32>> {
     let len = x.dims()[1..].iter().product::<usize>();
     let values: Vec<f32> = x.into_data().iter().collect();
     values.chunks_exact(len).map(<[f32]>::to_vec).collect()
-}
-
-fn resized(picture: Picture, size: usize) -> Result<Picture, BoxError> {
-    let side = u32::try_from(size)
-        .ok()
-        .and_then(std::num::NonZeroU32::new)
-        .ok_or("the size of pictures must be positive")?;
-    Ok(match picture.width() == side.get() {
-        true => picture,
-        false => picture.resize(side, side),
-    })
 }

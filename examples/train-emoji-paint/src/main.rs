@@ -1,32 +1,23 @@
 //! Trains the small VisCPM-Paint that ships with MPM, on a laptop's CPU.
 //!
 //! The language model is that of the small VisCPM-Chat, and frozen: prompts are English in
-//! training, and pictures for Chinese prompts come from what it knows of both languages.
+//! training, and pictures for prompts in other languages come from what it knows of them.
 //! `docs/small-paint-model.md` explains the recipe and gives the figures.
 
-mod autoencoder;
 mod evaluate;
 mod export;
-mod judge;
-mod language;
-mod latents;
-mod painter;
-mod recipe;
 mod report;
-mod stages;
-mod states;
-mod things;
 
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use emoji_training::{BoxError, Circumstances, exit_code};
 
+use train_emoji_paint::{Folders, Recipe, RunStage, StageName};
+
 use crate::{
     evaluate::{Evaluate, EvaluateTask},
     export::{Export, ExportTask},
-    recipe::Recipe,
-    stages::{RunStage, StageName},
 };
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
@@ -65,8 +56,7 @@ enum Command {
         checkpoint_every: NonZeroUsize,
     },
 
-    /// Paint all things from English and Chinese prompts, and print how often the judge sees
-    /// them.
+    /// Paint all things from prompts in each language, and print how often the judge sees them.
     Evaluate(Evaluate),
 
     /// Write a trained model as it ships, with weights in f16.
@@ -91,7 +81,7 @@ fn run(args: Args) -> Result<(), BoxError> {
         } => backend.run(RunStage {
             name: stage,
             recipe,
-            run,
+            folders: Folders::of(&run),
             set,
             chat_model,
             checkpoint_every,

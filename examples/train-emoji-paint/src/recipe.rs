@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::Path};
 
 use emoji_training::{BoxError, Stage, read_recipe};
-use mpm_data::emoji::EmojiSet;
+use mpm_data::emoji::{EmojiSet, Language};
 use mpm_diffusion::{schedule::NoiseScheduleConfig, unet::UNetConfig, vae::VaeConfig};
 use mpm_train::diffusion::{
     AutoencoderLossConfig, DiffusionLossConfig, DiffusionParts, ResolutionSchedule,
@@ -24,14 +24,23 @@ pub struct Recipe {
     pub seed: u64,
     /// How many things of the emoji set are painted, beside the shapes.
     pub emoji: usize,
+    /// Whether hearts and shapes of one colour are painted, too: the first `names` names have none.
+    #[serde(default = "yes")]
+    pub shapes: bool,
     /// How many training pictures a thing needs.
     pub pictures_per_thing: NonZeroUsize,
     /// How many names the language model knows: `names` of the chat model's recipe.
     pub names: usize,
+    /// The languages that the language model reads, and that all things have a name in. Prompts
+    /// in training are English whatever they are.
+    #[serde(default = "bilingual")]
+    pub languages: Vec<Language>,
     /// How a prompt is put to the language model.
     pub prompt: PromptTemplate,
-    /// More words for the language model, from bilingual text.
-    pub language: Stage,
+    /// More words for the chat model's language model, from text in all languages. Without
+    /// it, it stays as it is.
+    #[serde(default)]
+    pub language: Option<Stage>,
     /// The sizes of the autoencoder; `scaling_factor` is measured when it is trained.
     pub vae: VaeConfig,
     /// The sizes of the UNet.
@@ -67,19 +76,33 @@ pub struct Recipe {
 
 impl Recipe {
     /// Reads a recipe; without a file it is the shipped one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no sound recipe.
     pub fn read(file: Option<&Path>) -> Result<Self, BoxError> {
         let recipe: Self = read_recipe(file, SHIPPED)?;
-        recipe.language.validate("language")?;
-        recipe.autoencoder.validate("autoencoder")?;
-        recipe.painter.validate("painter")?;
-        recipe.judge.validate("judge")?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// Checks what can be known before anything is trained.
+    ///
+    /// # Errors
+    /// Names the field that is unsound.
+    pub fn validate(&self) -> Result<(), BoxError> {
+        if let Some(language) = &self.language {
+            language.validate("language")?;
+        }
+        self.autoencoder.validate("autoencoder")?;
+        self.painter.validate("painter")?;
+        self.judge.validate("judge")?;
         for (name, stage, resolutions) in [
             (
                 "autoencoder",
-                &recipe.autoencoder,
-                &recipe.autoencoder_resolutions,
+                &self.autoencoder,
+                &self.autoencoder_resolutions,
             ),
-            ("painter", &recipe.painter, &recipe.painter_resolutions),
+            ("painter", &self.painter, &self.painter_resolutions),
         ] {
             let steps = resolutions.steps();
             if stage.steps != steps {
@@ -90,16 +113,28 @@ impl Recipe {
                 .into());
             }
         }
-        Ok(recipe)
+        Ok(())
     }
 
     /// What is painted.
+    ///
+    /// # Errors
+    /// Those of the set, and when there is nothing to paint.
     pub fn things(&self, set: &'static EmojiSet) -> Result<Things, BoxError> {
-        Ok(Things::new(
-            set,
-            self.names,
-            self.emoji,
-            self.pictures_per_thing,
-        )?)
+        let things = Things::new(set, self)?;
+        match things.is_empty() {
+            true => {
+                Err("recipe: no thing has that many pictures; lower `pictures_per_thing`".into())
+            }
+            false => Ok(things),
+        }
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn bilingual() -> Vec<Language> {
+    vec![Language::English, Language::Chinese]
 }

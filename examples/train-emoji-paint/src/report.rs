@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::things::Things;
+use train_emoji_paint::Things;
 
 /// A picture counts as seen when its thing is among the judge's first ones.
 const TOP: usize = 5;

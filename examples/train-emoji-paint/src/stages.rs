@@ -1,15 +1,10 @@
 //! The stages: language, autoencoder, painter, judge.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use burn::{
     backend::Autodiff,
-    module::AutodiffModule,
+    module::{AutodiffModule, Module},
     tensor::{DType, ElementConversion, backend::Backend},
 };
 use emoji_training::{BoxError, Stage, StageRun, full_precision, sample_rng, train};
@@ -28,6 +23,7 @@ use viscpm_paint::{ModelConfig, PaintModel, Painter, PromptTokenizer, TextEncode
 
 use crate::{
     autoencoder::{AutoencoderObjective, PictureSource},
+    folders::{Folders, SCALING_FILE, StageName, WEIGHTS_FILE},
     judge::{Judge, JudgeObjective, JudgeSource},
     language::{LanguageObjective, TextSource},
     latents::Latents,
@@ -42,45 +38,19 @@ const MAX_PROMPT_TOKENS: usize = 128;
 /// Pictures over which the latents' deviation is measured.
 const MEASURED_PICTURES: u64 = 256;
 
-/// A stage of the recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum StageName {
-    /// More words for the language model, from bilingual text.
-    Language,
-    /// Pictures to latents and back.
-    Autoencoder,
-    /// English prompts to latents; the language model is frozen.
-    Painter,
-    /// Pictures to things, to judge the painter.
-    Judge,
-}
-
-impl StageName {
-    /// The folder of the stage within the run's.
-    pub fn folder(self, run: &Path) -> PathBuf {
-        run.join(match self {
-            Self::Language => "language",
-            Self::Autoencoder => "autoencoder",
-            Self::Painter => "painter",
-            Self::Judge => "judge",
-        })
-    }
-}
-
-/// The weights of a finished stage but the painter.
-pub const WEIGHTS_FILE: &str = "weights.safetensors";
-
-/// The measured `scaling_factor` of a finished autoencoder.
-const SCALING_FILE: &str = "scaling.json";
-
 /// Runs one stage, from its newest checkpoint where there is one.
 pub struct RunStage {
+    /// Which.
     pub name: StageName,
+    /// All settings.
     pub recipe: Recipe,
-    pub run: PathBuf,
+    /// Where all stages are, the earlier ones too.
+    pub folders: Folders,
+    /// What there is to learn from.
     pub set: &'static EmojiSet,
     /// The chat model whose language model reads the prompts.
     pub chat_model: PathBuf,
+    /// Steps between two checkpoints.
     pub checkpoint_every: NonZeroUsize,
 }
 
@@ -104,17 +74,25 @@ impl RunStage {
     fn stage_run<'a>(&self, stage: &'a Stage) -> StageRun<'a> {
         StageRun {
             stage,
-            folder: self.name.folder(&self.run),
+            folder: self.folders.stage(self.name).to_path_buf(),
             seed: self.recipe.seed,
             checkpoint_every: self.checkpoint_every,
         }
     }
 
     fn language<B: MpmBackend>(&self, device: &B::Device) -> Result<(), BoxError> {
-        let stage = &self.recipe.language;
+        let Some(stage) = &self.recipe.language else {
+            return Err("recipe: there is no stage `language`; the chat model's is used".into());
+        };
+        let languages = &self.recipe.languages;
+        let tasks = TaskOptions {
+            question_languages: languages.clone(),
+            description_languages: languages.clone(),
+            ..TaskOptions::default()
+        };
         let chat = ChatModel::<Autodiff<B>>::open(&self.chat_model, device, &full_precision())?;
         let source = TextSource {
-            tasks: Arc::new(Tasks::new(self.set, &TaskOptions::default())?),
+            tasks: Arc::new(Tasks::new(self.set, &tasks)?),
             tokenizer: chat.tokenizer,
             // Other samples than those of the chat model's language stage.
             seed: !self.recipe.seed,
@@ -124,7 +102,7 @@ impl RunStage {
         let llm = chat.model.llm;
         let trained = train::<B, _, _>(&self.stage_run(stage), LanguageObjective, llm, source)?;
         let llm = trained.average.unwrap_or(trained.model).valid();
-        save_weights(&llm, &self.name.folder(&self.run))
+        self.save_weights(&llm)
     }
 
     fn autoencoder<B: MpmBackend>(
@@ -151,10 +129,10 @@ impl RunStage {
         let trained = train::<B, _, _>(&self.stage_run(stage), objective, model, source)?;
         let vae = trained.average.unwrap_or(trained.model).valid();
         let deviation = self.latent_deviation(&vae, things, device)?;
-        let folder = self.name.folder(&self.run);
-        save_weights(&vae, &folder)?;
+        self.save_weights(&vae)?;
         let scaling = serde_json::to_vec(&deviation.recip())?;
-        Ok(atomic::write_bytes(&folder.join(SCALING_FILE), &scaling)?)
+        let file = self.folders.autoencoder.join(SCALING_FILE);
+        Ok(atomic::write_bytes(&file, &scaling)?)
     }
 
     /// The deviation of latents: its reciprocal scales them for the UNet, as the reference's
@@ -168,7 +146,9 @@ impl RunStage {
         let mut pictures = Vec::new();
         for index in 0..MEASURED_PICTURES {
             let thing = index as usize % things.len();
-            pictures.push(things.draw_to_paint(thing, &mut sample_rng(!self.recipe.seed, index))?);
+            let mut rng = sample_rng(!self.recipe.seed, index);
+            let size = self.recipe.defaults.size;
+            pictures.push(things.draw_to_paint(thing, size, &mut rng)?);
         }
         let latents = vae.encode(from_pictures::<B>(&pictures, device)?)?.mean;
         let mean = latents.clone().mean();
@@ -234,7 +214,7 @@ impl RunStage {
             painter,
             config,
         };
-        Ok(model.save(self.name.folder(&self.run), DType::F32)?)
+        Ok(model.save(&self.folders.painter, DType::F32)?)
     }
 
     /// The finished language model, with the chat model's tokenizer.
@@ -243,11 +223,14 @@ impl RunStage {
         device: &B::Device,
     ) -> Result<TextEncoder<B>, BoxError> {
         let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
-        let file = StageName::Language.folder(&self.run).join(WEIGHTS_FILE);
-        let file = WeightFile::open(&file)
-            .map_err(|error| format!("{error}; train the language model first"))?;
+        let mut llm = chat.model.llm;
+        if self.recipe.language.is_some() {
+            let file = WeightFile::open(self.folders.language.join(WEIGHTS_FILE))
+                .map_err(|error| format!("{error}; train the language model first"))?;
+            llm = load(llm, &file, &full_precision())?;
+        }
         Ok(TextEncoder {
-            llm: load(chat.model.llm, &file, &full_precision())?,
+            llm,
             prompts: PromptTokenizer {
                 tokenizer: chat.tokenizer,
                 template: self.recipe.prompt.clone(),
@@ -261,7 +244,7 @@ impl RunStage {
         &self,
         device: &B::Device,
     ) -> Result<(AutoencoderKl<B>, f64), BoxError> {
-        let folder = StageName::Autoencoder.folder(&self.run);
+        let folder = &self.folders.autoencoder;
         let scaling = std::fs::read(folder.join(SCALING_FILE)).map_err(|error| {
             format!("{}: {error}; train the autoencoder first", folder.display())
         })?;
@@ -281,19 +264,18 @@ impl RunStage {
         let source = JudgeSource {
             things: things.clone(),
             seed: self.recipe.seed,
+            size: self.recipe.defaults.size,
             batch: stage.part(),
             next: 0,
         };
         let model = Judge::<Autodiff<B>>::new(things.len(), device);
         let trained = train::<B, _, _>(&self.stage_run(stage), JudgeObjective, model, source)?;
-        save_weights(&trained.model.valid(), &self.name.folder(&self.run))
+        self.save_weights(&trained.model.valid())
     }
-}
 
-fn save_weights<B: Backend, M: burn::module::Module<B>>(
-    model: &M,
-    folder: &Path,
-) -> Result<(), BoxError> {
-    let file = folder.join(WEIGHTS_FILE);
-    Ok(save(model, file, &KeyMap::new(), Precision::AsStored)?)
+    /// Writes what a stage has trained.
+    fn save_weights<B: Backend, M: Module<B>>(&self, model: &M) -> Result<(), BoxError> {
+        let file = self.folders.stage(self.name).join(WEIGHTS_FILE);
+        Ok(save(model, file, &KeyMap::new(), Precision::AsStored)?)
+    }
 }

@@ -1,8 +1,6 @@
 //! What the model learns to paint: emoji, among them simple shapes in many colours.
 
-use std::num::NonZeroUsize;
-
-use emoji_training::sample_rng;
+use emoji_training::{BoxError, sample_rng};
 use mpm_data::{
     DataError,
     emoji::{
@@ -12,6 +10,8 @@ use mpm_data::{
     picture::Picture,
 };
 use rand::{Rng, RngExt, seq::IndexedRandom};
+
+use crate::recipe::Recipe;
 
 /// The smallest side of a thing that is drawn smaller than the picture, in pixels.
 const SMALLEST: u32 = 54;
@@ -38,18 +38,16 @@ pub struct Things {
 }
 
 impl Things {
-    /// `emoji` of the first `names` names with at least `pictures` training pictures each, taken
-    /// at equal distances so that all kinds occur, and all hearts and shapes of one colour.
-    pub fn new(
-        set: &'static EmojiSet,
-        names: usize,
-        emoji: usize,
-        pictures: NonZeroUsize,
-    ) -> Result<Self, DataError> {
+    /// `emoji` of the first `names` names with at least `pictures_per_thing` training pictures
+    /// each, taken at equal distances so that all kinds occur, and all hearts and shapes of one
+    /// colour.
+    pub(crate) fn new(set: &'static EmojiSet, recipe: &Recipe) -> Result<Self, DataError> {
         let options = TaskOptions {
+            question_languages: recipe.languages.clone(),
             description_languages: vec![Language::English],
             ..TaskOptions::default()
         };
+        let pictures = recipe.pictures_per_thing.get();
         let tasks = Tasks::new(set, &options)?;
         let mut looks = vec![Vec::new(); tasks.classes().len()];
         for (concept, style) in set.pairs() {
@@ -74,10 +72,11 @@ impl Things {
             .partition(|&class| is_shape(class));
         let known: Vec<_> = others
             .into_iter()
-            .filter(|&class| class < names && looks[class].len() >= pictures.get())
+            .filter(|&class| class < recipe.names && looks[class].len() >= pictures)
             .collect();
-        let emoji = emoji.min(known.len());
+        let emoji = recipe.emoji.min(known.len());
         let chosen = (0..emoji).map(|i| known[i * known.len() / emoji]);
+        let shapes = shapes.into_iter().filter(|_| recipe.shapes);
         let thing = |class| Thing {
             class,
             is_shape: is_shape(class),
@@ -90,6 +89,11 @@ impl Things {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.things.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.things.is_empty()
     }
 
     /// The name of a thing.
@@ -120,6 +124,9 @@ impl Things {
     }
 
     /// Draws a thing, one look at random, a little moved and scaled, on a ground.
+    ///
+    /// # Errors
+    /// [`DataError::Emoji`] for a damaged set.
     pub fn draw(
         &self,
         thing: usize,
@@ -139,8 +146,29 @@ impl Things {
         self.set.compose(&scene)
     }
 
-    /// Draws a thing as it is painted later: on the ground of all training pictures.
-    pub fn draw_to_paint(&self, thing: usize, rng: &mut impl Rng) -> Result<Picture, DataError> {
-        self.draw(thing, EVALUATION_GROUND, rng)
+    /// Draws a thing as it is painted later: on the ground of all training pictures, `size` pixels
+    /// wide and high.
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw), and for a size of 0.
+    pub fn draw_to_paint(
+        &self,
+        thing: usize,
+        size: usize,
+        rng: &mut impl Rng,
+    ) -> Result<Picture, BoxError> {
+        resized(self.draw(thing, EVALUATION_GROUND, rng)?, size)
     }
+}
+
+/// A picture of `size` pixels along each side.
+pub fn resized(picture: Picture, size: usize) -> Result<Picture, BoxError> {
+    let side = u32::try_from(size)
+        .ok()
+        .and_then(std::num::NonZeroU32::new)
+        .ok_or("the size of pictures must be positive")?;
+    Ok(match picture.width() == side.get() {
+        true => picture,
+        false => picture.resize(side, side),
+    })
 }
