@@ -5,9 +5,11 @@
 //! `docs/results/README.md` says what comes out.
 
 mod alignment;
+mod cutout;
 mod figures;
 mod lab;
 mod measure;
+mod outside;
 mod paint;
 mod pairs;
 mod plot;
@@ -64,7 +66,7 @@ struct Args {
     backend: BackendKind,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Experiment {
     /// Visual pretraining in English: how well is a picture named in the other languages, beside
     /// training in each of them?
@@ -77,6 +79,8 @@ enum Experiment {
     /// A painter that learns from English prompts: what does it paint from those in other
     /// languages?
     Paint,
+    /// Pictures from outside of the set, which you download: how many are named right?
+    Outside(outside::Collection),
 }
 
 fn main() -> ExitCode {
@@ -117,6 +121,9 @@ impl BackendTask for Run {
             Experiment::Pairs => pairs::run::<B>(lab, results, &device),
             Experiment::Alignment => alignment::run::<B>(lab, results, &device),
             Experiment::Paint => paint::run::<B>(lab, results, &device),
+            Experiment::Outside(collection) => {
+                outside::run::<B>(lab, &collection, results, &device)
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
 //! How well, and in which language, a model names pictures.
 
+use burn::tensor::{Tensor, backend::Backend};
 use emoji_training::BoxError;
 use mpm_core::MpmBackend;
-use mpm_data::emoji::{Language, Split, Tasks};
+use mpm_data::{
+    emoji::{Language, Split, Tasks},
+    picture::Picture,
+};
 use mpm_train::evaluate::{
     is_exact_match,
     language::{KnownAnswers, LanguageShare, NoDetector},
@@ -36,8 +40,7 @@ pub const IN_THE_LANGUAGE: &str = "in the language";
 /// The parts of the set that are asked about.
 const SPLITS: [(Split, &str); 2] = [(Split::Train, TRAINING), (Split::HeldOutPair, HELD_OUT)];
 
-/// Asks a model about pictures in all languages: "What is this?", and the same about an empty
-/// ground.
+/// Asks a model about the pictures of the set, in all languages.
 ///
 /// # Errors
 /// Those of the model.
@@ -48,47 +51,93 @@ pub fn measure<B: MpmBackend>(
     arm: &str,
 ) -> Result<Vec<Figure>, BoxError> {
     let tasks = Tasks::new(lab.set, &lab.recipe(of).tasks())?;
-    let known = known_answers(&tasks, &lab.settings.languages);
-    let respondent = Respondent { model };
+    let mut interview = Interview::new(lab, &tasks, model);
     let mut figures = Vec::new();
     for (split, name) in SPLITS {
         let every = match split {
             Split::Train => lab.settings.every,
             _ => 1,
         };
-        for &language in &lab.settings.languages {
-            let subject = |quantity: &str| Subject {
-                arm: arm.to_owned(),
-                seed: of.seed,
-                language,
-                split: name.to_owned(),
-                quantity: quantity.to_owned(),
-            };
-            let questions = tasks.naming_questions(split, language)?;
-            let Some(first) = questions.first() else {
-                continue;
-            };
-            let blind = respondent.ask_blindly(lab.set, &first.question)?;
-            let (mut right, mut right_blindly, mut asked) = (0, 0, 0);
-            let mut share = LanguageShare::new(language.code());
-            for question in questions.iter().step_by(every) {
-                let features = respondent.encode(&lab.set.compose(&question.picture)?)?;
-                let answer = respondent.ask(features, &question.question)?;
-                let accepted = || question.accepted.iter().map(String::as_str);
-                right += usize::from(is_exact_match(&answer, accepted()));
-                right_blindly += usize::from(is_exact_match(&blind, accepted()));
-                share.add(&answer, &known, &NoDetector);
-                asked += 1;
-            }
-            let part = |count: usize| count as f64 / asked as f64;
-            figures.push(Figure::new(subject(NAMED), part(right)));
-            figures.push(Figure::new(subject(NAMED_BLINDLY), part(right_blindly)));
-            if let Some(share) = share.share() {
-                figures.push(Figure::new(subject(IN_THE_LANGUAGE), share));
-            }
+        let questions = tasks.naming_questions(split, Language::English)?;
+        for question in questions.iter().step_by(every) {
+            interview.show(question.class, &lab.set.compose(&question.picture)?)?;
         }
+        figures.extend(interview.figures(arm, of.seed, name)?);
     }
     Ok(figures)
+}
+
+/// "What is this?" about pictures, in all languages, and the same about an empty ground.
+pub struct Interview<'a, B: Backend> {
+    lab: &'a Lab,
+    tasks: &'a Tasks<'static>,
+    respondent: Respondent<B>,
+    known: KnownAnswers,
+    /// What the model sees of each picture, with the class of what it shows.
+    seen: Vec<(usize, Tensor<B, 3>)>,
+}
+
+impl<'a, B: MpmBackend> Interview<'a, B> {
+    /// Before any picture is shown.
+    pub fn new(lab: &'a Lab, tasks: &'a Tasks<'static>, model: ChatModel<B>) -> Self {
+        Self {
+            lab,
+            tasks,
+            respondent: Respondent { model },
+            known: known_answers(tasks, &lab.settings.languages),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Shows a picture of a class, a place in [`Tasks::classes`].
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn show(&mut self, class: usize, picture: &Picture) -> Result<(), BoxError> {
+        let features = self.respondent.encode(picture)?;
+        self.seen.push((class, features));
+        Ok(())
+    }
+
+    /// Asks about all pictures that were shown, and puts them away.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn figures(&mut self, arm: &str, seed: u64, split: &str) -> Result<Vec<Figure>, BoxError> {
+        let seen = std::mem::take(&mut self.seen);
+        let mut figures = Vec::new();
+        for &language in &self.lab.settings.languages {
+            let question = self.tasks.naming_question(language)?;
+            let blind = self.respondent.ask_blindly(self.lab.set, question)?;
+            let (mut right, mut right_blindly) = (0, 0);
+            let mut share = LanguageShare::new(language.code());
+            for (class, features) in &seen {
+                let answer = self.respondent.ask(features.clone(), question)?;
+                let class = self.tasks.classes()[*class];
+                let accepted = || class.accepted(language).iter().map(String::as_str);
+                right += usize::from(is_exact_match(&answer, accepted()));
+                right_blindly += usize::from(is_exact_match(&blind, accepted()));
+                share.add(&answer, &self.known, &NoDetector);
+            }
+            let part = |count: usize| count as f64 / seen.len() as f64;
+            let measured = [
+                (NAMED, Some(part(right))),
+                (NAMED_BLINDLY, Some(part(right_blindly))),
+                (IN_THE_LANGUAGE, share.share()),
+            ];
+            for (quantity, value) in measured {
+                let subject = Subject {
+                    arm: arm.to_owned(),
+                    seed,
+                    language,
+                    split: split.to_owned(),
+                    quantity: quantity.to_owned(),
+                };
+                figures.extend(value.map(|value| Figure::new(subject, value)));
+            }
+        }
+        Ok(figures)
+    }
 }
 
 /// The names of all things, by language.

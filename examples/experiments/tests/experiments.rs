@@ -39,16 +39,35 @@ fn settings() -> Value {
         chat[stage]["batch"] = json!(4);
         chat[stage]["parts"] = json!(1);
     }
+    settings["paintings"] = json!(1);
+    let paint = &mut settings["paint"];
+    paint["emoji"] = json!(3);
+    paint["versions"] = json!(1);
+    paint["vae"]["block_out_channels"] = json!([4, 4, 4]);
+    paint["vae"]["norm_num_groups"] = json!(2);
+    paint["unet"]["block_out_channels"] = json!([8, 8]);
+    paint["unet"]["norm_num_groups"] = json!(2);
+    paint["unet"]["cross_attention_dim"] = json!(8);
+    paint["unet"]["attention_head_dim"] = json!([1, 2]);
+    for stage in ["autoencoder", "painter", "judge"] {
+        paint[stage]["steps"] = json!(2);
+        paint[stage]["batch"] = json!(4);
+        paint[stage]["parts"] = json!(1);
+    }
+    paint["autoencoder_resolutions"] = json!([{ "size": 32, "steps": 2 }]);
+    paint["painter_resolutions"] = json!([{ "size": 32, "steps": 2 }]);
+    paint["defaults"]["steps"] = json!(2);
     settings
 }
 
-fn run(folder: &Path, experiment: &str) -> (bool, String, String) {
+fn run(folder: &Path, experiment: &[&str]) -> (bool, String, String) {
     let set = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../build-emoji-set/emoji.tar.zst"
     );
     let output = Command::new(env!("CARGO_BIN_EXE_experiments"))
-        .args([experiment, "--settings", "settings.json", "--run", "run"])
+        .args(experiment)
+        .args(["--settings", "settings.json", "--run", "run"])
         .args(["--results", "results", "--emoji", set])
         .current_dir(folder)
         .output()
@@ -69,18 +88,26 @@ fn experiments_are_made_once_and_plotted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("settings.json"), settings().to_string()).unwrap();
+    let pictures = pictures(folder);
+    let outside = ["outside", "--name", "photographs", "--pictures", &pictures];
     for (experiment, plots, arms) in [
         (
-            "transfer",
+            &["transfer"][..],
             &["transfer-training.svg", "transfer-held-out.svg"][..],
-            ["zero-shot", "native de"],
+            &["zero-shot", "native de", "translated de", "translations"][..],
         ),
         (
-            "pairs",
+            &["pairs"],
             &["pairs-named.svg", "pairs-in-the-language.svg"],
-            ["0 pairs", "4 pairs"],
+            &["0 pairs", "4 pairs"],
         ),
-        ("alignment", &["alignment.svg"], ["together", "apart"]),
+        (&["alignment"], &["alignment.svg"], &["together", "apart"]),
+        (
+            &["paint"],
+            &["paint.svg"],
+            &["painted", "without a prompt", "drawn"],
+        ),
+        (&outside, &[], &["photographs"]),
     ] {
         let (succeeded, shown, noted) = run(folder, experiment);
         assert!(succeeded, "{noted}");
@@ -88,7 +115,7 @@ fn experiments_are_made_once_and_plotted() {
             let plot = fs::read_to_string(folder.join("results").join(plot)).unwrap();
             assert!(plot.starts_with("<svg"), "{plot}");
         }
-        let figures = lines(folder, &format!("{experiment}.jsonl"));
+        let figures = lines(folder, &format!("{}.jsonl", experiment[0]));
         for arm in arms {
             assert!(shown.contains(&format!("| {arm} |")), "{shown}");
             let of_arm = figures.iter().filter(|line| line["subject"]["arm"] == arm);
@@ -111,6 +138,36 @@ fn experiments_are_made_once_and_plotted() {
             .join("run/seed-1/together/en/vision/config.json")
             .is_file()
     );
+    for seed in [1, 2] {
+        let sheet = folder.join(format!("results/paint-{seed}.png"));
+        let sheet = image::open(sheet).unwrap();
+        // Three things, a row for each language.
+        assert_eq!((sheet.width(), sheet.height()), (3 * 32, 2 * 32));
+    }
+}
+
+/// A folder with a picture of a thing that every model knows.
+fn pictures(folder: &Path) -> String {
+    let pictures = folder.join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    let dog = image::RgbaImage::from_pixel(20, 10, image::Rgba([120, 80, 40, 255]));
+    dog.save(pictures.join("Dog.png")).unwrap();
+    pictures.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn pictures_of_other_things_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("settings.json"), settings().to_string()).unwrap();
+    fs::create_dir(folder.join("empty")).unwrap();
+    for (pictures, expected) in [("empty", "dog.png"), ("missing", "missing")] {
+        let arguments = ["outside", "--name", "x", "--pictures", pictures];
+        let (succeeded, _, noted) = run(folder, &arguments);
+        assert!(!succeeded && noted.contains(expected), "{noted}");
+        // That is known before anything is trained.
+        assert!(!noted.contains("training"), "{noted}");
+    }
 }
 
 #[test]
@@ -119,12 +176,13 @@ fn unsound_settings_are_refused() {
     for (field, value, expected) in [
         ("languages", json!(["de", "en"]), "`en`"),
         ("seeds", json!([]), "`seeds`"),
+        ("paintings", json!(0), "`paintings`"),
         ("sedes", json!([1]), "`sedes`"),
     ] {
         let mut settings = settings();
         settings[field] = value;
         fs::write(folder.path().join("settings.json"), settings.to_string()).unwrap();
-        let (succeeded, _, noted) = run(folder.path(), "pairs");
+        let (succeeded, _, noted) = run(folder.path(), &["pairs"]);
         assert!(!succeeded && noted.contains(expected), "{noted}");
     }
 }

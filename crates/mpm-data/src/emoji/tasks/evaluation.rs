@@ -37,9 +37,7 @@ impl Tasks<'_> {
         split: Split,
         language: Language,
     ) -> Result<Vec<NamingQuestion>, DataError> {
-        let Some(words) = templates(language) else {
-            return Err(self.set.error(EmojiError::NoTemplates { language }));
-        };
+        let question = self.naming_question(language)?;
         let mut questions = Vec::new();
         for (number, &class) in self.classes.iter().enumerate() {
             let Some(name) = class.name(language) else {
@@ -48,7 +46,7 @@ impl Tasks<'_> {
             for (concept, style) in pairs(self.set, class, split) {
                 questions.push(NamingQuestion {
                     picture: Scene::single(concept, style, EVALUATION_GROUND),
-                    question: words.naming[0].to_owned(),
+                    question: question.to_owned(),
                     answer: name.to_owned(),
                     accepted: class.accepted(language).to_vec(),
                     class: number,
@@ -57,6 +55,16 @@ impl Tasks<'_> {
         }
         Ok(questions)
     }
+    /// "What is this?", always in the first phrasing.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
+    pub fn naming_question(&self, language: Language) -> Result<&'static str, DataError> {
+        let words = templates(language);
+        let words = words.ok_or_else(|| self.set.error(EmojiError::NoTemplates { language }))?;
+        Ok(words.naming[0])
+    }
+
     /// "How do you say dog in German?", in English, always in the first phrasing. What is
     /// asked for is [`name`](Self::name).
     ///
