@@ -217,11 +217,10 @@ fn some_answers_are_in_another_language_than_the_question() {
     for index in 0..SAMPLES {
         let (sample, before) = (switching.text(3, index), plain.text(3, index));
         assert_eq!(
-            (sample.question, sample.description),
-            (before.question, before.description),
+            (&sample.question, &sample.description),
+            (&before.question, &before.description),
             "only the answer may change"
         );
-        let sample = switching.text(3, index);
         if sample.kind == TaskKind::Naming {
             named += 1;
             if is_named(&switching, &sample) {

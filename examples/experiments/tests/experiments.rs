@@ -116,7 +116,7 @@ fn experiments_are_made_once_and_plotted() {
             assert!(plot.starts_with("<svg"), "{plot}");
         }
         let figures = lines(folder, &format!("{}.jsonl", experiment[0]));
-        for arm in arms {
+        for &arm in arms {
             assert!(shown.contains(&format!("| {arm} |")), "{shown}");
             let of_arm = figures.iter().filter(|line| line["subject"]["arm"] == arm);
             let seeds: Vec<_> = of_arm

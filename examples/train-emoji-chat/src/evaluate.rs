@@ -91,11 +91,11 @@ impl BackendTask for EvaluateTask {
                 examiner.show_pictures(split, name, language)?;
             }
         }
-        for language in languages {
+        for &language in &languages {
             examiner.show_names(language)?;
             examiner.ask_other_kinds(!recipe.seed, language)?;
         }
-        print(&examiner.matches)
+        print(&examiner.matches, &languages)
     }
 }
 
@@ -207,17 +207,19 @@ impl<B: MpmBackend> Examiner<B> {
     }
 }
 
-fn print(matches: &ExactMatch) -> Result<(), BoxError> {
+fn print(matches: &ExactMatch, languages: &[Language]) -> Result<(), BoxError> {
     let mut output = stdout().lock();
     write!(output, "{matches}")?;
     for split in ["training", "held-out"] {
         let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
-        if let (Some(english), Some(chinese)) =
-            (accuracy(Language::English), accuracy(Language::Chinese))
-            && english > 0.0
-        {
-            let share = 100.0 * chinese / english;
-            writeln!(output, "{split}: Chinese is at {share:.1} % of English")?;
+        let Some(english) = accuracy(Language::English).filter(|&share| share > 0.0) else {
+            continue;
+        };
+        for &language in languages.iter().filter(|&&of| of != Language::English) {
+            if let Some(other) = accuracy(language) {
+                let share = 100.0 * other / english;
+                writeln!(output, "{split}: {language} is at {share:.1} % of en")?;
+            }
         }
     }
     Ok(())
