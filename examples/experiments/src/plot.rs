@@ -1,9 +1,9 @@
 //! Plots of shares, as SVG.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use emoji_training::BoxError;
-use plotters::prelude::*;
+use plotters::{coord::Shift, prelude::*};
 
 use crate::figures::Mean;
 
@@ -95,13 +95,12 @@ impl Bars {
     /// When the file cannot be written.
     pub fn write(&self, file: &Path) -> Result<(), BoxError> {
         let root = SVGBackend::new(file, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
-            .caption(&self.title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(30)
-            .y_label_area_size(50)
-            .build_cartesian_2d(-0.5..self.groups.len() as f64 - 0.5, 0.0..TOP)?;
+        let mut chart = chart(
+            &root,
+            &self.title,
+            -0.5..self.groups.len() as f64 - 0.5,
+            0.0..TOP,
+        )?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -145,13 +144,12 @@ impl Curves {
     /// When the file cannot be written.
     pub fn write(&self, file: &Path) -> Result<(), BoxError> {
         let root = SVGBackend::new(file, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
-            .caption(&self.title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(50)
-            .build_cartesian_2d(-0.2..self.points.len() as f64 - 0.8, 0.0..TOP)?;
+        let mut chart = chart(
+            &root,
+            &self.title,
+            -0.2..self.points.len() as f64 - 0.8,
+            0.0..TOP,
+        )?;
         chart
             .configure_mesh()
             .max_light_lines(0)
@@ -190,13 +188,7 @@ impl Scatter {
     /// When the file cannot be written.
     pub fn write(&self, file: &Path) -> Result<(), BoxError> {
         let root = SVGBackend::new(file, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
-            .caption(&self.title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(60)
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        let mut chart = chart(&root, &self.title, 0.0..1.0, 0.0..1.0)?;
         chart
             .configure_mesh()
             .max_light_lines(0)
@@ -239,6 +231,22 @@ type Chart<'a> = ChartContext<
     SVGBackend<'a>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
+
+/// An empty chart.
+fn chart<'a>(
+    root: &DrawingArea<SVGBackend<'a>, Shift>,
+    title: &str,
+    x: Range<f64>,
+    y: Range<f64>,
+) -> Result<Chart<'a>, BoxError> {
+    root.fill(&WHITE)?;
+    Ok(ChartBuilder::on(root)
+        .caption(title, ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(44)
+        .y_label_area_size(60)
+        .build_cartesian_2d(x, y)?)
+}
 
 fn legend<'a>(chart: &mut Chart<'a>, position: SeriesLabelPosition) -> Result<(), BoxError> {
     chart
