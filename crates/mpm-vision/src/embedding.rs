@@ -4,12 +4,10 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::{
-        Embedding,
-        conv::{Conv2d, Conv2dConfig},
-    },
+    nn::Embedding,
     tensor::{Tensor, backend::Backend},
 };
+use mpm_core::{MpmBackend, nn::TorchConv2d};
 
 use crate::{VisionError, config::Beit3Config, stem::ConvStem};
 
@@ -23,7 +21,7 @@ pub struct VisionEmbedding<B: Backend> {
     /// What pictures pass before; BEiT-3 has none.
     pub stem: ConvStem<B>,
     /// Projection of a patch to `d_model`.
-    pub proj: Conv2d<B>,
+    pub proj: TorchConv2d<B>,
     /// The token before the patches, `[1, 1, d_model]`.
     pub cls_token: Param<Tensor<B, 3>>,
     in_channels: usize,
@@ -32,20 +30,51 @@ pub struct VisionEmbedding<B: Backend> {
 
 impl<B: Backend> VisionEmbedding<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
-        let patch = [config.patch_size / config.stem_stride(); 2];
+        let patch = config.patch_size / config.stem_stride();
         let channels = config.stem_channels.last();
         let channels = *channels.unwrap_or(&config.in_channels);
         Self {
             stem: ConvStem::new(config, device),
-            proj: Conv2dConfig::new([channels, config.d_model], patch)
-                .with_stride(patch)
-                .init(device),
+            proj: TorchConv2d::new([channels, config.d_model], patch, patch, 0, device),
             cls_token: Initializer::Zeros.init([1, 1, config.d_model], device),
             in_channels: config.in_channels,
             image_size: config.image_size,
         }
     }
 
+    /// `[channels, height, width]` of the pictures that are taken.
+    pub fn picture_shape(&self) -> [usize; 3] {
+        [self.in_channels, self.image_size, self.image_size]
+    }
+
+    /// Side of a patch in pixels.
+    fn patch_size(&self) -> usize {
+        self.proj.stride * self.stem.stride()
+    }
+
+    /// Patches along a side of the picture.
+    pub fn grid_size(&self) -> usize {
+        self.image_size / self.patch_size()
+    }
+
+    /// The same patches over pictures of another size.
+    ///
+    /// # Errors
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
+    pub(crate) fn with_image_size(self, image_size: usize) -> Result<Self, VisionError> {
+        let patch = self.patch_size();
+        if image_size == 0 || !image_size.is_multiple_of(patch) {
+            return Err(VisionError::Config {
+                field: "image_size",
+                value: image_size,
+                requirement: format!("it must be a positive multiple of patch_size {patch}"),
+            });
+        }
+        Ok(Self { image_size, ..self })
+    }
+}
+
+impl<B: MpmBackend> VisionEmbedding<B> {
     /// Embeds a batch of pictures, without positions. Pixels are cast to the
     /// dtype of the weights.
     ///
@@ -77,37 +106,6 @@ impl<B: Backend> VisionEmbedding<B> {
         let cls_token = self.cls_token.val();
         let d_model = cls_token.dims()[2];
         Tensor::cat(vec![cls_token.expand([batch, 1, d_model]), patches], 1)
-    }
-
-    /// `[channels, height, width]` of the pictures that are taken.
-    pub fn picture_shape(&self) -> [usize; 3] {
-        [self.in_channels, self.image_size, self.image_size]
-    }
-
-    /// Side of a patch in pixels.
-    fn patch_size(&self) -> usize {
-        self.proj.stride[0] * self.stem.stride()
-    }
-
-    /// Patches along a side of the picture.
-    pub fn grid_size(&self) -> usize {
-        self.image_size / self.patch_size()
-    }
-
-    /// The same patches over pictures of another size.
-    ///
-    /// # Errors
-    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
-    pub(crate) fn with_image_size(self, image_size: usize) -> Result<Self, VisionError> {
-        let patch = self.patch_size();
-        if image_size == 0 || !image_size.is_multiple_of(patch) {
-            return Err(VisionError::Config {
-                field: "image_size",
-                value: image_size,
-                requirement: format!("it must be a positive multiple of patch_size {patch}"),
-            });
-        }
-        Ok(Self { image_size, ..self })
     }
 }
 

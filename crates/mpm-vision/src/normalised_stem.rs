@@ -7,9 +7,9 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::conv::Conv2d,
     tensor::{Tensor, backend::Backend},
 };
+use mpm_core::{MpmBackend, nn::TorchConv2d};
 
 use crate::{
     VisionError,
@@ -31,7 +31,7 @@ pub struct NormalisedStem<B: Backend> {
 #[derive(Module, Debug)]
 pub struct NormalisedBlock<B: Backend> {
     /// The 3 × 3 convolution.
-    pub conv: Conv2d<B>,
+    pub conv: TorchConv2d<B>,
     /// Scale after the normalisation, `[channels]`.
     pub gamma: Param<Tensor<B, 1>>,
     /// Shift after the normalisation, `[channels]`.
@@ -51,9 +51,10 @@ impl<B: Backend> NormalisedStem<B> {
     /// See [`Beit3Config::validate`].
     pub fn new(config: &Beit3Config, device: &B::Device) -> Result<Self, VisionError> {
         config.validate()?;
-        let blocks = convolutions::<B>(config, false, device)
+        let blocks = convolutions::<B>(config, device)
             .into_iter()
-            .map(|conv| {
+            .map(|mut conv| {
+                conv.bias = None;
                 let channels = conv.weight.shape()[0];
                 NormalisedBlock {
                     conv,
@@ -64,7 +65,9 @@ impl<B: Backend> NormalisedStem<B> {
             .collect();
         Ok(Self { blocks })
     }
+}
 
+impl<B: MpmBackend> NormalisedStem<B> {
     /// # Shapes
     /// - pixel_values: `[batch, channels, side, side]`, of the batch whose statistics
     ///   normalise it
@@ -120,7 +123,7 @@ impl<B: Backend> NormalisedBlock<B> {
         (scale, shift)
     }
 
-    fn fold(self, moments: &Moments<B>) -> Conv2d<B> {
+    fn fold(self, moments: &Moments<B>) -> TorchConv2d<B> {
         let (scale, shift) = self.affine(moments);
         let channels = scale.dims()[0];
         let mut conv = self.conv;

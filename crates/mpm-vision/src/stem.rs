@@ -8,12 +8,9 @@
 
 use burn::{
     module::Module,
-    nn::{
-        PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
-    },
     tensor::{Tensor, activation::relu, backend::Backend, module::max_pool2d},
 };
+use mpm_core::{MpmBackend, nn::TorchConv2d};
 
 use crate::config::Beit3Config;
 
@@ -22,23 +19,14 @@ use crate::config::Beit3Config;
 #[derive(Module, Debug)]
 pub struct ConvStem<B: Backend> {
     /// The 3 × 3 convolutions of the blocks.
-    pub blocks: Vec<Conv2d<B>>,
+    pub blocks: Vec<TorchConv2d<B>>,
 }
 
 impl<B: Backend> ConvStem<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
         Self {
-            blocks: convolutions(config, true, device),
+            blocks: convolutions(config, device),
         }
-    }
-
-    /// # Shapes
-    /// - pixel_values: `[batch, channels, side, side]`
-    /// - output: `[batch, last block's channels, side / 2ⁿ, side / 2ⁿ]` for n blocks
-    pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.blocks.iter().fold(pixel_values, |features, block| {
-            activate(block.forward(features))
-        })
     }
 
     /// Side in pixels of what becomes one pixel.
@@ -47,21 +35,26 @@ impl<B: Backend> ConvStem<B> {
     }
 }
 
+impl<B: MpmBackend> ConvStem<B> {
+    /// # Shapes
+    /// - pixel_values: `[batch, channels, side, side]`
+    /// - output: `[batch, last block's channels, side / 2ⁿ, side / 2ⁿ]` for n blocks
+    pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.blocks.iter().fold(pixel_values, |features, block| {
+            activate(block.forward(features))
+        })
+    }
+}
+
 /// The convolutions of a stem's blocks.
 pub(crate) fn convolutions<B: Backend>(
     config: &Beit3Config,
-    bias: bool,
     device: &B::Device,
-) -> Vec<Conv2d<B>> {
+) -> Vec<TorchConv2d<B>> {
     let inputs = std::iter::once(config.in_channels).chain(config.stem_channels.iter().copied());
     inputs
         .zip(&config.stem_channels)
-        .map(|(input, &output)| {
-            Conv2dConfig::new([input, output], [3, 3])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .with_bias(bias)
-                .init(device)
-        })
+        .map(|(input, &output)| TorchConv2d::new([input, output], 3, 1, 1, device))
         .collect()
 }
 

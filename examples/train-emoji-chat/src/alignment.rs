@@ -46,7 +46,9 @@ impl<B: Backend> AlignedMuffin<B> {
             readout: LinearConfig::new(config.encoder.d_model, classes).init(device),
         })
     }
+}
 
+impl<B: MpmBackend> AlignedMuffin<B> {
     /// The visual module with the stem folded in; the statistics are those of `pictures`,
     /// each `[batch, channels, side, side]`.
     pub fn finish(self, pictures: Vec<Tensor<B, 4>>) -> Muffin<B> {
@@ -54,9 +56,7 @@ impl<B: Backend> AlignedMuffin<B> {
         visual.vpm.beit3.vision_embed.stem = self.stem.fold(pictures);
         visual
     }
-}
 
-impl<B: MpmBackend> AlignedMuffin<B> {
     /// The states of the queries, `[batch, num_queries, d_model]`.
     fn query_states(&self, pixel_values: Tensor<B, 4>) -> Tensor<B, 3> {
         let beit3 = &self.visual.vpm.beit3;
