@@ -276,6 +276,23 @@ fn things_can_be_renamed_in_one_language() {
 }
 
 #[test]
+fn captions_of_training_are_among_those_of_evaluation() {
+    let tasks = tasks(&TASK_LANGUAGES, true);
+    for language in TASK_LANGUAGES {
+        let question = tasks.caption_question(language).unwrap();
+        let captions = (0..SAMPLES).map(|index| tasks.caption_in(4, index, language).unwrap());
+        let mut asked = 0;
+        for sample in captions.filter(|sample| sample.question == question) {
+            let Some(class) = sample.class else { continue };
+            let captions = tasks.captions(class, language).unwrap();
+            assert!(captions.contains(&sample.answer), "{sample:?} {captions:?}");
+            asked += 1;
+        }
+        assert!(asked > 100, "{language}: {asked}");
+    }
+}
+
+#[test]
 fn evaluation_leaves_out_what_has_no_name() {
     let tasks = Tasks::new(set(), &TaskOptions::default()).unwrap();
     for language in TASK_LANGUAGES {

@@ -91,8 +91,8 @@ impl Lab {
         Ok(ChatModel::open(folder, device, &full_precision())?)
     }
 
-    /// A pretrained model after instruction tuning in its language with translated pairs of each
-    /// other one.
+    /// A pretrained model whose language model has read mixed texts since, after instruction tuning
+    /// in its language with translated pairs of each other one.
     ///
     /// # Errors
     /// Those of training.
@@ -102,7 +102,7 @@ impl Lab {
         pairs: u64,
         device: &B::Device,
     ) -> Result<ChatModel<B>, BoxError> {
-        let start = self.pretrain::<B>(of, device)?;
+        let start = self.mix::<B>(of, device)?;
         let folder = start.with_file_name(format!("instruction-{pairs}"));
         let recipe = Recipe {
             translated_pairs: pairs,
@@ -230,6 +230,18 @@ impl Lab {
             train::<B>(stage, device)?;
         }
         Ok(vision)
+    }
+
+    /// The folder of a pretrained model whose language model has read mixed texts since.
+    fn mix<B: MpmBackend>(&self, of: Sighted, device: &B::Device) -> Result<PathBuf, BoxError> {
+        let start = self.pretrain::<B>(of, device)?;
+        let folder = start.with_file_name("mixed-text");
+        let mut recipe = self.recipe(of);
+        recipe.language = self.settings.pairs.mixed_text.clone();
+        recipe.languages.code_switching = self.settings.pairs.code_switching;
+        let stage = self.stage(StageName::Language, recipe, &folder, Some(start));
+        train::<B>(stage, device)?;
+        Ok(folder)
     }
 
     fn folder_of(&self, of: Sighted) -> PathBuf {

@@ -8,8 +8,9 @@ use mpm_data::{
     picture::Picture,
 };
 use mpm_train::evaluate::{
-    is_exact_match,
+    Example, Tokenizer, is_exact_match,
     language::{KnownAnswers, LanguageShare, NoDetector},
+    rouge::coco_rouge,
 };
 use train_emoji_chat::Respondent;
 use viscpm_chat::ChatModel;
@@ -37,6 +38,9 @@ pub const NAMED_BLINDLY: &str = "named blindly";
 /// The part of the answers that are a name in the language of the question.
 pub const IN_THE_LANGUAGE: &str = "in the language";
 
+/// How near descriptions of pictures are to the captions of what they show: ROUGE-L as of COCO.
+pub const DESCRIBED: &str = "described";
+
 /// The parts of the set that are asked about.
 const SPLITS: [(Split, &str); 2] = [(Split::Train, TRAINING), (Split::HeldOutPair, HELD_OUT)];
 
@@ -61,6 +65,9 @@ pub fn measure<B: MpmBackend>(
         let questions = tasks.naming_questions(split, Language::English)?;
         for question in questions.iter().step_by(every) {
             interview.show(question.class, &lab.set.compose(&question.picture)?)?;
+        }
+        if split == Split::HeldOutPair {
+            figures.extend(interview.describe(arm, of.seed, name)?);
         }
         figures.extend(interview.figures(arm, of.seed, name)?);
     }
@@ -97,6 +104,32 @@ impl<'a, B: MpmBackend> Interview<'a, B> {
         let features = self.respondent.encode(picture)?;
         self.seen.push((class, features));
         Ok(())
+    }
+
+    /// Asks for descriptions of all pictures that were shown.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn describe(&self, arm: &str, seed: u64, split: &str) -> Result<Vec<Figure>, BoxError> {
+        let mut figures = Vec::new();
+        for &language in &self.lab.settings.languages {
+            let question = self.tasks.caption_question(language)?;
+            let mut examples = Vec::new();
+            for (class, features) in &self.seen {
+                let answer = self.respondent.ask(features.clone(), question)?;
+                examples.push(Example::new(answer, self.tasks.captions(*class, language)?));
+            }
+            let tokenizer = Tokenizer::for_captions(language.code());
+            let subject = Subject {
+                arm: arm.to_owned(),
+                seed,
+                language,
+                split: split.to_owned(),
+                quantity: DESCRIBED.to_owned(),
+            };
+            figures.push(Figure::new(subject, coco_rouge(&examples, tokenizer)?.mean));
+        }
+        Ok(figures)
     }
 
     /// Asks about all pictures that were shown, and puts them away.

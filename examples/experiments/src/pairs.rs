@@ -22,7 +22,7 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
     let file = results.join("pairs.jsonl");
     let mut figures = Figures::read(&file)?;
     for &seed in &lab.settings.seeds {
-        for &pairs in &lab.settings.pairs {
+        for &pairs in &lab.settings.pairs.counts {
             let of = Sighted {
                 languages: Languages::Together,
                 pictures: Language::English,
@@ -36,7 +36,13 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
             }
         }
     }
-    let arms: Vec<_> = lab.settings.pairs.iter().map(|&pairs| arm(pairs)).collect();
+    let arms: Vec<_> = lab
+        .settings
+        .pairs
+        .counts
+        .iter()
+        .map(|&pairs| arm(pairs))
+        .collect();
     for split in [TRAINING, HELD_OUT] {
         for quantity in [IN_THE_LANGUAGE, NAMED] {
             let languages = &lab.settings.languages;
@@ -48,7 +54,7 @@ pub fn run<B: MpmBackend>(lab: &Lab, results: &Path, device: &B::Device) -> Resu
         (IN_THE_LANGUAGE, "Answers in the language of the question"),
         (NAMED, "Pictures named right"),
     ] {
-        let pairs = &lab.settings.pairs;
+        let pairs = &lab.settings.pairs.counts;
         let curve = |&language: &Language| Series {
             name: language.code().to_owned(),
             means: pairs

@@ -11,7 +11,7 @@ use viscpm_common::cli::show;
 use crate::{
     figures::{Figures, Mean},
     lab::{Lab, Languages, Sighted, Words},
-    measure::{HELD_OUT, NAMED, NAMED_BLINDLY, NAMES, TRAINING, measure},
+    measure::{DESCRIBED, HELD_OUT, NAMED, NAMED_BLINDLY, NAMES, TRAINING, measure},
     plot::{Bars, Series},
     translate::{TRANSLATED_RIGHT, TRANSLATIONS},
 };
@@ -81,6 +81,7 @@ fn tables(figures: &Figures, lab: &Lab, arms: &[(Language, Words)]) -> String {
         text += &table(&names, languages, (split, NAMED));
         text += &table(&zero_shot, languages, (split, NAMED_BLINDLY));
     }
+    text += &table(&names, languages, (HELD_OUT, DESCRIBED));
     let translations = [TRANSLATIONS.to_owned()];
     let right = (NAMES, TRANSLATED_RIGHT);
     text + &table(&translations, lab.settings.targets(), right)

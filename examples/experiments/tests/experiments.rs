@@ -14,7 +14,9 @@ fn settings() -> Value {
     let mut settings: Value = serde_json::from_str(include_str!("../experiments.json")).unwrap();
     settings["seeds"] = json!([1, 2]);
     settings["languages"] = json!(["en", "de"]);
-    settings["pairs"] = json!([0, 4]);
+    settings["pairs"]["counts"] = json!([0, 4]);
+    settings["pairs"]["mixed_text"]["steps"] = json!(2);
+    settings["pairs"]["mixed_text"]["batch"] = json!(4);
     settings["every"] = json!(9);
     let chat = &mut settings["chat"];
     chat["names"] = json!(12);

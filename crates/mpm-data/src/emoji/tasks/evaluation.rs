@@ -1,6 +1,6 @@
 //! Questions to measure a model with.
 
-use super::super::templates::{fill, templates};
+use super::super::templates::{Templates, fill, templates};
 use super::{Tasks, name_of, pairs};
 use crate::DataError;
 use crate::emoji::{EmojiError, Language, Scene, Split};
@@ -60,9 +60,31 @@ impl Tasks<'_> {
     /// # Errors
     /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
     pub fn naming_question(&self, language: Language) -> Result<&'static str, DataError> {
-        let words = templates(language);
-        let words = words.ok_or_else(|| self.set.error(EmojiError::NoTemplates { language }))?;
-        Ok(words.naming[0])
+        Ok(self.words(language)?.naming[0])
+    }
+
+    /// "Describe the picture.", always in the first phrasing.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
+    pub fn caption_question(&self, language: Language) -> Result<&'static str, DataError> {
+        Ok(self.words(language)?.describe[0])
+    }
+
+    /// All captions of a thing that is shown alone: what an answer to
+    /// [`caption_question`](Self::caption_question) is compared with.
+    ///
+    /// # Errors
+    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
+    ///
+    /// # Panics
+    /// When `class` is not a place in [`classes`](Self::classes).
+    pub fn captions(&self, class: usize, language: Language) -> Result<Vec<String>, DataError> {
+        let words = self.words(language)?;
+        let name = name_of(self.classes[class], language);
+        let places = [("{name}", name), ("{a_name}", &(words.with_article)(name))];
+        let captions = words.caption.iter();
+        Ok(captions.map(|caption| fill(caption, &places)).collect())
     }
 
     /// "How do you say dog in German?", in English, always in the first phrasing. What is
@@ -74,13 +96,16 @@ impl Tasks<'_> {
     /// # Panics
     /// When `class` is not a place in [`classes`](Self::classes).
     pub fn translation_question(&self, class: usize, to: Language) -> Result<String, DataError> {
-        let (Some(words), Some(_)) = (templates(Language::English), templates(to)) else {
-            return Err(self.set.error(EmojiError::NoTemplates { language: to }));
-        };
+        self.words(to)?;
+        let words = self.words(Language::English)?;
         let places = [
             ("{word}", name_of(self.classes[class], Language::English)),
             ("{language}", (words.language_word)(to)),
         ];
         Ok(fill(words.translation[0], &places))
+    }
+
+    fn words(&self, language: Language) -> Result<&'static Templates, DataError> {
+        templates(language).ok_or_else(|| self.set.error(EmojiError::NoTemplates { language }))
     }
 }
