@@ -138,3 +138,18 @@ fn yes() -> bool {
 fn bilingual() -> Vec<Language> {
     vec![Language::English, Language::Chinese]
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn all_recipes_are_sound() {
+        Recipe::read(None).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        for file in std::fs::read_dir(folder).unwrap() {
+            Recipe::read(Some(&file.unwrap().path())).unwrap();
+        }
+    }
+}
