@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use mpm_core::backend::BackendKind;
 use viscpm_chat::options::{DecodingArgs, ModelArgs};
 use viscpm_common::cli::DtypeArg;
@@ -135,7 +135,7 @@ pub struct LlavaArgs {
 /// Who judges.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Judge")]
-#[group(id = "judge", required = true, multiple = false, args = ["judge_url", "judge_command"])]
+#[command(group(ArgGroup::new("judge").args(["judge_url", "judge_command"]).required(true)))]
 pub struct JudgeArgs {
     /// An address for chat completions in OpenAI's layout: http://…/v1/chat/completions. https://
     /// needs a program that was built with the feature https.
@@ -188,7 +188,7 @@ pub enum JudgeLanguageArg {
 
 /// What `paint` takes.
 #[derive(clap::Args, Debug)]
-#[group(id = "figures", required = true, multiple = true, args = ["clip", "inception"])]
+#[command(group(ArgGroup::new("figures").args(["clip", "inception"]).required(true).multiple(true)))]
 pub struct PaintArgs {
     /// The pictures, each line a JSON object: {"image": "1.png", "prompt": "…", "language": "en"}.
     #[arg(long, value_name = "FILE.jsonl")]
