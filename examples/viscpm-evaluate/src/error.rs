@@ -48,7 +48,7 @@ pub enum EvaluateError {
         /// The line, counted from 1.
         line: usize,
         /// What is wrong.
-        source: LineError,
+        source: Box<LineError>,
     },
 
     /// Something is wrong with a question of LLaVA's, or with its picture.
@@ -59,7 +59,7 @@ pub enum EvaluateError {
         /// The question's `question_id`.
         id: u64,
         /// What is wrong.
-        source: LineError,
+        source: Box<LineError>,
     },
 
     /// A file or a folder has nothing to work with.

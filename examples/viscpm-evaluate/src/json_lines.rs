@@ -25,7 +25,7 @@ pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<Vec<(usize, T)>, 
         let entry = parse(text).map_err(|reason| EvaluateError::Line {
             file: file.to_owned(),
             line,
-            source: LineError::Syntax { reason },
+            source: Box::new(LineError::Syntax { reason }),
         })?;
         entries.push((line, entry));
     }

@@ -184,7 +184,7 @@ impl QuestionSet {
         EvaluateError::Line {
             file: self.file.clone(),
             line,
-            source,
+            source: source.into(),
         }
     }
 }

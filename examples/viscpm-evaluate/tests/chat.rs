@@ -7,7 +7,11 @@
 
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use common::{Outcome, Sandbox, of_root};
 use mpm_data::emoji::{EmojiSet, Language, Split, TaskOptions, Tasks};
@@ -186,4 +190,55 @@ fn mistakes_come_to_light_before_the_model_is_asked() {
     long["question"] = "x".repeat(10_000).into();
     sandbox.lines("questions.jsonl", &[long]);
     chat(&sandbox, &[]).fails(1, &["questions.jsonl, line 1", "shorten"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_whole_answers() {
+    let (sandbox, questions) = sandbox();
+    // More than it answers until it is stopped.
+    let many: Vec<Value> = questions.iter().cycle().take(20_000).cloned().collect();
+    sandbox.lines("questions.jsonl", &many);
+    let mut command = sandbox.command(&["chat", "--model", &of_root("models/viscpm-chat-emoji")]);
+    let child = command
+        .args(["--data", "questions.jsonl", "--pictures", "pictures"])
+        .args(["--answers", "answers.jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let answers = sandbox.path("answers.jsonl");
+    while fs::metadata(&answers).map_or(0, |file| file.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(status.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(130), &b""[..]),
+        "{said}"
+    );
+    let kept = sandbox.read("answers.jsonl");
+    let count = kept.lines().count();
+    assert!(kept.ends_with('\n'), "{kept}");
+    assert_eq!(
+        said,
+        format!("stopped after {count} of 20000; run it again to go on\n")
+    );
+    // What is there can be looked at already.
+    let score = [
+        "score",
+        "--data",
+        "questions.jsonl",
+        "--answers",
+        "answers.jsonl",
+    ];
+    let table = sandbox.run(&score);
+    assert!(
+        table.table().contains("questions have no answer"),
+        "{table:?}"
+    );
 }

@@ -10,16 +10,22 @@ mod common;
 #[path = "../../viscpm-paint/tests/tiny/mod.rs"]
 mod tiny;
 
-use std::{fs, num::NonZeroUsize};
+use std::{collections::BTreeMap, fs, num::NonZeroUsize};
 
 use burn::{
     backend::Flex,
-    tensor::{DType, Tensor},
+    module::{Module, Param},
+    tensor::{DType, Tensor, backend::Backend},
 };
 use common::{Outcome, Sandbox};
-use mpm_core::weights::LoadOptions;
+use mpm_core::{
+    nn::TorchLinear,
+    weights::{KeyMap, LoadOptions, Precision, save},
+};
 use mpm_data::picture::Picture;
+use mpm_llm::clip::{ClipText, ClipTextConfig};
 use mpm_train::picture_metrics::{ClipScore, Retrieval};
+use mpm_vision::clip::{ClipVision, ClipVisionConfig};
 use serde_json::{Value, json};
 use viscpm_evaluate::paint::{ClipModel, picture_files, picture_statistics};
 
@@ -122,6 +128,61 @@ fn pictures_are_compared_with_their_prompts_by_language() {
     assert!(table.contains("text→picture R@1"), "{table}");
     // Alone it is always found.
     near(&chinese["text_to_picture"][0], 1.0);
+}
+
+/// Both towers of CLIP in one file.
+#[derive(Module, Debug)]
+struct Clip<B: Backend> {
+    text_model: ClipText<B>,
+    text_projection: TorchLinear<B>,
+    vision_model: ClipVision<B>,
+    visual_projection: TorchLinear<B>,
+    logit_scale: Param<Tensor<B, 1>>,
+}
+
+/// A tokenizer of 64 tokens: letters within and at the ends of words, and the two around a text.
+fn clip_tokenizer() -> Value {
+    let mut vocabulary: Vec<String> = ('a'..='z').map(String::from).collect();
+    vocabulary.extend(('a'..='z').map(|letter| format!("{letter}</w>")));
+    vocabulary.extend((52..62).map(|number| format!("unused{number}")));
+    vocabulary.extend(["<|startoftext|>", "<|endoftext|>"].map(str::to_owned));
+    let vocabulary: BTreeMap<_, _> = vocabulary.into_iter().zip(0..).collect();
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": null, "decoder": null,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": "<|endoftext|>",
+            "continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "fuse_unk": false,
+            "byte_fallback": false, "vocab": vocabulary, "merges": [],
+        },
+    })
+}
+
+#[test]
+fn the_other_family_is_recognised() {
+    let sandbox = sandbox();
+    let chinese = paint(&sandbox, &["--clip", "clip"]);
+    let (text, vision) = (ClipTextConfig::tiny(), ClipVisionConfig::tiny());
+    fs::create_dir(sandbox.path("openai")).unwrap();
+    let config = json!({
+        "model_type": "clip", "text_config": text, "vision_config": vision, "projection_dim": 12,
+    });
+    sandbox.write("openai/config.json", config.to_string());
+    sandbox.write("openai/tokenizer.json", clip_tokenizer().to_string());
+    let device = Default::default();
+    let projection = |width| TorchLinear::new(width, 12, &device).without_bias();
+    let model: Clip<Flex> = Clip {
+        text_model: text.init(&device).unwrap(),
+        text_projection: projection(text.hidden_size),
+        vision_model: vision.init(&device).unwrap(),
+        visual_projection: projection(vision.hidden_size),
+        logit_scale: Param::from_tensor(Tensor::from_data([3.0], (&device, DType::F32))),
+    };
+    let weights = sandbox.path("openai/model.safetensors");
+    save(&model, weights, &KeyMap::new(), Precision::AsStored).unwrap();
+    let english = paint(&sandbox, &["--clip", "openai"]);
+    assert_ne!(english.table(), chinese.table());
 }
 
 #[test]

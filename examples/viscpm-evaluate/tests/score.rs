@@ -124,7 +124,7 @@ vqa    en            2  100.0 %  60.0 %      100.0 %  100.0 %           –
 fn files_that_do_not_fit_are_refused() {
     let sandbox = Sandbox::new();
     let question = json!({"image": "a.png", "question": "What is this?", "answers": ["cat"]});
-    sandbox.lines("data.jsonl", &[question.clone()]);
+    sandbox.lines("data.jsonl", &[question]);
     let score = || {
         sandbox.run(&[
             "score",

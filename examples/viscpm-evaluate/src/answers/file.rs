@@ -36,7 +36,7 @@ pub fn read_answers<T: KeptAnswer>(
         let wrong = |source| EvaluateError::Line {
             file: file.to_owned(),
             line,
-            source,
+            source: Box::new(source),
         };
         if text.trim_ascii().is_empty() {
             continue;

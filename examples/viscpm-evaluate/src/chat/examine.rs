@@ -126,7 +126,7 @@ pub fn examine_llava<B: MpmBackend>(
             let wrong = |source| EvaluateError::Question {
                 file: file.to_owned(),
                 id,
-                source,
+                source: Box::new(source),
             };
             let path = pictures.join(&question.image);
             let features = respondent.look_at(&path).map_err(wrong)?;

@@ -6,16 +6,14 @@ use mpm_core::{MpmBackend, backend::BackendTask};
 use serde_json::json;
 use viscpm_common::cli::BoxError;
 use viscpm_evaluate::{
-    AnswerFile, AnswerLine, LineError, Question, QuestionSet,
-    chat::{Ended, Watch, examine},
-    score::score,
+    AnswerFile, AnswerLine, LineError, Question, QuestionSet, chat::examine, score::score,
 };
 
 use super::{
     args::ChatArgs,
-    bar::bar,
-    model::{Asked, Stop},
+    model::Asked,
     report::{probe, report},
+    watched::watched,
 };
 
 /// Asks what has no answer yet, and prints the figures.
@@ -85,32 +83,20 @@ impl BackendTask for Examination<'_> {
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let mut respondent = self.asked.load::<B>(&device)?;
-        let stop = Stop::install()?;
-        let bar = bar(self.questions.len(), "questions");
-        let watch = Watch {
-            flow: &|| stop.flow(),
-            answered: &|| bar.inc(1),
+        let goes_on = match self.is_kept {
+            true => "run it again to go on",
+            false => "with --answers it could go on",
         };
-        let ended = examine(
-            self.set,
-            self.questions,
-            self.pictures,
-            &mut respondent,
-            self.answers,
-            self.settings,
-            &watch,
-        )?;
-        bar.finish_and_clear();
-        Ok(match ended {
-            Ended::Complete => None,
-            Ended::BrokenOff => Some(Stop::code(
-                bar.position(),
-                self.questions.len() as u64,
-                match self.is_kept {
-                    true => "run it again to go on",
-                    false => "with --answers it could go on",
-                },
-            )),
+        watched(self.questions.len(), "questions", goes_on, |watch| {
+            examine(
+                self.set,
+                self.questions,
+                self.pictures,
+                &mut respondent,
+                self.answers,
+                self.settings,
+                watch,
+            )
         })
     }
 }

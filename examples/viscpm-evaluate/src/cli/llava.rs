@@ -15,16 +15,13 @@ use mpm_train::evaluate::llava::{
 };
 use serde_json::{Value, json};
 use viscpm_common::cli::BoxError;
-use viscpm_evaluate::{
-    AnswerFile, LlavaAnswer,
-    chat::{Ended, Watch, examine_llava},
-};
+use viscpm_evaluate::{AnswerFile, LlavaAnswer, chat::examine_llava};
 
 use super::{
     args::{JudgeArgs, JudgeLanguageArg, LlavaArgs},
-    bar::bar,
-    model::{Asked, Stop},
+    model::Asked,
     report::{probe, report},
+    watched::{bar, watched},
 };
 
 /// A variable of the environment that is missing.
@@ -108,25 +105,18 @@ impl BackendTask for Examination<'_> {
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let mut respondent = self.asked.load::<B>(&device)?;
-        let stop = Stop::install()?;
-        let bar = bar(self.questions.len(), "questions");
-        let watch = Watch {
-            flow: &|| stop.flow(),
-            answered: &|| bar.inc(1),
-        };
-        let ended = examine_llava(
-            self.file,
-            self.questions,
-            self.pictures,
-            &mut respondent,
-            self.answers,
-            self.settings,
-            &watch,
-        )?;
-        bar.finish_and_clear();
-        let all = self.questions.len() as u64;
-        Ok((ended == Ended::BrokenOff)
-            .then(|| Stop::code(bar.position(), all, "run it again to go on")))
+        let goes_on = "run it again to go on";
+        watched(self.questions.len(), "questions", goes_on, |watch| {
+            examine_llava(
+                self.file,
+                self.questions,
+                self.pictures,
+                &mut respondent,
+                self.answers,
+                self.settings,
+                watch,
+            )
+        })
     }
 }
 

@@ -1,13 +1,13 @@
 //! The command line: a module for each command.
 
 mod args;
-mod bar;
 mod chat;
 mod llava;
 mod model;
 mod paint;
 mod report;
 mod score;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::MpmBackend;
 use mpm_llm::decoding::DecodingParams;
 use viscpm_chat::options::ModelSource;
-use viscpm_common::cli::{BoxError, Interrupt, failure::INTERRUPTED, note};
+use viscpm_common::cli::BoxError;
 use viscpm_evaluate::chat::{FileVersion, Respondent, Settings, Shown};
 
 use super::args::{Args, AskArgs};
@@ -49,24 +49,5 @@ impl Asked {
     pub fn load<B: MpmBackend>(self, device: &B::Device) -> Result<Respondent<B>, BoxError> {
         let model = self.source.load(device)?;
         Ok(Respondent::new(model, self.params, self.shown)?)
-    }
-}
-
-/// Ctrl-C, and what is said when it was pressed.
-pub struct Stop(Interrupt);
-
-impl Stop {
-    pub fn install() -> Result<Self, BoxError> {
-        Ok(Self(Interrupt::install()?))
-    }
-
-    pub fn flow(&self) -> std::ops::ControlFlow<()> {
-        self.0.flow()
-    }
-
-    /// Says where it was broken off; returns the exit code.
-    pub fn code(done: u64, all: u64, goes_on: &str) -> std::process::ExitCode {
-        note(&format!("stopped after {done} of {all}; {goes_on}\n"));
-        std::process::ExitCode::from(INTERRUPTED)
     }
 }

@@ -7,20 +7,15 @@ use mpm_train::picture_metrics::frechet_distance;
 use mpm_vision::inception::{FEATURES, InceptionV3};
 use serde_json::json;
 use viscpm_common::cli::{BoxError, with_progress};
-use viscpm_evaluate::{
-    chat::{Ended, Watch},
-    paint::{
-        ClipModel, Painting, PictureSet, measure_fit, paint_missing, picture_files,
-        picture_statistics,
-    },
+use viscpm_evaluate::paint::{
+    ClipModel, Painting, PictureSet, measure_fit, paint_missing, picture_files, picture_statistics,
 };
 use viscpm_paint::{PictureMaker, PromptReader, Source, Studio};
 
 use super::{
     args::PaintArgs,
-    bar::bar,
-    model::Stop,
     report::{probe, report},
+    watched::watched,
 };
 
 /// Paints what is not there, if a model is named, and prints the figures.
@@ -118,16 +113,9 @@ impl Measurement {
             config: source.config.clone(),
             seed: self.args.seed,
         };
-        let stop = Stop::install()?;
-        let bar = bar(set.entries.len(), "pictures");
-        let watch = Watch {
-            flow: &|| stop.flow(),
-            answered: &|| bar.inc(1),
-        };
-        let ended = paint_missing(set, &painting, &watch)?;
-        bar.finish_and_clear();
-        let all = set.entries.len() as u64;
-        Ok((ended == Ended::BrokenOff)
-            .then(|| Stop::code(bar.position(), all, "run it again to go on")))
+        let goes_on = "run it again to go on";
+        watched(set.entries.len(), "pictures", goes_on, |watch| {
+            paint_missing(set, &painting, watch)
+        })
     }
 }

@@ -97,7 +97,7 @@ impl PictureSet {
         EvaluateError::Line {
             file: self.file.clone(),
             line,
-            source,
+            source: source.into(),
         }
     }
 }

@@ -50,11 +50,17 @@ impl Sandbox {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
-    /// Runs the program in this folder.
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    /// The program in this folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_viscpm-evaluate"));
         command.current_dir(self.0.path()).stdin(Stdio::null());
-        let output = command.args(arguments).output().unwrap();
+        command.args(arguments);
+        command
+    }
+
+    /// Runs it.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Outcome {
             code: output.status.code(),
