@@ -39,25 +39,29 @@ impl BackendTask for Measurement {
     type Output = Result<ExitCode, BoxError>;
 
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
-        // A folder without pictures comes to light before anything is painted.
+        // The small models first: mistakes come to light before anything is painted. They are
+        // loaded as they are stored: figures do not depend on the dtype of the paint model.
+        let stored = LoadOptions::default();
         let real = self.args.reference.as_deref().map(picture_files);
         let real = real.transpose()?;
+        let clip = self.args.clip.as_deref();
+        let clip = clip.map(|folder| ClipModel::<B>::open(folder, &device, &stored));
+        let clip = clip.transpose()?;
+        let inception = self.args.inception.as_deref();
+        let inception = inception.map(|file| InceptionV3::<B>::open(file, &device, &stored));
+        let inception = inception.transpose()?;
         if let Some(folder) = &self.args.model
             && let Some(code) = self.paint::<B>(folder, &device)?
         {
             return Ok(code);
         }
-        // Figures do not depend on the dtype of the paint model.
-        let stored = LoadOptions::default();
         let (mut table, mut figures) = (String::new(), json!({ "pictures": self.args.pictures }));
-        if let Some(folder) = &self.args.clip {
-            let model = ClipModel::<B>::open(folder, &device, &stored)?;
-            let fit = measure_fit(&self.set, &model, self.args.batch, &device)?;
+        if let Some(model) = &clip {
+            let fit = measure_fit(&self.set, model, self.args.batch, &device)?;
             table += &fit.to_string();
-            figures["clip"] = json!({ "model": folder, "rows": fit });
+            figures["clip"] = json!({ "model": self.args.clip, "rows": fit });
         }
-        if let (Some(file), Some(real)) = (&self.args.inception, &real) {
-            let network = InceptionV3::<B>::open(file, &device, &stored)?;
+        if let (Some(network), Some(real)) = (&inception, &real) {
             let statistics = |files| {
                 picture_statistics(files, self.args.batch, FEATURES, &device, |pixels| {
                     Ok(network.features(pixels)?)
