@@ -115,6 +115,12 @@ fn a_model_answers_and_is_judged() {
     // Answers with other options are not mixed with these.
     let other = ["--model", &model, "--max-new-tokens", "1"];
     llava(&sandbox, &[&judge[..], &other].concat()).fails(1, &["with these options"]);
+    // Mistakes come to light before the model is asked.
+    fs::remove_file(sandbox.path("answers.jsonl")).unwrap();
+    sandbox.write("reference.jsonl", "{\"question_id\": 0}");
+    let asking = [&judge[..], &["--model", &model]].concat();
+    llava(&sandbox, &asking).fails(1, &["reference.jsonl, line 1: missing field `text`"]);
+    assert!(!sandbox.path("answers.jsonl").exists());
 }
 
 #[test]

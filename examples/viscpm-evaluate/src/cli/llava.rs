@@ -10,8 +10,9 @@ use std::{
 
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_train::evaluate::llava::{
-    AnswerJudge, CategoryScore, ChatEndpoint, ChatOptions, CommandJudge, JudgeCache, JudgeLanguage,
-    JudgeOptions, LlavaReport, Question, judge_cases, read_cases, read_lines,
+    Answer, AnswerJudge, CategoryScore, ChatEndpoint, ChatOptions, CommandJudge, Context,
+    JudgeCache, JudgeLanguage, JudgeOptions, LlavaReport, Question, judge_cases, read_cases,
+    read_lines,
 };
 use serde_json::{Value, json};
 use viscpm_common::cli::BoxError;
@@ -42,6 +43,9 @@ pub fn run(args: LlavaArgs) -> Result<ExitCode, BoxError> {
     let mut judge = judge(&args.judge)?;
     let model = &args.ask.model;
     if model.model.is_some() || model.checkpoint.is_some() {
+        // A mistake in the other files comes to light before the model is asked.
+        read_lines::<Context>(&args.context)?;
+        read_lines::<Answer>(&args.reference)?;
         let asked = Asked::find(&args.ask)?;
         if let Some(code) = ask(&args, asked)? {
             return Ok(code);
