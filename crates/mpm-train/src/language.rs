@@ -1,12 +1,12 @@
 //! The loss of a language model's answers.
 
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use burn::tensor::Tensor;
 use mpm_core::MpmBackend;
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeInput};
 
 use crate::{BoxError, CountedTargets, LossOutput};
 
-/// Cross entropy of the answers' tokens (paper, section 3.3).
+/// Cross entropy of the answers' tokens (paper, section 3.3), for training and for measuring.
 ///
 /// # Shapes
 /// - embeddings: `[batch, seq, d_llm]`
@@ -14,7 +14,7 @@ use crate::{BoxError, CountedTargets, LossOutput};
 ///
 /// # Errors
 /// When input and targets do not fit together.
-pub fn answer_loss<B: AutodiffBackend + MpmBackend>(
+pub fn answer_loss<B: MpmBackend>(
     llm: &CpmBee<B>,
     embeddings: Tensor<B, 3>,
     input: &CpmBeeInput,

@@ -27,6 +27,7 @@
 mod error;
 mod folder;
 mod model;
+pub mod options;
 mod session;
 
 pub use error::ChatError;

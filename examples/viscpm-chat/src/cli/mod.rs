@@ -4,7 +4,6 @@ mod args;
 mod batch;
 mod conversation;
 mod input;
-mod load;
 mod refusal;
 mod single;
 
@@ -13,7 +12,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_data::picture::Picture;
-use viscpm_chat::{ChatModel, ChatSession, PictureCheck};
+use viscpm_chat::{ChatModel, ChatSession, PictureCheck, options::ModelSource};
 use viscpm_common::cli::{BoxError, lines::Lines};
 
 pub use args::Args;
@@ -33,7 +32,7 @@ impl BackendTask for Chat {
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let args = self.0;
         // Mistakes come to light before the weights are read, which may take long.
-        let source = load::Source::find(&args.model)?;
+        let source = ModelSource::find(&args.model)?;
         let usage = |reason| Args::command().error(ErrorKind::ValueValidation, reason);
         let params = args
             .decoding
@@ -43,7 +42,7 @@ impl BackendTask for Chat {
         let requests = args.batch.as_deref().map(Lines::open).transpose()?;
 
         // The smaller one first, for the same reason; its thresholds stay as they are stored.
-        let checker = args.model.safety_checker.as_ref();
+        let checker = args.safety_checker.as_ref();
         let check = checker
             .map(|folder| PictureCheck::open(folder, &device, &LoadOptions::default()))
             .transpose()?;

@@ -1,20 +1,19 @@
 //! Which model the arguments name, and loading it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mpm_core::{MpmBackend, lora, weights::Precision};
-use viscpm_chat::{
-    CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys,
-};
 use viscpm_common::cli::{BoxError, find_model, with_progress};
 
-use super::args::ModelArgs;
+use super::ModelArgs;
+use crate::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys};
 
 /// The model that ships with the repository.
 const DEFAULT_MODEL: &str = "models/viscpm-chat-emoji";
 
 /// A model before its weights are read, which may take long.
-pub struct Source {
+#[derive(Clone, Debug)]
+pub struct ModelSource {
     /// All but the weights and the vocabulary.
     pub config: ModelConfig,
     weights: PathBuf,
@@ -23,8 +22,11 @@ pub struct Source {
     adapter: Option<PathBuf>,
 }
 
-impl Source {
-    /// Finds what the arguments name.
+impl ModelSource {
+    /// Finds what the arguments name; without a name it is the model that ships with the repository.
+    ///
+    /// # Errors
+    /// Names the file that is missing or wrong.
     pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
         let precision = args.dtype.precision();
         let adapter = args.lora.clone();
@@ -54,7 +56,20 @@ impl Source {
         })
     }
 
-    /// Loads it.
+    /// The file of the weights.
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
+    /// The folder of the adapters, if there are any.
+    pub fn adapter(&self) -> Option<&Path> {
+        self.adapter.as_deref()
+    }
+
+    /// Loads it, with a bar on a terminal if it is large.
+    ///
+    /// # Errors
+    /// [`ChatError`] names the file and what is wrong with it.
     pub fn load<B: MpmBackend>(self, device: &B::Device) -> Result<ChatModel<B>, ChatError> {
         if let Some(folder) = &self.adapter {
             // Before the weights are read, which takes longer.
