@@ -114,15 +114,12 @@ fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
     };
     let series = |languages: Languages, name: &str| ScatterSeries {
         name: name.to_owned(),
-        points: lab
-            .settings
-            .seeds
-            .iter()
-            .flat_map(|&seed| {
-                lab.settings
-                    .targets()
-                    .iter()
-                    .map(move |&target| (seed, target))
+        points: figures
+            .seeds()
+            .into_iter()
+            .flat_map(|seed| {
+                let targets = lab.settings.targets().iter();
+                targets.map(move |&target| (seed, target))
             })
             .filter_map(|(seed, language)| {
                 let aligned = point(languages, seed, language, NAMES, ALIGNED)?;

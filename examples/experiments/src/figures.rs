@@ -1,6 +1,10 @@
 //! Figures of the experiments, kept as JSON lines.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use emoji_training::BoxError;
 use mpm_core::atomic;
@@ -99,6 +103,11 @@ impl Figures {
     pub fn has(&self, arm: &str, seed: u64) -> bool {
         let mut subjects = self.0.keys();
         subjects.any(|subject| (subject.arm.as_str(), subject.seed) == (arm, seed))
+    }
+
+    /// The seeds that there are figures of, also those that the settings no longer name.
+    pub fn seeds(&self) -> BTreeSet<u64> {
+        self.0.keys().map(|subject| subject.seed).collect()
     }
 
     /// Writes all figures.
@@ -215,6 +224,7 @@ mod tests {
             "{table}"
         );
         assert!(figures.has("zero-shot", 2) && !figures.has("zero-shot", 4));
+        assert_eq!(figures.seeds(), BTreeSet::from([1, 2, 3]));
     }
 
     #[test]
