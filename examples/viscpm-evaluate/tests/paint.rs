@@ -25,10 +25,7 @@ use mpm_core::{
 use mpm_data::picture::Picture;
 use mpm_llm::clip::{ClipText, ClipTextConfig};
 use mpm_train::picture_metrics::{ClipScore, Retrieval};
-use mpm_vision::{
-    clip::{ClipVision, ClipVisionConfig},
-    inception::InceptionV3,
-};
+use mpm_vision::clip::{ClipVision, ClipVisionConfig};
 use serde_json::{Value, json};
 use viscpm_evaluate::paint::{ClipModel, picture_files, picture_statistics};
 
@@ -211,38 +208,6 @@ fn features_of_pictures_of_any_size_have_their_mean() {
             assert!((mean - expected / 3.0).abs() < 1e-6, "{statistics:?}");
         }
     }
-}
-
-/// The network in its full size, and eigenvalues of its 2048 features.
-#[test]
-fn other_pictures_are_at_a_distance() {
-    let sandbox = sandbox();
-    let network = InceptionV3::<Flex>::new(&Default::default());
-    let weights = sandbox.path("inception.safetensors");
-    save(&network, weights, &KeyMap::new(), Precision::AsStored).unwrap();
-    fs::create_dir(sandbox.path("real")).unwrap();
-    for name in ["green.png", "blue.png"] {
-        let real = sandbox.path("real").join(name);
-        fs::copy(sandbox.path(name), real).unwrap();
-    }
-    draw(&sandbox, "real/red.png", [20, 30], [255, 255, 255]);
-    let arguments = [
-        "--inception",
-        "inception.safetensors",
-        "--reference",
-        "real",
-    ];
-    let outcome = paint(
-        &sandbox,
-        &[&arguments[..], &["--json", "report.json"]].concat(),
-    );
-    let table = outcome.table();
-    assert!(
-        table.contains("(3 pictures against 3 real ones)"),
-        "{table}"
-    );
-    let report = sandbox.json("report.json");
-    assert!(report["frechet"]["distance"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

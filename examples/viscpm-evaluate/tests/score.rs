@@ -10,8 +10,8 @@ mod common;
 use common::{Sandbox, of_root};
 use serde_json::{Value, json};
 
-const DATA: &str = "examples/viscpm-evaluate/tests/data/questions.jsonl";
-const ANSWERS: &str = "examples/viscpm-evaluate/tests/data/answers.jsonl";
+const DATA: &str = "examples/viscpm-evaluate/tests/score/questions.jsonl";
+const ANSWERS: &str = "examples/viscpm-evaluate/tests/score/answers.jsonl";
 
 fn near(found: &Value, expected: f64) {
     let found = found.as_f64().unwrap();
