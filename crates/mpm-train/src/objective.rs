@@ -1,9 +1,9 @@
 //! From a model and a batch to a loss.
 
 use burn::module::AutodiffModule;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Int, Tensor, TensorData};
+use mpm_core::{MpmBackend, kernel::cross_entropy};
 
 use crate::{BoxError, TrainError};
 
@@ -134,7 +134,9 @@ impl<B: Backend> CountedTargets<B> {
         let flat: Tensor<B, 2> = states.reshape([batch * seq, width]);
         Ok(flat.select(0, self.rows.clone()))
     }
+}
 
+impl<B: MpmBackend> CountedTargets<B> {
     /// Mean cross entropy of the counted positions.
     ///
     /// Computed in f32 whatever the dtype of the logits. Where nothing counts the
@@ -167,14 +169,10 @@ impl<B: Backend> CountedTargets<B> {
             let device = logits.device();
             (Tensor::zeros([1], &device), Tensor::zeros([1], &device))
         } else {
-            let logits = match logits.dtype() {
-                DType::F32 => logits,
-                _ => logits.cast(DType::F32),
-            };
-            let classes: Tensor<B, 2, Int> = self.classes.clone().unsqueeze_dim(1);
-            let hits = logits.clone().argmax(1).equal(classes.clone());
-            let log_likelihood = log_softmax(logits, 1).gather(1, classes);
-            (log_likelihood.mean().neg(), hits.int().sum())
+            let answers = logits.clone().argmax(1).squeeze_dim::<1>(1);
+            let hits = answers.equal(self.classes.clone());
+            let losses = cross_entropy(logits, self.classes.clone());
+            (losses.mean().cast(DType::F32), hits.int().sum())
         };
         Ok(LossOutput {
             loss,
@@ -200,7 +198,7 @@ impl<B: Backend> CountedTargets<B> {
 /// # Errors
 /// [`TrainError::TargetShape`], [`TrainError::TargetRange`] and
 /// [`TrainError::TargetNegative`] when targets and logits do not fit each other.
-pub fn language_model_loss<B: Backend>(
+pub fn language_model_loss<B: MpmBackend>(
     logits: Tensor<B, 3>,
     targets: Tensor<B, 2, Int>,
 ) -> Result<LossOutput<B>, TrainError> {

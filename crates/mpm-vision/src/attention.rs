@@ -8,7 +8,7 @@ use burn::{
 };
 use mpm_core::{
     MpmBackend,
-    kernel::attention,
+    kernel::{attention, merge_heads, split_heads},
     linear_layers,
     nn::{LayerNorm, TorchLinear},
 };
@@ -82,18 +82,13 @@ impl<B: MpmBackend> MultiheadAttention<B> {
 
     /// query and output: `[batch, len, d_model]`; key, value: `[batch, heads, seq, dim_head]`.
     fn attend(&self, query: Tensor<B, 3>, key: Tensor<B, 4>, value: Tensor<B, 4>) -> Tensor<B, 3> {
-        let dims = query.dims();
         let query = self.split_heads(query);
         let scale = (query.dims()[3] as f64).powf(-0.5);
-        attention(query, key, value, None, None, scale)
-            .swap_dims(1, 2)
-            .reshape(dims)
+        merge_heads(attention(query, key, value, None, None, scale))
     }
 
     /// `[batch, len, d_model]` to `[batch, heads, len, dim_head]`.
     fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
-        let [batch, len, d_model] = x.dims();
-        x.reshape([batch, len, self.num_heads, d_model / self.num_heads])
-            .swap_dims(1, 2)
+        split_heads(x, self.num_heads)
     }
 }

@@ -7,7 +7,7 @@ use burn::{
     nn::Embedding,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::TorchConv2d};
+use mpm_core::{MpmBackend, kernel::transposed, nn::TorchConv2d};
 
 use crate::{VisionError, config::Beit3Config, stem::ConvStem};
 
@@ -102,7 +102,7 @@ impl<B: MpmBackend> VisionEmbedding<B> {
     pub fn project(&self, features: Tensor<B, 4>) -> Tensor<B, 3> {
         let batch = features.dims()[0];
         let patches = self.proj.forward(features);
-        let patches = patches.flatten::<3>(2, 3).swap_dims(1, 2);
+        let patches = transposed(patches.flatten(2, 3));
         let cls_token = self.cls_token.val();
         let d_model = cls_token.dims()[2];
         Tensor::cat(vec![cls_token.expand([batch, 1, d_model]), patches], 1)

@@ -71,7 +71,7 @@ impl Names {
     }
 }
 
-impl<B: Backend> NameEmbeddings<B> {
+impl<B: MpmBackend> NameEmbeddings<B> {
     /// How far features are from the name of their class, and whether another is nearer:
     /// cross entropy over the distances to all names plus the distance to the right one.
     ///

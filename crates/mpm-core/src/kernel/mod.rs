@@ -11,24 +11,28 @@ mod attention;
 mod autodiff;
 mod composed;
 mod conv2d;
+mod cross_entropy;
 #[cfg(feature = "flex")]
 mod flex;
 mod gpu;
 mod group_norm;
+mod heads;
+mod swap;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
-mod transpose;
 
 pub use activation::{gated_gelu, gelu, silu};
 pub use attention::{AttentionGrads, attention};
 pub use conv2d::{Conv2dOptions, conv2d};
+pub use cross_entropy::cross_entropy;
 pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
-pub use transpose::transposed;
+pub use heads::{merge_heads, split_heads};
+pub use swap::{swapped, transposed};
 
 use burn::tensor::{
     Tensor, TensorPrimitive,
     backend::Backend,
-    ops::{BoolTensor, FloatTensor},
+    ops::{BoolTensor, FloatTensor, IntTensor},
 };
 use std::ops::Range;
 
@@ -148,6 +152,22 @@ pub trait MpmBackend: Backend {
         composed::linear::<Self>(x, weight, bias)
     }
 
+    /// The gradient of [`linear_2d`](Self::linear_2d)'s input, from that of its output.
+    fn linear_2d_x_backward(
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::linear_x_backward::<Self>(weight, grad)
+    }
+
+    /// The gradient of [`linear_2d`](Self::linear_2d)'s weight, from that of its output.
+    fn linear_2d_weight_backward(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::linear_weight_backward::<Self>(x, grad)
+    }
+
     /// Convolution of a `[batch, c_in, height, width]` tensor by a
     /// `[c_out, c_in, kernel_height, kernel_width]` weight, plus `[c_out]`, see [`conv2d()`].
     fn conv2d_4d(
@@ -186,9 +206,24 @@ pub trait MpmBackend: Backend {
         composed::conv2d_bias_backward::<Self>(grad)
     }
 
-    /// `[batch, rows, columns]` as `[batch, columns, rows]`, see [`transposed()`].
-    fn transposed_3d(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::transposed::<Self>(x)
+    /// `[batch, rows, columns, width]` as `[batch, columns, rows, width]`, see [`swapped`].
+    fn swapped_4d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::swapped::<Self>(x)
+    }
+
+    /// Cross entropy of `[rows, classes]` logits and `[rows]` classes, see [`cross_entropy()`].
+    fn cross_entropy_2d(logits: FloatTensor<Self>, classes: IntTensor<Self>) -> FloatTensor<Self> {
+        composed::cross_entropy::<Self>(logits, classes)
+    }
+
+    /// The gradient of [`cross_entropy_2d`](Self::cross_entropy_2d)'s logits, from that of its
+    /// output.
+    fn cross_entropy_2d_backward(
+        logits: FloatTensor<Self>,
+        classes: IntTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::cross_entropy_backward::<Self>(logits, classes, grad)
     }
 
     /// Writes `new` into a window of `buffer`, see [`assign`].

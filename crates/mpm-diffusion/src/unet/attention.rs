@@ -7,7 +7,13 @@ use burn::{
     nn::{Dropout, DropoutConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, linear_layers, nn::TorchLinear, recompute::Detach};
+use mpm_core::{
+    MpmBackend,
+    kernel::{attention, merge_heads, split_heads},
+    linear_layers,
+    nn::TorchLinear,
+    recompute::Detach,
+};
 
 /// Keys and values, ready to be attended to.
 ///
@@ -78,27 +84,17 @@ impl<B: MpmBackend> Attention<B> {
     /// - context: `[batch, seq, context_width]`
     pub fn keys_values(&self, context: Tensor<B, 3>) -> KeyValue<B> {
         KeyValue {
-            key: self.split_heads(self.to_k.forward(context.clone())),
-            value: self.split_heads(self.to_v.forward(context)),
+            key: split_heads(self.to_k.forward(context.clone()), self.heads),
+            value: split_heads(self.to_v.forward(context), self.heads),
         }
     }
 
     /// # Shapes
     /// - x, output: `[batch, pixels, channels]`
     pub fn forward(&self, x: Tensor<B, 3>, context: KeyValue<B>) -> Tensor<B, 3> {
-        let dims = x.dims();
-        let query = self.split_heads(self.to_q.forward(x));
+        let query = split_heads(self.to_q.forward(x), self.heads);
         let scale = (query.dims()[3] as f64).powf(-0.5);
-        let attended = attention(query, context.key, context.value, None, None, scale)
-            .swap_dims(1, 2)
-            .reshape(dims);
-        self.to_out.0.forward(attended)
-    }
-
-    /// `[batch, len, channels]` to `[batch, heads, len, dim_head]`.
-    fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
-        let [batch, len, channels] = x.dims();
-        x.reshape([batch, len, self.heads, channels / self.heads])
-            .swap_dims(1, 2)
+        let attended = attention(query, context.key, context.value, None, None, scale);
+        self.to_out.0.forward(merge_heads(attended))
     }
 }

@@ -9,7 +9,11 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Bool, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::attention, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::{attention, merge_heads, split_heads},
+    nn::TorchLinear,
+};
 
 use super::config::BertConfig;
 
@@ -70,17 +74,13 @@ impl<B: MpmBackend> BertSelfAttention<B> {
     /// - x, output: `[batch, seq, hidden_size]`
     /// - hidden: `[batch, 1, 1, seq]`, true for keys that nobody may see
     pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
-        let dims @ [batch, seq, width] = x.dims();
-        let dim_head = width / self.num_heads;
-        let project = |linear: &TorchLinear<B>| {
-            let heads = [batch, seq, self.num_heads, dim_head];
-            linear.forward(x.clone()).reshape(heads).swap_dims(1, 2)
-        };
+        let dim_head = x.dims()[2] / self.num_heads;
+        let project =
+            |linear: &TorchLinear<B>| split_heads(linear.forward(x.clone()), self.num_heads);
         let (query, key) = (project(&self.query), project(&self.key));
         let scale = (dim_head as f64).powf(-0.5);
-        attention(query, key, project(&self.value), None, hidden, scale)
-            .swap_dims(1, 2)
-            .reshape(dims)
+        let value = project(&self.value);
+        merge_heads(attention(query, key, value, None, hidden, scale))
     }
 }
 

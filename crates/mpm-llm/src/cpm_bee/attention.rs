@@ -4,7 +4,11 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers};
+use mpm_core::{
+    MpmBackend,
+    kernel::{merge_heads, split_heads},
+    linear_layers,
+};
 
 use super::{attention_bias::AttentionBias, config::CpmBeeConfig, linear::ScaledLinear};
 use crate::{cache::LayerCache, error::LlmError};
@@ -60,7 +64,6 @@ impl<B: MpmBackend> Attention<B> {
         bias: &AttentionBias<B>,
         cache: Option<&mut LayerCache<B>>,
     ) -> Result<Tensor<B, 3>, LlmError> {
-        let [batch, len_q, _] = x.dims();
         let x = ScaledLinear::scale_input(x);
         let query = self.split_heads(self.project_q.project(x.clone()));
         let key = self.split_heads(self.project_k.project(x.clone()));
@@ -72,17 +75,11 @@ impl<B: MpmBackend> Attention<B> {
         };
         let dim_head = query.dims()[3];
         let context = bias.attend(query, key, value, (dim_head as f64).sqrt().recip());
-        // [batch, heads, len_q, dim_head] -> [batch, len_q, heads · dim_head]
-        let context = context
-            .swap_dims(1, 2)
-            .reshape([batch, len_q, self.num_heads * dim_head]);
-        Ok(self.attention_out.forward(context))
+        Ok(self.attention_out.forward(merge_heads(context)))
     }
 
-    /// `[batch, seq, heads · dim_head]` -> `[batch, heads, seq, dim_head]`
+    /// `[batch, seq, heads · dim_head]` to `[batch, heads, seq, dim_head]`.
     fn split_heads(&self, x: Tensor<B, 3>) -> Tensor<B, 4> {
-        let [batch, seq, inner] = x.dims();
-        x.reshape([batch, seq, self.num_heads, inner / self.num_heads])
-            .swap_dims(1, 2)
+        split_heads(x, self.num_heads)
     }
 }

@@ -36,7 +36,7 @@ enum Bias<B: Backend> {
     },
 }
 
-impl<B: Backend> AttentionBias<B> {
+impl<B: MpmBackend> AttentionBias<B> {
     /// From biases that are there.
     ///
     /// # Shapes

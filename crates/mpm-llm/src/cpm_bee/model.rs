@@ -128,7 +128,9 @@ impl<B: Backend> CpmBee<B> {
         }
         self.input_embedding.forward(ids, sub_ids).map(Some)
     }
+}
 
+impl<B: MpmBackend> CpmBee<B> {
     /// Mask and position bias of a training batch, shared by all layers.
     ///
     /// # Errors
@@ -138,9 +140,7 @@ impl<B: Backend> CpmBee<B> {
         let relations = Relations::new(&self.buckets, &tokens, &tokens, &input.segment_rel)?;
         Ok(AttentionBias::of(&self.position_bias, relations))
     }
-}
 
-impl<B: MpmBackend> CpmBee<B> {
     /// The logits of hidden states, see [`ExtEmbedding::projection`].
     ///
     /// # Shapes

@@ -5,6 +5,8 @@ use burn::{
     tensor::{Int, Tensor, backend::Backend},
 };
 
+use mpm_core::{MpmBackend, kernel::swapped};
+
 use super::config::CpmBeeConfig;
 
 /// A bias for each head and bucket, added to the attention scores.
@@ -38,7 +40,9 @@ impl<B: Backend> PositionBias<B> {
             relative_attention_bias: unit.init([rows, config.num_heads], device),
         }
     }
+}
 
+impl<B: MpmBackend> PositionBias<B> {
     /// The biases of pairs of tokens.
     ///
     /// # Shapes
@@ -51,11 +55,11 @@ impl<B: Backend> PositionBias<B> {
         let [batch, len_q, len_k] = rows.dims();
         // Gathering for each head in turn leaves the keys innermost, as attention
         // reads them.
-        table
+        let biases = table
             .transpose()
             .select(1, rows.reshape([batch * len_q * len_k]))
-            .reshape([heads, batch, len_q, len_k])
-            .swap_dims(0, 1)
+            .reshape([1, heads, batch, len_q * len_k]);
+        swapped(biases).reshape([batch, heads, len_q, len_k])
     }
 }
 

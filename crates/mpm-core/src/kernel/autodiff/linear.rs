@@ -18,11 +18,11 @@ impl<B: MpmBackend> Affine<B> for Linear {
     }
 
     fn x_backward(&self, weight: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_matmul(grad, weight)
+        B::linear_2d_x_backward(weight, grad)
     }
 
     fn weight_backward(&self, x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_matmul(B::float_transpose(grad), x)
+        B::linear_2d_weight_backward(x, grad)
     }
 
     fn bias_backward(&self, grad: FloatTensor<B>) -> FloatTensor<B> {

@@ -3,11 +3,12 @@
 mod affine;
 mod attention;
 mod conv2d;
+mod cross_entropy;
 mod elementwise;
 mod linear;
 mod norm;
 mod saved;
-mod transpose;
+mod swap;
 
 use burn::{
     backend::{
@@ -23,7 +24,7 @@ use burn::{
     },
     tensor::{
         backend::Backend,
-        ops::{BoolTensor, FloatTensor},
+        ops::{BoolTensor, FloatTensor, IntTensor},
     },
 };
 use std::{fmt::Debug, marker::PhantomData};
@@ -91,8 +92,12 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         )
     }
 
-    fn transposed_3d(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        transpose::transposed::<B, C>(x)
+    fn swapped_4d(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        swap::swapped::<B, C>(x)
+    }
+
+    fn cross_entropy_2d(logits: FloatTensor<Self>, classes: IntTensor<Self>) -> FloatTensor<Self> {
+        cross_entropy::cross_entropy::<B, C>(logits, classes)
     }
 
     fn biased_attention(

@@ -1,9 +1,11 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
 mod conv2d;
+mod cross_entropy;
 mod group_norm;
 
 pub(super) use conv2d::{conv2d, conv2d_bias_backward, conv2d_weight_backward, conv2d_x_backward};
+pub(super) use cross_entropy::{cross_entropy, cross_entropy_backward};
 pub(super) use group_norm::{group_norm, group_norm_backward};
 
 use burn::tensor::{
@@ -139,7 +141,21 @@ pub(super) fn linear<B: Backend>(
     })
 }
 
-pub(super) fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn linear_x_backward<B: Backend>(
+    weight: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_matmul(grad, weight)
+}
+
+pub(super) fn linear_weight_backward<B: Backend>(
+    x: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_matmul(B::float_transpose(grad), x)
+}
+
+pub(super) fn swapped<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_swap_dims(x, 1, 2)
 }
 

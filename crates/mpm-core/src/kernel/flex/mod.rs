@@ -8,6 +8,7 @@ mod attention;
 mod attention_backward;
 mod blocks;
 mod conv2d;
+mod cross_entropy;
 mod gelu;
 mod gemm;
 mod group_norm;
@@ -22,7 +23,7 @@ mod output;
 mod planes;
 mod scratch;
 mod silu;
-mod transpose;
+mod swap;
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -157,6 +158,24 @@ impl MpmBackend for Flex {
         )
     }
 
+    fn linear_2d_x_backward(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [weight, grad],
+            linear::x_backward,
+            composed::linear_x_backward,
+            (weight, grad)
+        )
+    }
+
+    fn linear_2d_weight_backward(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [x, grad],
+            linear::weight_backward,
+            composed::linear_weight_backward,
+            (x, grad)
+        )
+    }
+
     fn conv2d_4d(
         x: FlexTensor,
         weight: FlexTensor,
@@ -208,8 +227,30 @@ impl MpmBackend for Flex {
         )
     }
 
-    fn transposed_3d(x: FlexTensor) -> FlexTensor {
-        dispatch!([x], transpose::transposed, composed::transposed, (x))
+    fn swapped_4d(x: FlexTensor) -> FlexTensor {
+        dispatch!([x], swap::swapped, composed::swapped, (x))
+    }
+
+    fn cross_entropy_2d(logits: FlexTensor, classes: FlexTensor) -> FlexTensor {
+        dispatch!(
+            [logits],
+            cross_entropy::cross_entropy,
+            composed::cross_entropy,
+            (logits, classes)
+        )
+    }
+
+    fn cross_entropy_2d_backward(
+        logits: FlexTensor,
+        classes: FlexTensor,
+        grad: FlexTensor,
+    ) -> FlexTensor {
+        dispatch!(
+            [logits],
+            cross_entropy::cross_entropy_backward,
+            composed::cross_entropy_backward,
+            (logits, classes, grad)
+        )
     }
 
     fn assign_window(buffer: FlexTensor, window: &[Range<usize>], new: FlexTensor) -> FlexTensor {

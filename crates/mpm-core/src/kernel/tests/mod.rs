@@ -5,12 +5,13 @@
 mod assign;
 mod attention;
 mod conv2d;
+mod cross_entropy;
 mod elementwise;
 mod gradients;
 mod group_norm;
 mod linear;
 mod rms_norm;
-mod transpose;
+mod swap;
 
 use burn::{
     backend::{Autodiff, Flex},

@@ -7,7 +7,7 @@ use burn::{
 
 use super::encoder::ClipEncoderConfig;
 use crate::{
-    kernel::{MpmBackend, attention},
+    kernel::{MpmBackend, attention, merge_heads, split_heads},
     nn::TorchLinear,
 };
 
@@ -44,17 +44,13 @@ impl<B: MpmBackend> ClipAttention<B> {
     /// - hidden: broadcastable to `[batch, heads, tokens, tokens]`, true where a token must not
     ///   see another; `None` where every token sees every other
     pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
-        let dims @ [batch, tokens, width] = x.dims();
-        let dim_head = width / self.num_heads;
-        let project = |linear: &TorchLinear<B>| {
-            let heads = [batch, tokens, self.num_heads, dim_head];
-            linear.forward(x.clone()).reshape(heads).swap_dims(1, 2)
-        };
+        let dim_head = x.dims()[2] / self.num_heads;
+        let project =
+            |linear: &TorchLinear<B>| split_heads(linear.forward(x.clone()), self.num_heads);
         let (query, key) = (project(&self.q_proj), project(&self.k_proj));
         let value = project(&self.v_proj);
         let scale = (dim_head as f64).powf(-0.5);
         let attended = attention(query, key, value, None, hidden, scale);
-        self.out_proj
-            .forward(attended.swap_dims(1, 2).reshape(dims))
+        self.out_proj.forward(merge_heads(attended))
     }
 }

@@ -1,8 +1,11 @@
 //! Linear layers whose weights lie row by row, as checkpoints have them.
 
+mod backward;
 mod few_rows;
 mod many_rows;
 mod some_rows;
+
+pub(super) use backward::{weight_backward, x_backward};
 
 use burn::{
     backend::{Flex, flex::FlexTensor},

@@ -1,4 +1,4 @@
-//! Swapping rows and columns.
+//! Swapping two dimensions.
 
 use burn::{
     backend::{
@@ -14,25 +14,25 @@ use burn::{
 
 use super::{super::MpmBackend, Retro};
 
-pub(super) fn transposed<B: MpmBackend, C: CheckpointStrategy>(
+pub(super) fn swapped<B: MpmBackend, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let retro = Retro::<B, _, 1>::new([x.node.id], |[x]| B::transposed_3d(x));
-    Transposed
+    let retro = Retro::<B, _, 1>::new([x.node.id], |[x]| B::swapped_4d(x));
+    Swapped
         .prepare::<C>([x.node.clone()])
         .memory_bound()
         .retro_forward(retro)
         .parents([&x])
-        .stateless(B::transposed_3d(x.primitive))
+        .stateless(B::swapped_4d(x.primitive))
 }
 
 #[derive(Debug)]
-struct Transposed;
+struct Swapped;
 
-impl<B: MpmBackend> Backward<B, 1> for Transposed {
+impl<B: MpmBackend> Backward<B, 1> for Swapped {
     type State = ();
 
     fn backward(self, ops: Ops<(), 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        unary::<B, _>(ops.parents, ops.node, grads, B::transposed_3d);
+        unary::<B, _>(ops.parents, ops.node, grads, B::swapped_4d);
     }
 }

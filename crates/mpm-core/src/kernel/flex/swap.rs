@@ -1,4 +1,4 @@
-//! Swapping rows and columns of matrices.
+//! Swapping two dimensions.
 
 use burn::{
     backend::flex::FlexTensor,
@@ -13,13 +13,43 @@ use super::{
 /// Side of the squares that are turned around at a time: a cache line of f32.
 const SIDE: usize = 16;
 
-/// `[batch, rows, columns]` as `[batch, columns, rows]`.
-pub(super) fn transposed<T: Number>(x: FlexTensor) -> FlexTensor {
-    let [batch, rows, columns] = x.shape().dims();
+/// Elements that a task copies at least, for tasks to be worth their start.
+const PER_TASK: usize = 16 * 1024;
+
+/// `[batch, rows, columns, width]` as `[batch, columns, rows, width]`.
+pub(super) fn swapped<T: Number>(x: FlexTensor) -> FlexTensor {
+    let [batch, rows, columns, width] = x.shape().dims();
     let x = dense(x);
     let x = elements::<T>(&x);
+    let output = match width {
+        1 => transpose(x, [rows, columns]),
+        _ => reorder(x, [rows, columns, width]),
+    };
+    tensor(output, Shape::new([batch, columns, rows, width]))
+}
+
+/// Moves vectors of more than one element.
+fn reorder<T: Number>(x: &[T], [rows, columns, width]: [usize; 3]) -> Vec<T> {
+    // A task writes some lines of the output, which may belong to two batches.
+    let line = (rows * width).max(1);
+    let per_task = PER_TASK.div_ceil(line);
+    fill_one(x.len(), per_task * line, |task, output: &mut [T]| {
+        for (i, output) in output.chunks_exact_mut(line).enumerate() {
+            let column = task * per_task + i;
+            let (batch, column) = (column / columns, column % columns);
+            let source = &x[(batch * rows * columns + column) * width..];
+            let vectors = source.chunks(width).step_by(columns);
+            for (target, vector) in output.chunks_exact_mut(width).zip(vectors) {
+                target.copy_from_slice(vector);
+            }
+        }
+    })
+}
+
+/// Moves single elements.
+fn transpose<T: Number>(x: &[T], [rows, columns]: [usize; 2]) -> Vec<T> {
     // A task writes some rows of the output, which may belong to two matrices.
-    let output = fill_one(x.len(), (SIDE * rows).max(1), |task, output: &mut [T]| {
+    fill_one(x.len(), (SIDE * rows).max(1), |task, output: &mut [T]| {
         let mut lines = output.chunks_exact_mut(rows).collect::<Vec<_>>();
         let (mut first, mut lines) = (task * SIDE, &mut lines[..]);
         while !lines.is_empty() {
@@ -29,8 +59,7 @@ pub(super) fn transposed<T: Number>(x: FlexTensor) -> FlexTensor {
             turn(&x[matrix * rows * columns + column..], columns, these);
             (first, lines) = (first + count, rest);
         }
-    });
-    tensor(output, Shape::new([batch, columns, rows]))
+    })
 }
 
 /// Writes the first columns of a matrix into `lines`, square by square.
