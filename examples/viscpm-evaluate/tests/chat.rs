@@ -79,10 +79,7 @@ fn a_model_is_asked_and_its_answers_are_kept() {
     let (sandbox, questions) = sandbox();
     let kept = ["--answers", "answers.jsonl"];
     let first = chat(&sandbox, &[&kept[..], &["--limit", "2"]].concat());
-    assert!(
-        first.table().contains("exact  en            1"),
-        "{first:?}"
-    );
+    assert!(first.text().contains("exact  en            1"), "{first:?}");
     let two = sandbox.read("answers.jsonl");
     assert_eq!(two.lines().count(), 2);
 
@@ -110,11 +107,11 @@ fn a_model_is_asked_and_its_answers_are_kept() {
     assert_eq!(sandbox.read("answers.jsonl"), answers);
     let score = ["score", "--data", "questions.jsonl"];
     let scored = sandbox.run(&[&score[..], &kept].concat());
-    assert_eq!(scored.table(), whole.stdout);
+    assert_eq!(scored.text(), whole.stdout);
 
     // Without looking it is worse.
     let blind = ["--without-picture", "--json", "blind.json"];
-    chat(&sandbox, &blind).table();
+    chat(&sandbox, &blind).text();
     let blind = sandbox.json("blind.json");
     assert_eq!(blind["without_picture"], true);
     let figure = |report: &Value, figure: &str| row(report, "en")[figure].as_f64().unwrap();
@@ -141,7 +138,7 @@ fn captions_and_questions_about_nothing_are_asked_too() {
     questions.push(json!({"question": "How do you say dog in Chinese?", "answers": ["狗"]}));
     sandbox.lines("questions.jsonl", &questions);
     let outcome = chat(&sandbox, &["--strategy", "greedy"]);
-    let table = outcome.table();
+    let table = outcome.text();
     for part in [
         "exact    en",
         "caption  en",
@@ -163,7 +160,7 @@ fn what_was_answered_before_a_mistake_is_kept() {
     broken.fails(1, &["questions.jsonl, line 3", "1.png", "truncated"]);
     assert_eq!(sandbox.read("folder/answers.jsonl").lines().count(), 2);
     sandbox.write("pictures/1.png", whole);
-    chat(&sandbox, &kept).table();
+    chat(&sandbox, &kept).text();
     let answers = sandbox.read("folder/answers.jsonl");
     assert_eq!(answers.lines().count(), questions.len());
 }
@@ -238,7 +235,7 @@ fn an_interrupt_leaves_whole_answers() {
     ];
     let table = sandbox.run(&score);
     assert!(
-        table.table().contains("questions have no answer"),
+        table.text().contains("questions have no answer"),
         "{table:?}"
     );
 }

@@ -84,7 +84,7 @@ fn a_model_answers_and_is_judged() {
     let model = of_root("models/viscpm-chat-emoji");
     let judge = ["--judge-command", "sh judge.sh", "--judge-name", "shell"];
     let arguments = [&judge[..], &["--model", &model, "--json", "report.json"]].concat();
-    assert_eq!(llava(&sandbox, &arguments).table(), TABLE);
+    assert_eq!(llava(&sandbox, &arguments).text(), TABLE);
     let answers = sandbox.read("answers.jsonl");
     let texts: Vec<serde_json::Value> = answers
         .lines()
@@ -111,7 +111,7 @@ fn a_model_answers_and_is_judged() {
     assert_eq!(again.stdout, TABLE);
     assert_eq!(sandbox.read("answers.jsonl"), answers);
     // Without a model the same file is judged as it is.
-    assert_eq!(llava(&sandbox, &gone).table(), TABLE);
+    assert_eq!(llava(&sandbox, &gone).text(), TABLE);
     // Answers with other options are not mixed with these.
     let other = ["--model", &model, "--max-new-tokens", "1"];
     llava(&sandbox, &[&judge[..], &other].concat()).fails(1, &["with these options"]);
@@ -132,7 +132,7 @@ fn answers_of_another_system_are_judged() {
     sandbox.lines("answers.jsonl", &[answer(7)]);
     llava(&sandbox, &judge).fails(1, &["question 0 has no answer"]);
     sandbox.lines("answers.jsonl", &[answer(7), answer(0)]);
-    assert_eq!(llava(&sandbox, &judge).table(), TABLE);
+    assert_eq!(llava(&sandbox, &judge).text(), TABLE);
     let kept = sandbox.read("answers-replies.jsonl");
     assert_eq!(kept.lines().count(), 2, "{kept}");
 }

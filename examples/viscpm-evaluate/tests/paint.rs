@@ -78,7 +78,7 @@ fn pictures_are_compared_with_their_prompts_by_language() {
         &sandbox,
         &["--clip", "clip", "--batch", "2", "--json", "report.json"],
     );
-    let table = outcome.table();
+    let table = outcome.text();
     let report = sandbox.json("report.json");
     let rows = report["clip"]["rows"].as_array().unwrap();
     let [english, chinese] = &rows[..] else {
@@ -182,7 +182,7 @@ fn the_other_family_is_recognised() {
     let weights = sandbox.path("openai/model.safetensors");
     save(&model, weights, &KeyMap::new(), Precision::AsStored).unwrap();
     let english = paint(&sandbox, &["--clip", "openai"]);
-    assert_ne!(english.table(), chinese.table());
+    assert_ne!(english.text(), chinese.text());
 }
 
 #[test]
@@ -221,13 +221,13 @@ fn what_is_not_there_is_painted_first() {
     let clip = ["--clip", "clip"];
     paint(&sandbox, &clip).fails(1, &["pictures.jsonl, line 3", "blue.png", "no such file"]);
     let outcome = paint(&sandbox, &[&clip[..], &["--model", "painter"]].concat());
-    let table = outcome.table();
+    let table = outcome.text();
     assert!(table.contains("CLIP score"), "{table}");
     let painted = Picture::open(sandbox.path("blue.png")).unwrap();
     assert_eq!((painted.width(), painted.height()), (32, 32));
     // What was there has stayed.
     assert_eq!(fs::read(sandbox.path("red.png")).unwrap(), red);
-    assert_eq!(paint(&sandbox, &clip).table(), table);
+    assert_eq!(paint(&sandbox, &clip).text(), table);
 }
 
 #[test]

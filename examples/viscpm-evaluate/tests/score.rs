@@ -30,7 +30,7 @@ fn each_task_has_its_figures() {
         "--json",
         "report.json",
     ]);
-    let table = outcome.table();
+    let table = outcome.text();
     let report = sandbox.json("report.json");
     let rows = report["rows"].as_array().unwrap();
     let names: Vec<_> = rows
@@ -117,7 +117,7 @@ exact  de            2   50.0 %       –       50.0 %  100.0 %           –
 exact  en            2   50.0 %       –      100.0 %  100.0 %       4.482
 vqa    en            2  100.0 %  60.0 %      100.0 %  100.0 %           –
 ";
-    assert_eq!(outcome.table(), expected);
+    assert_eq!(outcome.text(), expected);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn files_that_do_not_fit_are_refused() {
     assert!(cut.stderr.contains("the last line is cut off"), "{cut:?}");
     // A last line without an end is whole nevertheless.
     sandbox.write("answers.jsonl", good.to_string());
-    score().table();
+    score().text();
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What the parity suites of the workspace share.
+//! What the test suites of the workspace share.
 //!
-//! A suite compares a crate with numbers of the original Python implementation:
+//! [`program`] runs a program in a folder of its own. A parity suite compares a crate with numbers of the original Python implementation:
 //!
 //! ```no_run
 //! # use mpm_test_support::{cases, report};
@@ -23,6 +23,7 @@ mod case;
 mod closeness;
 mod folder;
 mod gradients;
+pub mod program;
 mod python_json;
 pub mod vocabulary;
 mod weights;

@@ -10,11 +10,11 @@ use crate::sandbox::{Sandbox, run};
 fn an_answer_goes_to_standard_output() {
     let sandbox = Sandbox::new();
     let outcome = sandbox.ask(&[]);
-    assert!(!outcome.answer().is_empty());
+    assert!(!outcome.line().is_empty());
     // The same answer at every run, and for the folder's own parameters spelt out.
     assert_eq!(
-        sandbox.ask(&["--strategy", "greedy"]).answer(),
-        outcome.answer()
+        sandbox.ask(&["--strategy", "greedy"]).line(),
+        outcome.line()
     );
 }
 
@@ -22,8 +22,8 @@ fn an_answer_goes_to_standard_output() {
 fn json_has_the_answer_and_its_circumstances() {
     let sandbox = Sandbox::new();
     let text = sandbox.ask(&[]);
-    let object: Value = serde_json::from_str(sandbox.ask(&["--json"]).answer()).unwrap();
-    assert_eq!(object["answer"], text.answer());
+    let object: Value = serde_json::from_str(sandbox.ask(&["--json"]).line()).unwrap();
+    assert_eq!(object["answer"], text.line());
     assert_eq!(object["finish"], "max_tokens");
     assert_eq!(object["tokens"], 12);
     assert_eq!(object["dropped_turns"], 0);
@@ -37,7 +37,7 @@ fn json_has_the_answer_and_its_circumstances() {
 fn without_a_picture_the_answer_is_about_the_text() {
     let sandbox = Sandbox::new();
     let outcome = run(sandbox.chat().args(["--question", "What is this?"]));
-    assert!(!outcome.answer().is_empty());
+    assert!(!outcome.line().is_empty());
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn sampling_depends_on_its_seed_only() {
     let sandbox = Sandbox::new();
     let drawn = |seed: &str| {
         let outcome = sandbox.ask(&["--temperature", "2", "--seed", seed]);
-        outcome.answer().to_owned()
+        outcome.line().to_owned()
     };
     assert_eq!(drawn("1"), drawn("1"));
     assert_ne!(drawn("1"), drawn("2"));
@@ -55,26 +55,26 @@ fn sampling_depends_on_its_seed_only() {
 fn decoding_options_have_their_effect() {
     let sandbox = Sandbox::new();
     let whole = sandbox.ask(&[]);
-    let whole = whole.answer();
+    let whole = whole.line();
     let stop = whole
         .chars()
         .nth(whole.chars().count() / 2)
         .unwrap()
         .to_string();
     let expected = whole.split(&stop).next().unwrap();
-    assert_eq!(sandbox.ask(&["--stop", &stop]).answer(), expected);
+    assert_eq!(sandbox.ask(&["--stop", &stop]).line(), expected);
     // Texts to stop at may begin as options do.
     assert_eq!(
         sandbox
             .ask(&["--stop", "--never--", "--stop", &stop])
-            .answer(),
+            .line(),
         expected
     );
 
     let one = sandbox.ask(&["--max-new-tokens", "1"]);
-    assert!(whole.starts_with(one.answer()) && one.answer().len() < whole.len());
+    assert!(whole.starts_with(one.line()) && one.line().len() < whole.len());
     let one = sandbox.ask(&["--max-new-tokens", "1", "--json"]);
-    let one: Value = serde_json::from_str(one.answer()).unwrap();
+    let one: Value = serde_json::from_str(one.line()).unwrap();
     assert_eq!(one["tokens"], 1);
 
     for options in [
@@ -88,7 +88,7 @@ fn decoding_options_have_their_effect() {
             "99999999999",
         ],
     ] {
-        sandbox.ask(options).answer();
+        sandbox.ask(options).line();
     }
 }
 
@@ -110,7 +110,7 @@ fn any_text_can_be_asked() {
         let outcome = run(sandbox
             .chat()
             .args(["--image", "picture.png", "--question", question]));
-        assert!(!outcome.answer().is_empty(), "{question:?}");
+        assert!(!outcome.line().is_empty(), "{question:?}");
     }
 }
 
@@ -141,7 +141,7 @@ fn any_picture_can_be_shown() {
             .arg("--image")
             .arg(path)
             .args(["--question", "?"]));
-        outcome.answer();
+        outcome.line();
     }
     assert!(pictures.len() > 1);
 }

@@ -69,7 +69,7 @@ fn each_line_gives_an_object_in_order() {
         }
         let object = objects.next().unwrap();
         match error {
-            None => assert_eq!(object["answer"], answer.answer()),
+            None => assert_eq!(object["answer"], answer.line()),
             Some(error) => {
                 let text = object["error"].as_str().unwrap();
                 assert!(text.contains(error), "{object} has no {error:?}");
@@ -100,7 +100,7 @@ fn a_context_is_the_conversation_that_it_records() {
         sandbox.chat().args(["--image", "picture.png"]),
         questions.join("\n"),
     );
-    let spoken: Vec<&str> = outcome.answer().split('\n').collect();
+    let spoken: Vec<&str> = outcome.line().split('\n').collect();
     assert_eq!(spoken.len(), questions.len());
 
     let mut context = String::new();

@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn open(sandbox: &Sandbox, checkpoint: &Path, vocabulary: &str, config: &str) -> Outcome {
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command.arg("--checkpoint").arg(checkpoint);
     command.args(["--vocab", vocabulary, "--config", config]);
     run(command.args(["--image", "picture.png", "--question", "What is this?"]))
@@ -24,7 +24,7 @@ fn a_safetensors_file_is_as_good_as_its_folder() {
     let sandbox = Sandbox::new();
     let weights = sandbox.path("model/model.safetensors");
     let outcome = open(&sandbox, &weights, "model/vocab.txt", "model/config.json");
-    assert_eq!(outcome.answer(), sandbox.ask(&[]).answer());
+    assert_eq!(outcome.line(), sandbox.ask(&[]).line());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn what_torch_saved_is_read() {
             if !name.contains("mixed") {
                 let file = folder().join("i_checkpoints").join(name);
                 let outcome = open(&sandbox, &file, "vocab.txt", "config.json");
-                answers.push(outcome.answer().to_owned());
+                answers.push(outcome.line().to_owned());
             }
         }
         assert!(answers.len() >= 3);
@@ -144,7 +144,7 @@ fn the_vocabulary_and_the_configuration_are_named_too() {
         open(&sandbox, &weights, "model/vocab.txt", config).fails(1, &[config, reason]);
     }
     // Without --config the checkpoint is taken for the published model.
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command
         .arg("--checkpoint")
         .arg(&weights)

@@ -9,7 +9,7 @@ fn only_answers_go_to_standard_output() {
     let input = "\n/help\n  What is this?  \r\n/reset\nWhat is this?";
     let outcome = run_with_input(sandbox.chat().args(["--image", "picture.png"]), input);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let answer = alone.answer();
+    let answer = alone.line();
     assert_eq!(outcome.stdout, format!("{answer}\n{answer}\n"));
     assert_eq!(
         outcome.stderr.matches("/image FILE").count(),
@@ -24,7 +24,7 @@ fn no_prompts_on_a_dumb_terminal_either() {
     let mut command = sandbox.chat();
     command.env("TERM", "dumb").args(["--image", "picture.png"]);
     let outcome = run_with_input(&mut command, "What is this?\n");
-    assert_eq!(outcome.answer(), sandbox.ask(&[]).answer());
+    assert_eq!(outcome.line(), sandbox.ask(&[]).line());
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn another_picture_begins_anew() {
     let ask = "What is this?";
     let input = format!("{ask}\n/image a b.png\n{ask}\n/image\t\"a b.png\"\n{ask}\n{ask}\n");
     let outcome = run_with_input(&mut sandbox.chat(), input);
-    let answers: Vec<&str> = outcome.answer().split('\n').collect();
+    let answers: Vec<&str> = outcome.line().split('\n').collect();
     let [text_only, first, second, after] = answers[..] else {
         panic!("{outcome:?}")
     };
@@ -74,7 +74,7 @@ fn another_picture_begins_anew() {
 fn bytes_that_are_no_text_are_asked_nevertheless() {
     let sandbox = Sandbox::new();
     let outcome = run_with_input(&mut sandbox.chat(), b"a\xff\nb\n");
-    assert_eq!(outcome.answer().split('\n').count(), 2);
+    assert_eq!(outcome.line().split('\n').count(), 2);
 }
 
 #[test]

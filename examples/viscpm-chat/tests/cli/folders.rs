@@ -34,7 +34,7 @@ fn half_precision_folders_run_in_every_dtype() {
     for stored in [DType::F16, DType::BF16] {
         model().save(sandbox.path("model"), stored).unwrap();
         for dtype in ["stored", "f32", "f16", "bf16"] {
-            assert!(!sandbox.ask(&["--dtype", dtype]).answer().is_empty());
+            assert!(!sandbox.ask(&["--dtype", dtype]).line().is_empty());
         }
     }
 }
@@ -157,7 +157,9 @@ fn a_folder_without_a_model_is_named() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("empty")).unwrap();
     for name in ["empty", "missing", "picture.png"] {
-        let outcome = run(sandbox.program().args(["--model", name, "--question", "?"]));
+        let outcome = run(sandbox
+            .without_model()
+            .args(["--model", name, "--question", "?"]));
         outcome.fails(1, &[name, "config.json"]);
     }
 }

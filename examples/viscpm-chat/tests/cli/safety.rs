@@ -47,7 +47,7 @@ fn a_harmless_picture_is_answered_as_without_a_check() {
     let sandbox = Sandbox::new();
     write_checker(&sandbox, "lax", LAX);
     let outcome = checked(&sandbox, "lax", &[]);
-    assert_eq!(outcome.answer(), sandbox.ask(&[]).answer());
+    assert_eq!(outcome.line(), sandbox.ask(&[]).line());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_refused_picture_is_an_error_with_the_reason() {
     // A question without a picture needs no check.
     let mut command = sandbox.chat();
     command.args(["--safety-checker", "strict", "--question", "?"]);
-    assert!(!run(&mut command).answer().is_empty());
+    assert!(!run(&mut command).line().is_empty());
 }
 
 #[test]

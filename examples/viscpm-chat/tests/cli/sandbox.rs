@@ -1,10 +1,9 @@
 //! A tiny model of random weights, a picture, and the program.
 
 use std::{
-    fs,
     io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    ops::Deref,
+    process::Command,
     sync::{Mutex, MutexGuard},
 };
 
@@ -18,8 +17,9 @@ use mpm_llm::{
     decoding::{DecodingParams, Strategy},
     tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
 };
+use mpm_test_support::program::TestFolder;
+pub use mpm_test_support::program::{Outcome, run};
 use mpm_vision::{Beit3Config, MuffinConfig};
-use tempfile::TempDir;
 use viscpm_chat::{ChatModel, ModelConfig, VisCpmChatConfig};
 
 const TEXTS: [&str; 3] = [
@@ -32,14 +32,14 @@ const TEXTS: [&str; 3] = [
 static WEIGHTS: Mutex<()> = Mutex::new(());
 
 /// A folder with `model/` and `picture.png`.
-pub struct Sandbox(TempDir);
+pub struct Sandbox(TestFolder);
 
-/// What a run of the program left.
-#[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+impl Deref for Sandbox {
+    type Target = TestFolder;
+
+    fn deref(&self) -> &TestFolder {
+        &self.0
+    }
 }
 
 /// To be held while random numbers are drawn.
@@ -98,7 +98,7 @@ pub fn model() -> ChatModel<Flex> {
 
 impl Sandbox {
     pub fn new() -> Self {
-        let sandbox = Self(tempfile::tempdir().unwrap());
+        let sandbox = Self(TestFolder::new());
         model().save(sandbox.path("model"), DType::F32).unwrap();
         let picture = image::RgbImage::from_fn(40, 30, |x, y| {
             image::Rgb([(x * 6) as u8, (y * 8) as u8, 90])
@@ -107,24 +107,14 @@ impl Sandbox {
         sandbox
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
     /// The program in this folder, without a model.
-    pub fn program(&self) -> Command {
-        program(self.0.path())
+    pub fn without_model(&self) -> Command {
+        self.program(env!("CARGO_BIN_EXE_viscpm-chat"))
     }
 
     /// The program with the model.
     pub fn chat(&self) -> Command {
-        let mut command = self.program();
+        let mut command = self.without_model();
         command.args(["--model", "model"]);
         command
     }
@@ -136,45 +126,10 @@ impl Sandbox {
     }
 }
 
-fn program(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_viscpm-chat"));
-    command.current_dir(folder).stdin(Stdio::null());
-    command
-}
-
-pub fn run(command: &mut Command) -> Outcome {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Outcome {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
-}
-
 /// Runs a command with a file as its standard input.
 pub fn run_with_input(command: &mut Command, input: impl AsRef<[u8]>) -> Outcome {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(input.as_ref()).unwrap();
     std::io::Seek::rewind(&mut file).unwrap();
     run(command.stdin(file))
-}
-
-impl Outcome {
-    /// The answer, when all went well.
-    pub fn answer(&self) -> &str {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        assert_eq!(self.stderr, "", "{self:?}");
-        self.stdout.strip_suffix('\n').unwrap()
-    }
-
-    /// Nothing but a message that says all of `parts`.
-    pub fn fails(&self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        assert_eq!(self.stdout, "", "{self:?}");
-        assert!(!self.stderr.contains("panicked"), "{self:?}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "no {part:?} in {self:?}");
-        }
-    }
 }

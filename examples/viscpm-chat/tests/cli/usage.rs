@@ -5,8 +5,8 @@ use crate::sandbox::{Sandbox, run};
 #[test]
 fn help_explains_every_option() {
     let sandbox = Sandbox::new();
-    let outcome = run(sandbox.program().arg("--help"));
-    let help = outcome.answer();
+    let outcome = run(sandbox.without_model().arg("--help"));
+    let help = outcome.line();
     let mut lines = help.lines().peekable();
     let mut options = 0;
     while let Some(line) = lines.next() {
@@ -81,7 +81,7 @@ fn parameters_out_of_range_are_usage_errors() {
         println!("{arguments:?}");
         sandbox.ask(arguments).fails(2, reasons);
     }
-    run(sandbox.program().args(["--checkpoint", "x.pt"])).fails(2, &["--vocab"]);
+    run(sandbox.without_model().args(["--checkpoint", "x.pt"])).fails(2, &["--vocab"]);
     run(sandbox.chat().arg("--json")).fails(2, &["--question"]);
 }
 
@@ -120,8 +120,8 @@ fn the_default_model_is_looked_for_in_the_repository() {
     )
     .unwrap();
     std::fs::create_dir(sandbox.path("below")).unwrap();
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command.current_dir(sandbox.path("below"));
     let outcome = run(command.args(["--image", "../picture.png", "--question", "?"]));
-    assert!(!outcome.answer().is_empty());
+    assert!(!outcome.line().is_empty());
 }

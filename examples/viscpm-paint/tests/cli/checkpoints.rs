@@ -13,7 +13,7 @@ use crate::{
 
 /// Paints with an autoencoder from somewhere.
 fn open(sandbox: &Sandbox, vae: &str, out: &str) -> Outcome {
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command.args(["--checkpoint", "model/model.safetensors", "--vae", vae]);
     command.args([
         "--vocab",
@@ -128,7 +128,7 @@ fn the_wrong_file_is_named_for_what_it_is() {
 fn the_other_files_are_named_too() {
     let sandbox = Sandbox::new();
     let open = |checkpoint: &str, vocabulary: &str, config: &[&str]| {
-        let mut command = sandbox.program();
+        let mut command = sandbox.without_model();
         command.args(["--checkpoint", checkpoint, "--vae", "model/vae.safetensors"]);
         command.args([
             "--vocab", vocabulary, "a cat", "--seed", "1", "--out", "a.png",

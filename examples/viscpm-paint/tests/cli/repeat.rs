@@ -128,7 +128,7 @@ fn another_model_is_mentioned() {
     fs::rename(sandbox.path("model"), sandbox.path("other")).unwrap();
     let outcome = again(&sandbox, "cat.png", &["--model", "other", "--dtype", "f16"]);
     assert_eq!(outcome.code, Some(2), "--model is given twice: {outcome:?}");
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command.args([
         "--model",
         "other",

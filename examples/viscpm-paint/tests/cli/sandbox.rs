@@ -1,33 +1,28 @@
 //! A tiny model of random weights, pictures, and the program.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, ops::Deref, process::Command};
 
 use burn::tensor::DType;
 use mpm_data::picture::{Picture, png_texts};
-use serde_json::Value;
-use tempfile::TempDir;
+use mpm_test_support::program::TestFolder;
+pub use mpm_test_support::program::{Outcome, run};
 
 use crate::tiny;
 
 /// A folder with `model/`, and `start.png` and `mask.png` of the size that it paints.
-pub struct Sandbox(TempDir);
+pub struct Sandbox(TestFolder);
 
-/// What a run of the program left.
-#[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+impl Deref for Sandbox {
+    type Target = TestFolder;
+
+    fn deref(&self) -> &TestFolder {
+        &self.0
+    }
 }
 
 impl Sandbox {
     pub fn new() -> Self {
-        let sandbox = Self(tempfile::tempdir().unwrap());
+        let sandbox = Self(TestFolder::new());
         tiny::model()
             .save(sandbox.path("model"), DType::F32)
             .unwrap();
@@ -40,16 +35,6 @@ impl Sandbox {
         sandbox
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
     pub fn draw(&self, name: &str, [width, height]: [u32; 2], pixel: impl Fn(u32, u32) -> [u8; 3]) {
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
         let pixels = places.flat_map(|(x, y)| pixel(x, y)).collect();
@@ -58,15 +43,13 @@ impl Sandbox {
     }
 
     /// The program in this folder, without a model.
-    pub fn program(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_viscpm-paint"));
-        command.current_dir(self.0.path()).stdin(Stdio::null());
-        command
+    pub fn without_model(&self) -> Command {
+        self.program(env!("CARGO_BIN_EXE_viscpm-paint"))
     }
 
     /// The program with the model.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.program();
+        let mut command = self.without_model();
         command.args(["--model", "model"]).args(arguments);
         command
     }
@@ -84,9 +67,7 @@ impl Sandbox {
     /// The picture of [`paint`](Self::paint).
     pub fn painted(&self, out: &str, arguments: &[&str]) -> Picture {
         let outcome = self.paint(out, arguments);
-        assert_eq!(outcome.code, Some(0), "{outcome:?}");
-        assert_eq!(outcome.stderr, "", "{outcome:?}");
-        assert_eq!(outcome.stdout, format!("{out}\n"));
+        assert_eq!(outcome.line(), out);
         self.picture(out)
     }
 
@@ -114,16 +95,6 @@ impl Sandbox {
     }
 }
 
-pub fn run(command: &mut Command) -> Outcome {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Outcome {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
-}
-
 /// The largest difference of two pictures of one size, in levels.
 pub fn difference(left: &Picture, right: &Picture) -> u8 {
     assert_eq!(
@@ -144,25 +115,4 @@ pub fn part(sheet: &Picture, column: u32, row: u32) -> Picture {
         .flat_map(|(x, y)| sheet.pixel(x, y).unwrap())
         .collect();
     Picture::from_rgb(32, 32, pixels).unwrap()
-}
-
-impl Outcome {
-    /// The objects, when all went well.
-    pub fn objects(&self) -> Vec<Value> {
-        assert_eq!(self.stderr, "", "{self:?}");
-        let lines = self.stdout.lines();
-        lines
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    /// Nothing but a message that says all of `parts`.
-    pub fn fails(&self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        assert_eq!(self.stdout, "", "{self:?}");
-        assert!(!self.stderr.contains("panicked"), "{self:?}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "no {part:?} in {self:?}");
-        }
-    }
 }

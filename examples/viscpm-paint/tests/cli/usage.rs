@@ -7,7 +7,7 @@ use crate::sandbox::{Sandbox, run};
 #[test]
 fn help_explains_every_option() {
     let sandbox = Sandbox::new();
-    let outcome = run(sandbox.program().arg("--help"));
+    let outcome = run(sandbox.without_model().arg("--help"));
     assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""));
     let help = &outcome.stdout;
     let mut lines = help.lines().peekable();
@@ -115,7 +115,7 @@ fn parameters_out_of_range_are_usage_errors() {
     sandbox
         .run(&[" \n", "--seed", "1", "--out", "a.png"])
         .fails(2, &["the prompt is empty"]);
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     run(command.args(["a", "--out", "a.png", "--checkpoint", "x.pt"]))
         .fails(2, &["--vae", "--vocab"]);
     assert!(sandbox.is_untouched());
@@ -196,12 +196,12 @@ fn the_default_model_is_looked_for_in_the_repository() {
     )
     .unwrap();
     fs::create_dir(sandbox.path("below")).unwrap();
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     command.current_dir(sandbox.path("below"));
     let outcome = run(command.args(["a cat", "--seed", "1", "--out", "a.png"]));
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_eq!(sandbox.texts("below/a.png")["model"], "viscpm-paint-emoji");
-    let mut command = sandbox.program();
+    let mut command = sandbox.without_model();
     let outcome = run(command.args(["a", "--model", "nowhere", "--out", "a.png"]));
     outcome.fails(1, &["nowhere", "config.json"]);
 }
