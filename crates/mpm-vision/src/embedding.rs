@@ -109,11 +109,15 @@ impl<B: MpmBackend> VisionEmbedding<B> {
     }
 }
 
-/// The embeddings of the first `len` positions of a table, `[1, len, d_model]`.
-pub(crate) fn first_positions<B: Backend>(table: &Embedding<B>, len: usize) -> Tensor<B, 3> {
-    table
-        .weight
-        .val()
-        .slice(POSITION_OFFSET..POSITION_OFFSET + len)
-        .unsqueeze()
+/// Adds the first positions of a table to tokens, `[batch, len, d_model]`.
+pub(crate) fn add_positions<B: Backend>(
+    tokens: Tensor<B, 3>,
+    table: &Embedding<B>,
+) -> Tensor<B, 3> {
+    let dims @ [batch, len, d_model] = tokens.dims();
+    let positions = table.weight.val();
+    let positions = positions.slice(POSITION_OFFSET..POSITION_OFFSET + len);
+    // One row for each picture: a row that all of them share is what backends add fastest.
+    let rows: Tensor<B, 2> = tokens.reshape([batch, len * d_model]);
+    (rows + positions.reshape([1, len * d_model])).reshape(dims)
 }

@@ -12,7 +12,7 @@ use mpm_core::{MpmBackend, linear_layers, nn::LayerNorm, recompute::recompute};
 use crate::{
     attention::MultiheadAttention,
     config::Beit3Config,
-    embedding::{POSITION_OFFSET, first_positions},
+    embedding::{POSITION_OFFSET, add_positions},
     feed_forward::FeedForwardNetwork,
     multiway::{Multiway, Tokens},
 };
@@ -120,17 +120,14 @@ impl<B: Backend> Encoder<B> {
     /// - picture: `[batch, num_picture_tokens, d_model]`
     /// - queries: `[num_queries, d_model]`, the same for the whole batch
     pub fn embed(&self, picture: Tensor<B, 3>, queries: Option<Tensor<B, 2>>) -> Tokens<B> {
-        let [batch, num_picture_tokens, d_model] = picture.dims();
+        let [batch, _, d_model] = picture.dims();
         let positions = &self.embed_positions;
         let queries = queries.map(|queries| {
             let count = queries.dims()[0];
-            let placed = queries.unsqueeze() + first_positions(&positions.B, count);
+            let placed = add_positions(queries.unsqueeze(), &positions.B);
             placed.expand([batch, count, d_model])
         });
-        Tokens::new(
-            picture + first_positions(&positions.A, num_picture_tokens),
-            queries,
-        )
+        Tokens::new(add_positions(picture, &positions.A), queries)
     }
 }
 

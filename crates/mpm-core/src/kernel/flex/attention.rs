@@ -30,9 +30,6 @@ const FEW_QUERIES: usize = 4;
 /// Multiplications per parallel task, at least: below, handing it over costs more.
 const TASK: usize = 32 * 1024;
 
-/// The same for elements that are only copied.
-const COPIED: usize = 16 * 1024;
-
 pub(super) fn attention<T: Number>(
     query: FlexTensor,
     key: FlexTensor,
@@ -70,27 +67,7 @@ pub(super) fn attention<T: Number>(
                 });
         }
     });
-    let output = by_token(output, [batch, heads, len_q, dim_value]);
-    tensor(output, Shape::new([batch, len_q, heads, dim_value])).transpose(1, 2)
-}
-
-/// `[batch, heads, len, width]` as `[batch, len, heads, width]`, so that the heads of a token
-/// lie side by side, as the projection that follows wants them.
-fn by_token<T: Number>(x: Vec<T>, [_, heads, len, width]: [usize; 4]) -> Vec<T> {
-    if heads == 1 || len == 1 {
-        return x;
-    }
-    let token = (heads * width).max(1);
-    let per_task = COPIED.div_ceil(token);
-    fill_one(x.len(), per_task * token, |task, output| {
-        for (i, output) in output.chunks_exact_mut(token).enumerate() {
-            let (batch, at) = ((task * per_task + i) / len, (task * per_task + i) % len);
-            for (head, output) in output.chunks_exact_mut(width).enumerate() {
-                let row = (batch * heads + head) * len + at;
-                output.copy_from_slice(&x[row * width..][..width]);
-            }
-        }
-    })
+    tensor(output, Shape::new([batch, heads, len_q, dim_value]))
 }
 
 struct Inputs<'a> {

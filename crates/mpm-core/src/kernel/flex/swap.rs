@@ -20,12 +20,16 @@ const PER_TASK: usize = 16 * 1024;
 pub(super) fn swapped<T: Number>(x: FlexTensor) -> FlexTensor {
     let [batch, rows, columns, width] = x.shape().dims();
     let x = dense(x);
+    let shape = Shape::new([batch, columns, rows, width]);
+    if rows == 1 || columns == 1 {
+        return x.reshape(shape);
+    }
     let x = elements::<T>(&x);
     let output = match width {
         1 => transpose(x, [rows, columns]),
         _ => reorder(x, [rows, columns, width]),
     };
-    tensor(output, Shape::new([batch, columns, rows, width]))
+    tensor(output, shape)
 }
 
 /// Moves vectors of more than one element.
