@@ -27,6 +27,7 @@ fn set() -> &'static EmojiSet {
 
 fn tasks(question_languages: &[Language], cross_lingual: bool) -> Tasks<'static> {
     let options = TaskOptions {
+        named_in: question_languages.to_vec(),
         question_languages: question_languages.to_vec(),
         description_languages: question_languages.to_vec(),
         cross_lingual,
@@ -197,6 +198,7 @@ fn words_are_translated_between_all_languages() {
 #[test]
 fn some_answers_are_in_another_language_than_the_question() {
     let options = TaskOptions {
+        named_in: TASK_LANGUAGES.to_vec(),
         question_languages: TASK_LANGUAGES.to_vec(),
         description_languages: TASK_LANGUAGES.to_vec(),
         code_switching: 0.4,
@@ -247,6 +249,7 @@ fn things_can_be_renamed_in_one_language() {
     renamed.rename(Language::German, &names);
     let languages = [Language::English, Language::German, Language::French];
     let options = TaskOptions {
+        named_in: languages.to_vec(),
         question_languages: languages.to_vec(),
         ..TaskOptions::default()
     };
@@ -290,6 +293,49 @@ fn captions_of_training_are_among_those_of_evaluation() {
         }
         assert!(asked > 100, "{language}: {asked}");
     }
+}
+
+#[test]
+fn things_are_asked_about_in_languages_that_name_them() {
+    let languages = [Language::English, Language::Swahili];
+    let options = TaskOptions {
+        question_languages: languages.to_vec(),
+        code_switching: 0.3,
+        ..TaskOptions::default()
+    };
+    let tasks = Tasks::new(set(), &options).unwrap();
+    assert_eq!(tasks.classes().len(), set().naming().classes().len());
+    let named = |class: usize| tasks.classes()[class].name(Language::Swahili).is_some();
+    let count = (0..tasks.classes().len()).filter(|&class| named(class));
+    let count = count.count();
+    assert!(count > 500 && count < tasks.classes().len());
+
+    let english: HashSet<_> = tasks
+        .classes()
+        .iter()
+        .filter(|class| class.name(Language::Swahili).is_none())
+        .map(|class| class.name(Language::English).unwrap())
+        .collect();
+    let (mut asked, mut unnamed) = (0, 0);
+    for index in 0..5 * SAMPLES {
+        let samples = [
+            tasks.text(6, index),
+            tasks.caption_in(6, index, Language::Swahili).unwrap(),
+            tasks.instruction(6, index, Language::Swahili).unwrap(),
+        ];
+        for sample in samples {
+            asked += 1;
+            let class = sample.class.filter(|&class| !named(class));
+            if class.is_some() {
+                unnamed += 1;
+                assert_eq!(sample.language, Language::English, "{sample:?}");
+            }
+            if sample.language == Language::Swahili {
+                assert!(!english.contains(sample.answer.as_str()), "{sample:?}");
+            }
+        }
+    }
+    assert!(unnamed > asked / 20, "{unnamed} of {asked}");
 }
 
 #[test]

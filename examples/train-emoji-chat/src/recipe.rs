@@ -55,6 +55,9 @@ pub struct Recipe {
 pub struct LanguagePlan {
     /// Those that the language model reads and writes.
     pub text: Vec<Language>,
+    /// Whether things that one of them has no name for are left out. Otherwise they are asked
+    /// about in those that have one.
+    pub named_everywhere: bool,
     /// Whether they meet in its texts.
     pub cross_lingual: bool,
     /// The share of its questions that are answered in another language.
@@ -70,6 +73,7 @@ impl Default for LanguagePlan {
     fn default() -> Self {
         Self {
             text: vec![Language::English, Language::Chinese],
+            named_everywhere: true,
             cross_lingual: true,
             code_switching: 0.0,
             pictures: Language::English,
@@ -110,10 +114,15 @@ impl Recipe {
 
     /// What samples are drawn from.
     pub fn tasks(&self) -> TaskOptions {
+        let languages = &self.languages.text;
         TaskOptions {
             names: self.names,
-            question_languages: self.languages.text.clone(),
-            description_languages: self.languages.text.clone(),
+            named_in: match self.languages.named_everywhere {
+                true => languages.clone(),
+                false => Vec::new(),
+            },
+            question_languages: languages.clone(),
+            description_languages: languages.clone(),
             cross_lingual: self.languages.cross_lingual,
             code_switching: self.languages.code_switching,
             ..TaskOptions::default()

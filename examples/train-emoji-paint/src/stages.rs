@@ -86,6 +86,7 @@ impl RunStage {
         };
         let languages = &self.recipe.languages;
         let tasks = TaskOptions {
+            named_in: languages.clone(),
             question_languages: languages.clone(),
             description_languages: languages.clone(),
             ..TaskOptions::default()

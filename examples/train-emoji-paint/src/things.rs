@@ -43,6 +43,7 @@ impl Things {
     /// colour.
     pub(crate) fn new(set: &'static EmojiSet, recipe: &Recipe) -> Result<Self, DataError> {
         let options = TaskOptions {
+            named_in: recipe.languages.clone(),
             question_languages: recipe.languages.clone(),
             description_languages: vec![Language::English],
             ..TaskOptions::default()

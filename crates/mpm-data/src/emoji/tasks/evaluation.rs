@@ -55,6 +55,7 @@ impl Tasks<'_> {
         }
         Ok(questions)
     }
+
     /// "What is this?", always in the first phrasing.
     ///
     /// # Errors

@@ -84,11 +84,12 @@ pub struct TaskOptions {
     /// How many names, the ones to learn first at the front, see
     /// [`Naming::classes`](super::Naming::classes).
     pub names: usize,
-    /// Only things that have a name in each of these languages are taken, besides
-    /// those of `question_languages`. English and Chinese name all things.
+    /// Only things that have a name in each of these languages are taken. English and
+    /// Chinese name all things.
     pub named_in: Vec<Language>,
     /// The languages that [`Tasks::text`] asks questions in, of
-    /// [`TASK_LANGUAGES`](super::TASK_LANGUAGES); one or more.
+    /// [`TASK_LANGUAGES`](super::TASK_LANGUAGES); one or more. A thing is asked about in
+    /// those that name it, and left out where none does.
     pub question_languages: Vec<Language>,
     /// The languages that descriptions are written in. A language without a
     /// clean name for a thing falls back to English.
@@ -156,7 +157,8 @@ impl<'a> Tasks<'a> {
         }
         let classes = set.naming().classes().iter();
         let classes: Vec<_> = classes
-            .filter(|class| class.is_named_in(questions) && class.is_named_in(&options.named_in))
+            .filter(|class| class.is_named_in(&options.named_in))
+            .filter(|class| questions.iter().any(|&of| class.name(of).is_some()))
             .take(options.names)
             .collect();
         let pictured: Vec<_> = classes
@@ -215,10 +217,21 @@ impl<'a> Tasks<'a> {
         rng
     }
 
-    /// A class other than `class`, most often of the same category.
-    fn other_class(&self, class: &NameClass, rng: &mut ChaCha8Rng) -> &'a NameClass {
+    /// A class other than `class`, with a name in the language if there is any, most often of
+    /// the same category.
+    fn other_class(
+        &self,
+        class: &NameClass,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> &'a NameClass {
         let category = self.set.concepts()[class.concepts()[0]].category();
-        let draw = |rng: &mut ChaCha8Rng| *pick(&self.classes, rng);
+        let named = |other: &&&NameClass| other.name(language).is_some();
+        let mut candidates: Vec<&NameClass> = self.classes.iter().filter(named).copied().collect();
+        if candidates.len() < 2 {
+            candidates.clone_from(&self.classes);
+        }
+        let draw = |rng: &mut ChaCha8Rng| *pick(&candidates, rng);
         // Most pairs of random things are too easy to tell apart. A dozen draws
         // find one of the same kind nearly always.
         let mut other = draw(rng);

@@ -49,7 +49,7 @@ impl Tasks<'_> {
     }
 
     /// The same caption in another language: the same seed and index give the same
-    /// picture.
+    /// picture. It is English where the language has no name for what is to be seen.
     ///
     /// # Errors
     /// [`EmojiError::NoTemplates`] for a language that is not in
@@ -72,6 +72,7 @@ impl Tasks<'_> {
             return self.scene_caption(language, &mut rng);
         }
         let (class, pair) = self.draw(&mut rng);
+        let language = named_or_english(class, language);
         let concept = &self.set.concepts()[pair.0];
         let kind = if rng.random_bool(KEYWORDS_SHARE) {
             TaskKind::Keywords
@@ -106,7 +107,8 @@ impl Tasks<'_> {
     }
 
     /// Question and answer `index` of the stream `seed` about a thing that is shown or
-    /// described alone: what may have been said before another question about it.
+    /// described alone: what may have been said before another question about it. They are
+    /// English where the language has no name for it.
     ///
     /// # Errors
     /// [`EmojiError::NoTemplates`] for a language that is not in
@@ -126,6 +128,7 @@ impl Tasks<'_> {
         }
         let mut rng = Self::rng(seed, index);
         let class = self.classes[class];
+        let language = named_or_english(class, language);
         let concept = &self.set.concepts()[class.concepts()[0]];
         let kind = *pick(&EARLIER_KINDS, &mut rng);
         let (_, question, answer) = self.ask(kind, class, concept, language, &mut rng);
@@ -138,8 +141,8 @@ impl Tasks<'_> {
     /// The same seed and index give the same picture and the same question in
     /// another language: the few hundred translated pairs of the method are the
     /// Chinese samples 0 to k. [`TaskOptions::question_languages`](super::TaskOptions)
-    /// has no say here; a thing without a name in the language goes by its English
-    /// one, which [`TaskOptions::named_in`](super::TaskOptions) prevents.
+    /// has no say here; a thing without a name in the language is asked about in
+    /// English, which [`TaskOptions::named_in`](super::TaskOptions) prevents.
     ///
     /// # Errors
     /// [`EmojiError::NoTemplates`] for a language that is not in
@@ -156,6 +159,7 @@ impl Tasks<'_> {
         let mut rng = Self::rng(seed, index);
         let kind = draw_kind(&KINDS, &mut rng);
         let (class, pair) = self.draw(&mut rng);
+        let language = named_or_english(class, language);
         let words = phrases(language);
         let (kind, picture, question, answer) = match kind {
             TaskKind::Count => {
@@ -176,7 +180,7 @@ impl Tasks<'_> {
                 )
             }
             TaskKind::Side => {
-                let (other, other_pair) = self.draw_other(class, &mut rng);
+                let (other, other_pair) = self.draw_other(class, language, &mut rng);
                 let left = rng.random_bool(0.5);
                 let picture = Scene::pair(pair, other_pair, tint(&mut rng));
                 let (asked, questions) = if left {
@@ -209,9 +213,10 @@ impl Tasks<'_> {
     /// Two things side by side, or one thing several times.
     fn scene_caption(&self, language: Language, rng: &mut ChaCha8Rng) -> Sample {
         let (class, pair) = self.draw(rng);
+        let language = named_or_english(class, language);
         let (colour, ground) = shade(rng);
         let (picture, contents) = if rng.random_bool(0.5) {
-            let (other, other_pair) = self.draw_other(class, rng);
+            let (other, other_pair) = self.draw_other(class, language, rng);
             let contents = Contents::Pair(class, other, colour);
             (Scene::pair(pair, other_pair, ground), contents)
         } else {
@@ -236,15 +241,35 @@ impl Tasks<'_> {
         (class, *pick(pairs, rng))
     }
 
-    /// The same for a second thing.
-    fn draw_other(&self, class: &NameClass, rng: &mut ChaCha8Rng) -> (&NameClass, (usize, Style)) {
+    /// The same for a second thing that the language names, if it names any.
+    fn draw_other(
+        &self,
+        class: &NameClass,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> (&NameClass, (usize, Style)) {
+        let others = |(other, _): &&(&NameClass, _)| *other != class;
+        let named = |(other, _): &&(&NameClass, _)| other.name(language).is_some();
+        let any_named = self
+            .pictured
+            .iter()
+            .filter(others)
+            .any(|other| named(&other));
         loop {
             let (other, pair) = self.draw(rng);
             // There are two classes at least: `Tasks::new` sees to it.
-            if other != class {
+            if other != class && (other.name(language).is_some() || !any_named) {
                 return (other, pair);
             }
         }
+    }
+}
+
+/// The language where it names a thing, else English, which names all.
+fn named_or_english(class: &NameClass, language: Language) -> Language {
+    match class.name(language) {
+        Some(_) => language,
+        None => Language::English,
     }
 }
 

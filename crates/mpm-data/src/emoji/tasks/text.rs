@@ -68,9 +68,14 @@ impl<'a> Tasks<'a> {
         let mut rng = Self::rng(seed, index);
         let language = *pick(&self.question_languages, &mut rng);
         let class = *pick(&self.classes, &mut rng);
+        let language = self.spoken(class, language);
         let kind = draw_kind(&self.text_kinds, &mut rng);
         match kind {
-            TaskKind::Translation => return self.translation(class, language, &mut rng),
+            TaskKind::Translation => {
+                if let Some(sample) = self.translation(class, language, &mut rng) {
+                    return sample;
+                }
+            }
             TaskKind::SceneCaption | TaskKind::Side | TaskKind::Count | TaskKind::Ground => {
                 return self.scene_text(kind, class, language, &mut rng);
             }
@@ -81,8 +86,9 @@ impl<'a> Tasks<'a> {
         let (drawn, question, mut answer) = self.ask(kind, class, concept, language, &mut rng);
         let wanted = self.description_language(language, &mut rng);
         let description = self.describe(class, concept, wanted, &mut rng);
-        if rng.random_bool(self.code_switching) {
-            let other = self.other_language(language, &mut rng);
+        if rng.random_bool(self.code_switching)
+            && let Some(other) = self.other_language(class, language, &mut rng)
+        {
             (_, _, answer) = self.ask(kind, class, concept, other, &mut answer_rng);
         }
         Sample {
@@ -131,7 +137,7 @@ impl<'a> Tasks<'a> {
             ),
             TaskKind::YesNo => {
                 let truth = rng.random_bool(0.5);
-                let other = self.other_class(class, rng);
+                let other = self.other_class(class, language, rng);
                 let asked = if truth {
                     name
                 } else {
@@ -145,7 +151,7 @@ impl<'a> Tasks<'a> {
                 (kind, question, answer.to_owned())
             }
             TaskKind::Choice => {
-                let other = name_of(self.other_class(class, rng), language);
+                let other = name_of(self.other_class(class, language, rng), language);
                 let (first, second) = if rng.random_bool(0.5) {
                     (name, other)
                 } else {
@@ -195,7 +201,7 @@ impl<'a> Tasks<'a> {
         rng: &mut ChaCha8Rng,
     ) -> Sample {
         let words = phrases(language);
-        let other = self.other_class(class, rng);
+        let other = self.other_class(class, language, rng);
         let colour = *pick(&Colour::ALL, rng);
         let count = rng.random_range(1..=words.numbers.len() as u32) as usize;
         let in_pairs = match kind {
@@ -229,11 +235,26 @@ impl<'a> Tasks<'a> {
         }
     }
 
-    /// One of the languages of questions; there must be another one.
-    fn other_language(&self, language: Language, rng: &mut ChaCha8Rng) -> Language {
+    /// The wanted language where it names a thing, else the first of the questions that does.
+    fn spoken(&self, class: &NameClass, wanted: Language) -> Language {
+        if class.name(wanted).is_some() {
+            return wanted;
+        }
+        let mut languages = self.question_languages.iter();
+        let named = languages.find(|&&of| class.name(of).is_some());
+        *named.expect("classes without a name in any of them are left out")
+    }
+
+    /// Another language of questions that names a thing, if there is one.
+    fn other_language(
+        &self,
+        class: &NameClass,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Language> {
         let mut others = self.question_languages.clone();
-        others.retain(|other| *other != language);
-        *pick(&others, rng)
+        others.retain(|&other| other != language && class.name(other).is_some());
+        (!others.is_empty()).then(|| *pick(&others, rng))
     }
 
     /// The language of the description that a question in `language` is about.
@@ -300,11 +321,16 @@ impl<'a> Tasks<'a> {
             })
     }
 
-    /// "How do you say {word} in {language}?"
-    fn translation(&self, class: &NameClass, language: Language, rng: &mut ChaCha8Rng) -> Sample {
+    /// "How do you say {word} in {language}?", where two languages name the thing.
+    fn translation(
+        &self,
+        class: &NameClass,
+        language: Language,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Sample> {
         let words = phrases(language);
-        let from = *pick(&self.question_languages, rng);
-        let to = self.other_language(from, rng);
+        let from = self.spoken(class, *pick(&self.question_languages, rng));
+        let to = self.other_language(class, from, rng)?;
         let question = fill(
             phrase(words.translation, rng),
             &[
@@ -312,7 +338,7 @@ impl<'a> Tasks<'a> {
                 ("{language}", (words.language_word)(to)),
             ],
         );
-        Sample {
+        Some(Sample {
             picture: None,
             description: None,
             question,
@@ -320,7 +346,7 @@ impl<'a> Tasks<'a> {
             language,
             kind: TaskKind::Translation,
             class: None,
-        }
+        })
     }
 }
 
