@@ -7,6 +7,7 @@ pub mod clip;
 pub mod cpm_bee;
 pub mod decoding;
 pub mod error;
+mod framed;
 pub mod prompt;
 mod special_token;
 pub mod tokenizer;

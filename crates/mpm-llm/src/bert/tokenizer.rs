@@ -8,14 +8,14 @@ use super::{
     input::BertInput,
     tokenizer_files::{SpecialTokens, TokenizerSettings, from_json, from_vocabulary},
 };
-use crate::LlmError;
+use crate::{
+    LlmError,
+    framed::{FramedTexts, FramedTokenizer},
+};
 
 const VOCABULARY_FILE: &str = "vocab.txt";
 const TOKENIZER_FILE: &str = "tokenizer.json";
 const SETTINGS_FILE: &str = "tokenizer_config.json";
-
-/// Tokens that stand around every text.
-const FRAME: usize = 2;
 
 /// From texts to ids.
 ///
@@ -27,17 +27,7 @@ const FRAME: usize = 2;
 /// A text that is longer than its model can read loses its end; what is left has `[CLS]` before
 /// and `[SEP]` after it all the same. VisCPM's pipelines do not cut and fail on such texts.
 #[derive(Clone, Debug)]
-pub struct BertTokenizer {
-    tokenizer: Tokenizer,
-    /// `[CLS]`, before every text.
-    cls: i32,
-    /// `[SEP]`, after every text.
-    sep: i32,
-    /// `[PAD]`, which fills up shorter texts.
-    pad: i32,
-    /// The most tokens, those around the text included.
-    max_tokens: usize,
-}
+pub struct BertTokenizer(FramedTokenizer);
 
 /// Texts as a model reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,13 +108,13 @@ impl BertTokenizer {
             .with_normalizer(Some(normalizer))
             .map_err(failed)?;
         tokenizer.add_special_tokens(special).map_err(failed)?;
-        Ok(Self {
+        Ok(Self(FramedTokenizer {
             tokenizer,
-            cls: cls_id as i32,
-            sep: sep_id as i32,
+            start: cls_id as i32,
+            end: sep_id as i32,
             pad: pad_id as i32,
             max_tokens: config.max_position_embeddings,
-        })
+        }))
     }
 
     /// Encodes texts as one batch.
@@ -132,23 +122,9 @@ impl BertTokenizer {
     /// # Errors
     /// [`LlmError::Tokenization`] when the `tokenizers` crate fails.
     pub fn encode(&self, texts: &[&str]) -> Result<BertEncoding, LlmError> {
-        let room = self.max_tokens - FRAME;
-        let mut tokens_cut = Vec::with_capacity(texts.len());
-        let mut rows = Vec::with_capacity(texts.len());
-        for &text in texts {
-            let encoding = self
-                .tokenizer
-                .encode_fast(text, false)
-                .map_err(|source| LlmError::Tokenization { source })?;
-            let ids = encoding.get_ids();
-            tokens_cut.push(ids.len().saturating_sub(room));
-            let mut row = vec![self.cls];
-            row.extend(ids.iter().take(room).map(|&id| id as i32));
-            row.push(self.sep);
-            rows.push(row);
-        }
+        let FramedTexts { rows, tokens_cut } = self.0.encode(texts)?;
         Ok(BertEncoding {
-            input: BertInput::pad(&rows, self.pad),
+            input: BertInput::pad(&rows, self.0.pad),
             tokens_cut,
         })
     }

@@ -5,13 +5,14 @@ use serde::Deserialize;
 use tokenizers::{Tokenizer, models::ModelWrapper};
 
 use super::{config::ClipTextConfig, end_of_text::EndOfText, input::ClipTextInput};
-use crate::{LlmError, special_token::SpecialToken};
+use crate::{
+    LlmError,
+    framed::{FramedTexts, FramedTokenizer},
+    special_token::SpecialToken,
+};
 
 const TOKENIZER_FILE: &str = "tokenizer.json";
 const SETTINGS_FILE: &str = "tokenizer_config.json";
-
-/// Tokens that stand around every text.
-const FRAME: usize = 2;
 
 /// The names of the tokens around a text as OpenAI published them.
 const START: &str = "<|startoftext|>";
@@ -22,17 +23,7 @@ const END: &str = "<|endoftext|>";
 /// A text that is longer than its model can read loses its end; what is left has a token before and
 /// one after it all the same.
 #[derive(Clone, Debug)]
-pub struct ClipTokenizer {
-    tokenizer: Tokenizer,
-    /// Before every text.
-    start: i32,
-    /// After every text.
-    end: i32,
-    /// Fills up shorter texts.
-    pad: i32,
-    /// The most tokens, those around the text included.
-    max_tokens: usize,
-}
+pub struct ClipTokenizer(FramedTokenizer);
 
 /// Texts as ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +102,13 @@ impl ClipTokenizer {
                  (`eos_token_id`)"
             )));
         }
-        Ok(Self {
+        Ok(Self(FramedTokenizer {
             tokenizer,
             start,
             end,
             pad,
             max_tokens: config.max_position_embeddings,
-        })
+        }))
     }
 
     /// Encodes texts as one batch.
@@ -125,23 +116,9 @@ impl ClipTokenizer {
     /// # Errors
     /// [`LlmError::Tokenization`] when the `tokenizers` crate fails.
     pub fn encode(&self, texts: &[&str]) -> Result<ClipTextEncoding, LlmError> {
-        let room = self.max_tokens - FRAME;
-        let mut tokens_cut = Vec::with_capacity(texts.len());
-        let mut rows = Vec::with_capacity(texts.len());
-        for &text in texts {
-            let encoding = self
-                .tokenizer
-                .encode_fast(text, false)
-                .map_err(|source| LlmError::Tokenization { source })?;
-            let ids = encoding.get_ids();
-            tokens_cut.push(ids.len().saturating_sub(room));
-            let mut row = vec![self.start];
-            row.extend(ids.iter().take(room).map(|&id| id as i32));
-            row.push(self.end);
-            rows.push(row);
-        }
+        let FramedTexts { rows, tokens_cut } = self.0.encode(texts)?;
         Ok(ClipTextEncoding {
-            input: ClipTextInput::pad(&rows, self.pad),
+            input: ClipTextInput::pad(&rows, self.0.pad),
             tokens_cut,
         })
     }
