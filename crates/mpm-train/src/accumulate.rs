@@ -1,11 +1,10 @@
 //! One step's gradient, from one batch or several.
 
-use std::thread;
-
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{ElementConversion, backend::AutodiffBackend};
 
+use crate::workers::Workers;
 use crate::{DataSource, Objective, TrainError, gradient};
 
 /// How many batches in a row may have nothing that counts before the run stops.
@@ -31,8 +30,6 @@ pub(crate) struct StepGradient {
 pub(crate) struct StepPlan {
     /// Number of batches that make the step.
     pub batches: usize,
-    /// How many of them are computed at the same time.
-    pub workers: usize,
     /// By how much the loss is scaled; `None` where the gradient is in full precision.
     pub scale: Option<f64>,
     /// The step, counted from 1, for errors.
@@ -50,6 +47,7 @@ pub(crate) fn step_gradient<B, O, S>(
     objective: &O,
     model: &O::Model,
     source: &mut S,
+    workers: &Workers,
     plan: StepPlan,
 ) -> Result<Option<StepGradient>, TrainError>
 where
@@ -64,7 +62,7 @@ where
     let mut ended = false;
     while total.batches < batches && !ended {
         let mut wave = Vec::new();
-        while wave.len() < plan.workers.min(batches - total.batches) && !ended {
+        while wave.len() < workers.count().min(batches - total.batches) && !ended {
             match source.next_batch().map_err(TrainError::Data)? {
                 Some(batch) => wave.push(batch),
                 None => ended = true,
@@ -72,7 +70,7 @@ where
         }
         // In the order of the batches, whoever was ready first: sums of floating-point
         // numbers depend on it.
-        for result in batch_gradients(objective, model, wave, plan) {
+        for result in batch_gradients(objective, model, wave, workers, plan) {
             let Some(mut batch) = result? else {
                 uncounted += 1;
                 if uncounted == MAX_UNCOUNTED_BATCHES {
@@ -104,12 +102,13 @@ where
     }))
 }
 
-/// The gradients of several batches, in their order: each on a thread of its own
+/// The gradients of several batches, in their order: each by a worker of its own
 /// where there is more than one.
 fn batch_gradients<B, O>(
     objective: &O,
     model: &O::Model,
     mut batches: Vec<O::Batch>,
+    workers: &Workers,
     plan: StepPlan,
 ) -> Vec<Result<Option<StepGradient>, TrainError>>
 where
@@ -123,22 +122,16 @@ where
             .into_iter()
             .collect();
     }
-    thread::scope(|scope| {
-        let workers: Vec<_> = batches
-            .into_iter()
-            .map(|batch| {
-                // With leaves of its own: the graphs of one model's clones are one
-                // graph to Burn, and its passes would wait for each other. `fork` would
-                // leave a node behind in the graph of every parameter that never gets a
-                // gradient, step after step.
-                let model = O::Model::from_inner(model.valid());
-                scope.spawn(move || batch_gradient(objective, &model, batch, plan))
-            })
-            .collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined
-            .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    let own = |batch| {
+        // With leaves of its own: the graphs of one model's clones are one
+        // graph to Burn, and its passes would wait for each other. `fork` would
+        // leave a node behind in the graph of every parameter that never gets a
+        // gradient, step after step.
+        (O::Model::from_inner(model.valid()), batch)
+    };
+    let batches = batches.into_iter().map(own).collect();
+    workers.map(batches, |(model, batch)| {
+        batch_gradient(objective, &model, batch, plan)
     })
 }
 

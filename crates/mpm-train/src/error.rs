@@ -203,6 +203,10 @@ pub enum TrainError {
         source: BoxError,
     },
 
+    /// The threads of the passes that run at the same time cannot be started.
+    #[error("threads cannot be started: {0}; let fewer passes run at the same time")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+
     /// The other workers cannot be reached.
     #[error("the other workers cannot be reached; resume all of them from the last checkpoint")]
     Peers(#[source] BoxError),

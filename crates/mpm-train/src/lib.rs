@@ -45,6 +45,7 @@ pub mod report;
 pub mod schedule;
 pub mod spike;
 pub mod trainer;
+mod workers;
 
 pub use accumulate::MAX_UNCOUNTED_BATCHES;
 pub use checkpoint::CheckpointStore;

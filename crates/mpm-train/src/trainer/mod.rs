@@ -25,6 +25,7 @@ use crate::peers::{self, Intent, Peers};
 use crate::precision::{ComputePrecision, compute_copy, master};
 use crate::report::{Callback, StepReport};
 use crate::spike::LossMean;
+use crate::workers::Workers;
 use crate::{DataSource, Objective, TrainError, average, gradient};
 
 /// Why a run ended.
@@ -55,6 +56,7 @@ pub struct Trained<M> {
 /// Minimises an [`Objective`] over the trainable parameters of a model.
 pub struct Trainer<B: AutodiffBackend, O: Objective<B>> {
     config: TrainerConfig,
+    workers: Workers,
     objective: O,
     model: O::Model,
     average: Option<O::Model>,
@@ -85,7 +87,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
     /// # Errors
     /// [`TrainError::Setting`], [`TrainError::PatternUnused`] or
     /// [`TrainError::LeavesOutTrainable`] for unsound settings, [`TrainError::NothingTrains`]
-    /// when all parameters are frozen.
+    /// when all parameters are frozen, [`TrainError::Threads`] when the system gives no more.
     pub fn new(config: TrainerConfig, objective: O, model: O::Model) -> Result<Self, TrainError> {
         config.validate()?;
         let trains = parameters::<B, _>(&model).iter().any(|it| it.trainable);
@@ -106,6 +108,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
                 loss_mean: LossMean::default(),
             },
             left_out: LeftOut::new(&config.leave_out, &model)?,
+            workers: Workers::new(config.workers.min(config.accumulation).get())?,
             config,
             objective,
             model,
@@ -258,14 +261,13 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         let half = self.config.precision.half();
         let plan = StepPlan {
             batches: self.config.accumulation.get(),
-            workers: self.config.workers.get(),
             scale: half.map(|_| self.state.loss_scale.map_or(1.0, |scale| scale.factor)),
             step,
         };
         let place = source.position();
         let (own, intent) = match cancelled {
             true => (None, Intent::Cancel),
-            false => match step_gradient(&self.objective, model, source, plan)? {
+            false => match step_gradient(&self.objective, model, source, &self.workers, plan)? {
                 None => (None, Intent::End),
                 own => (own, Intent::Step),
             },
