@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use emoji_training::BoxError;
 use mpm_core::MpmBackend;
 use mpm_data::emoji::{EmojiSet, Language, Tasks};
-use train_emoji_chat::Respondent;
+use train_emoji_chat::{Names, Respondent};
+use viscpm_chat::ChatModel;
 
 use crate::{
     figures::{Figure, Subject},
@@ -27,7 +28,9 @@ pub struct Translations {
 }
 
 impl Translations {
-    /// Asks a language model for each name. What it leaves empty stays in English.
+    /// Asks a language model, in the language, what it is that each English name stands for. The
+    /// name is where a picture will be, which it reads better than in a question for a
+    /// translation. What it leaves empty stays in English.
     ///
     /// # Errors
     /// Those of the model.
@@ -36,10 +39,17 @@ impl Translations {
         tasks: &Tasks<'_>,
         language: Language,
     ) -> Result<Self, BoxError> {
+        let ChatModel {
+            model: parts,
+            tokenizer,
+            config,
+        } = &model.model;
+        let slots = config.model.visual.num_queries;
+        let embedded = Names::new(tokenizer, tasks, Language::English, slots)?.embed(&parts.llm)?;
+        let question = tasks.naming_question(language)?;
         let (mut names, mut right) = (HashMap::new(), 0);
         for (place, class) in tasks.classes().iter().enumerate() {
-            let question = tasks.translation_question(place, language)?;
-            let answer = model.ask_without_picture(&question)?;
+            let answer = model.ask(embedded.features(place), question)?;
             right += usize::from(class.accepts(&answer, language));
             let english = tasks.name(place, Language::English);
             let name = match answer.trim() {

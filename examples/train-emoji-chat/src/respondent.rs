@@ -34,15 +34,9 @@ impl<B: MpmBackend> Respondent<B> {
     pub fn ask(&self, features: Tensor<B, 3>, question: &str) -> Result<String, BoxError> {
         let mut session = ChatSession::new(&self.model);
         session.show_features(features);
-        self.answer(session, question)
-    }
-
-    /// The answer to a question that is about no picture.
-    ///
-    /// # Errors
-    /// Those of the model.
-    pub fn ask_without_picture(&self, question: &str) -> Result<String, BoxError> {
-        self.answer(ChatSession::new(&self.model), question)
+        let params = &self.model.config.decoding;
+        let answer = session.ask(question, params, |_| ControlFlow::Continue(()))?;
+        Ok(answer.answer)
     }
 
     /// The answer to a question about an empty ground: what the model says blindly.
@@ -55,11 +49,5 @@ impl<B: MpmBackend> Respondent<B> {
             emoji: Vec::new(),
         })?;
         self.ask(self.encode(&empty)?, question)
-    }
-
-    fn answer(&self, mut session: ChatSession<'_, B>, question: &str) -> Result<String, BoxError> {
-        let params = &self.model.config.decoding;
-        let answer = session.ask(question, params, |_| ControlFlow::Continue(()))?;
-        Ok(answer.answer)
     }
 }

@@ -88,24 +88,6 @@ impl Tasks<'_> {
         Ok(captions.map(|caption| fill(caption, &places)).collect())
     }
 
-    /// "How do you say dog in German?", in English, always in the first phrasing. What is
-    /// asked for is [`name`](Self::name).
-    ///
-    /// # Errors
-    /// [`EmojiError::NoTemplates`] for a language that questions are not asked in.
-    ///
-    /// # Panics
-    /// When `class` is not a place in [`classes`](Self::classes).
-    pub fn translation_question(&self, class: usize, to: Language) -> Result<String, DataError> {
-        self.words(to)?;
-        let words = self.words(Language::English)?;
-        let places = [
-            ("{word}", name_of(self.classes[class], Language::English)),
-            ("{language}", (words.language_word)(to)),
-        ];
-        Ok(fill(words.translation[0], &places))
-    }
-
     fn words(&self, language: Language) -> Result<&'static Templates, DataError> {
         templates(language).ok_or_else(|| self.set.error(EmojiError::NoTemplates { language }))
     }
