@@ -17,8 +17,8 @@ pub struct TrainerConfig {
     pub steps: usize,
     /// Number of batches whose gradients make one step.
     pub accumulation: NonZeroUsize,
-    /// How many of these batches are computed at the same time, each on a thread of
-    /// its own: on a CPU, small models leave cores idle otherwise. The parameters do
+    /// How many of these batches are computed at the same time, each by its share of
+    /// the cores: on a CPU, small models leave cores idle otherwise. The parameters do
     /// not depend on it, unless the model draws random numbers (dropout).
     pub workers: NonZeroUsize,
     /// The learning rate.
