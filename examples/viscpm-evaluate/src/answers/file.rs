@@ -1,8 +1,9 @@
 //! The files themselves.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    fs,
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::{self, Write},
     path::Path,
 };
 
@@ -79,7 +80,7 @@ impl<T: KeptAnswer> AnswerFile<T> {
     ///
     /// # Errors
     /// Those of [`read_answers`], before anything in the file has changed;
-    /// [`EvaluateError::Answers`] while another run has it open.
+    /// [`EvaluateError::Write`], [`EvaluateError::Answers`] while another run has it open.
     pub fn open(
         path: &Path,
         check: impl Fn(&T) -> Result<(), LineError>,
@@ -88,18 +89,14 @@ impl<T: KeptAnswer> AnswerFile<T> {
             true => read_answers(path, check)?,
             false => BTreeMap::new(),
         };
-        let mut kept = HashSet::new();
-        let mut file = LineFile::open(path, |answer: T| {
-            kept.insert(answer.key());
-        })?;
-        // A whole answer whose line has no end, as editors leave it, was taken off.
-        for answer in answers.values() {
-            if !kept.contains(&answer.key()) {
-                file.add(std::slice::from_ref(answer))?;
-            }
+        if !answers.is_empty() {
+            end_last_line::<T>(path).map_err(|source| EvaluateError::Write {
+                path: path.to_owned(),
+                source,
+            })?;
         }
         Ok(Self {
-            file: Some(file),
+            file: Some(LineFile::open(path, |_: T| {})?),
             answers,
         })
     }
@@ -125,4 +122,18 @@ impl<T: KeptAnswer> AnswerFile<T> {
     pub fn answers(&self) -> &BTreeMap<u64, T> {
         &self.answers
     }
+}
+
+/// Gives a whole answer the end of its line, which editors leave out at the end of a file: it would
+/// be taken for half a line otherwise.
+fn end_last_line<T: KeptAnswer>(path: &Path) -> io::Result<()> {
+    let bytes = fs::read(path)?;
+    let last = bytes.rsplit(|&byte| byte == b'\n').next();
+    if last.is_some_and(|line| parse::<T>(line).is_ok()) {
+        OpenOptions::new()
+            .append(true)
+            .open(path)?
+            .write_all(b"\n")?;
+    }
+    Ok(())
 }
