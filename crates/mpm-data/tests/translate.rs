@@ -214,6 +214,17 @@ fn empty_lines_without_end_are_left() {
 }
 
 #[test]
+fn a_whole_last_line_gets_its_end() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("cache.jsonl");
+    let entry = json!({"source": "en", "target": "de", "text": "dog", "translation": "Hund"});
+    fs::write(&path, entry.to_string()).unwrap();
+    let cache = TranslationCache::open(&path, "en", "de").unwrap();
+    assert_eq!((cache.get("dog"), cache.damaged()), (Some("Hund"), 0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{entry}\n"));
+}
+
+#[test]
 fn half_a_line_of_a_killed_run_is_taken_off() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("cache.jsonl");

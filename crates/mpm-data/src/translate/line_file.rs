@@ -39,7 +39,8 @@ pub enum LineFileError {
 
 impl LineFile {
     /// Opens a file, or makes it, and hands each entry to `take`. The half of a line that a killed
-    /// run left at its end is taken off; other lines that cannot be read are skipped and counted.
+    /// run left at its end is taken off, a whole one gets the end that an editor left out; other
+    /// lines that cannot be read are skipped and counted.
     ///
     /// # Errors
     /// [`LineFileError::InUse`] while another run has it open, [`LineFileError::File`].
@@ -87,7 +88,10 @@ impl LineFile {
                 Err(_) => self.damaged += 1,
             }
         }
-        if !line.is_empty() {
+        if let Ok(entry) = serde_json::from_slice(&line) {
+            take(entry);
+            (&self.file).write_all(b"\n")?;
+        } else if !line.is_empty() {
             tracing::warn!("took half a line off the end of {}", self.path.display());
             self.file.set_len(whole)?;
         }

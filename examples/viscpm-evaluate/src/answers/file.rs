@@ -1,11 +1,6 @@
 //! The files themselves.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use mpm_data::translate::LineFile;
 use serde::{Serialize, de::DeserializeOwned};
@@ -80,7 +75,7 @@ impl<T: KeptAnswer> AnswerFile<T> {
     ///
     /// # Errors
     /// Those of [`read_answers`], before anything in the file has changed;
-    /// [`EvaluateError::Write`], [`EvaluateError::Answers`] while another run has it open.
+    /// [`EvaluateError::Answers`] while another run has it open.
     pub fn open(
         path: &Path,
         check: impl Fn(&T) -> Result<(), LineError>,
@@ -89,12 +84,6 @@ impl<T: KeptAnswer> AnswerFile<T> {
             true => read_answers(path, check)?,
             false => BTreeMap::new(),
         };
-        if !answers.is_empty() {
-            end_last_line::<T>(path).map_err(|source| EvaluateError::Write {
-                path: path.to_owned(),
-                source,
-            })?;
-        }
         Ok(Self {
             file: Some(LineFile::open(path, |_: T| {})?),
             answers,
@@ -122,18 +111,4 @@ impl<T: KeptAnswer> AnswerFile<T> {
     pub fn answers(&self) -> &BTreeMap<u64, T> {
         &self.answers
     }
-}
-
-/// Gives a whole answer the end of its line, which editors leave out at the end of a file: it would
-/// be taken for half a line otherwise.
-fn end_last_line<T: KeptAnswer>(path: &Path) -> io::Result<()> {
-    let bytes = fs::read(path)?;
-    let last = bytes.rsplit(|&byte| byte == b'\n').next();
-    if last.is_some_and(|line| parse::<T>(line).is_ok()) {
-        OpenOptions::new()
-            .append(true)
-            .open(path)?
-            .write_all(b"\n")?;
-    }
-    Ok(())
 }
