@@ -3,7 +3,13 @@
 use std::path::Path;
 
 use emoji_training::{BoxError, Stage, read_recipe};
-use mpm_data::emoji::{Language, TaskOptions};
+use mpm_data::{
+    emoji::{Language, TaskOptions},
+    picture::{
+        PicturePreprocessor,
+        augment::{StyleJitter, TrainAugmentation},
+    },
+};
 use serde::{Deserialize, Serialize};
 use viscpm_chat::VisCpmChatConfig;
 
@@ -22,6 +28,9 @@ pub struct Recipe {
     /// Which languages take part where.
     #[serde(default)]
     pub languages: LanguagePlan,
+    /// Changes of the drawing style of training pictures; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style_jitter: Option<StyleJitter>,
     /// The share of descriptions that the language model reads as imagined pictures.
     pub imagined_share: f64,
     /// Tokens of the vocabulary that is built from the texts.
@@ -110,6 +119,14 @@ impl Recipe {
             return Err("recipe: `translated_pairs` need `languages.translated`".into());
         }
         Ok(())
+    }
+
+    /// How training pictures are varied.
+    pub fn augmentation(&self, preprocessor: PicturePreprocessor) -> TrainAugmentation {
+        TrainAugmentation {
+            style: self.style_jitter,
+            ..TrainAugmentation::new(preprocessor)
+        }
     }
 
     /// What samples are drawn from.

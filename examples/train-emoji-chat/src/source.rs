@@ -130,7 +130,7 @@ impl SampleSource {
             tasks,
             tokenizer,
             stream,
-            augmentation: TrainAugmentation::new(preprocessor),
+            augmentation: recipe.augmentation(preprocessor),
             slots,
             languages: recipe.languages.clone(),
             imagined_share: recipe.imagined_share,

@@ -15,7 +15,7 @@ use emoji_training::{BoxError, Stage, StageRun, full_precision, train};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::{
     emoji::{EmojiSet, Tasks},
-    picture::{PicturePreprocessor, augment::TrainAugmentation},
+    picture::PicturePreprocessor,
 };
 use mpm_llm::{
     decoding::{DecodingParams, Strategy},
@@ -196,7 +196,7 @@ impl RunStage {
         PictureSource {
             set: self.set,
             tasks: tasks.clone(),
-            augmentation: TrainAugmentation::new(preprocessor),
+            augmentation: self.recipe.augmentation(preprocessor),
             seed: self.recipe.seed,
             batch: self.stage().part(),
             next: 0,

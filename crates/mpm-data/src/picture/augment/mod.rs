@@ -5,10 +5,12 @@
 //! machine. The sequence of draws is this crate's own: equal seeds do not reproduce the
 //! reference's pictures.
 
+pub mod colour;
 pub mod geometry;
 mod operation;
 mod rand_augment;
 mod random_crop;
+mod style_jitter;
 pub mod tone;
 
 use rand::{Rng, RngExt};
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use operation::{MAX_MAGNITUDE, Operation};
 pub use rand_augment::RandAugment;
 pub use random_crop::RandomCrop;
+pub use style_jitter::StyleJitter;
 
 use super::resize::resize_region;
 use super::{Picture, PicturePreprocessor, PixelValues};
@@ -24,8 +27,9 @@ use super::{Picture, PicturePreprocessor, PixelValues};
 /// The colour that shows where a picture was moved away.
 pub const FILL: [u8; 3] = [128; 3];
 
-/// How training pictures are varied: a random part of the picture, resized; a random mirroring;
-/// random operations; then the same normalising as for inference.
+/// How training pictures are varied: another drawing style, where one is asked for; a random part
+/// of the picture, resized; a random mirroring; random operations; then the same normalising as
+/// for inference.
 ///
 /// ```
 /// use mpm_data::picture::{Picture, PicturePreprocessor, augment::TrainAugmentation};
@@ -42,6 +46,9 @@ pub const FILL: [u8; 3] = [128; 3];
 pub struct TrainAugmentation {
     /// Size and normalising of the result.
     pub preprocessor: PicturePreprocessor,
+    /// Changes of the drawing style. `None`, as in the reference, leaves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<StyleJitter>,
     /// Which part of the picture is used.
     #[serde(default)]
     pub crop: RandomCrop,
@@ -62,6 +69,7 @@ impl TrainAugmentation {
     pub fn new(preprocessor: PicturePreprocessor) -> Self {
         Self {
             preprocessor,
+            style: None,
             crop: RandomCrop::default(),
             flip_probability: default_flip_probability(),
             rand_augment: Some(RandAugment::default()),
@@ -76,6 +84,8 @@ impl TrainAugmentation {
     /// Augments a picture without normalising it: `size` x `size` pixels.
     pub fn augment(&self, picture: &Picture, rng: &mut impl Rng) -> Picture {
         let size = self.preprocessor.size;
+        let restyled = self.style.map(|style| style.apply(picture, rng));
+        let picture = restyled.as_ref().unwrap_or(picture);
         let region = self.crop.draw(picture, rng);
         let mut picture = resize_region(picture, region, size, size);
         if rng.random::<f64>() < self.flip_probability {

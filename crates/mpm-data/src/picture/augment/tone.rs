@@ -91,7 +91,7 @@ fn identity() -> [u8; 256] {
 }
 
 /// Replaces each level by what the table of its channel says.
-fn map_levels(picture: &Picture, table: impl Fn(usize) -> [u8; 256]) -> Picture {
+pub(super) fn map_levels(picture: &Picture, table: impl Fn(usize) -> [u8; 256]) -> Picture {
     let tables: [[u8; 256]; CHANNELS] = std::array::from_fn(table);
     let mut pixels = picture.pixels().to_vec();
     for pixel in pixels.as_chunks_mut::<CHANNELS>().0 {
