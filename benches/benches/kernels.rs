@@ -10,7 +10,7 @@
 use burn::{
     backend::{Autodiff, Flex},
     tensor::{
-        DType, Tensor, activation,
+        DType, Int, Tensor, TensorData, activation,
         backend::{AutodiffBackend, Backend},
         module,
         ops::{AttentionModuleOptions, ConvOptions},
@@ -329,6 +329,53 @@ fn conv2d_training(c: &mut Criterion) {
     }
 }
 
+/// Heads before tokens, as attention wants them: batch, tokens, heads, width of a head.
+fn swapped(c: &mut Criterion) {
+    for shape @ [batch, tokens, heads, width] in [[64, 40, 4, 32], [1, 1024, 32, 128]] {
+        let name = format!("swapped-{batch}x{tokens}x{heads}x{width}");
+        let mut group = c.benchmark_group(name);
+        let x = random::<Flex, 4>(shape);
+        // What Burn only views in another order is copied by whoever needs it in a row.
+        let rows = |x: Tensor<Flex, 4>| x.reshape([batch * heads, tokens * width]);
+        group.bench_function("fused", |b| {
+            b.iter(|| rows(kernel::swapped(black_box(x.clone()))));
+        });
+        group.bench_function("burn", |b| {
+            b.iter(|| rows(black_box(x.clone()).swap_dims(1, 2)));
+        });
+        group.finish();
+    }
+}
+
+/// The forward and the backward pass over answers' tokens and a vocabulary: of the small models,
+/// and of CPM-Bee.
+fn cross_entropy(c: &mut Criterion) {
+    for shape @ [rows, vocab] in [[400, 8000], [64, 86_592]] {
+        let mut group = c.benchmark_group(format!("cross-entropy-training-{rows}x{vocab}"));
+        let logits = random::<Flex, 2>(shape);
+        let leaf = || Tensor::<Training, 2>::from_inner(logits.clone()).require_grad();
+        let classes = || {
+            let classes = (0..rows as i64).map(|row| row * 17 % vocab as i64);
+            let classes = TensorData::new(classes.collect::<Vec<_>>(), [rows]);
+            Tensor::<Training, 1, Int>::from_data(classes, &Default::default())
+        };
+        group.bench_function("fused", |b| {
+            b.iter(|| {
+                let losses = kernel::cross_entropy(leaf(), classes());
+                losses.mean().backward()
+            });
+        });
+        group.bench_function("burn", |b| {
+            b.iter(|| {
+                let likelihoods = activation::log_softmax(leaf(), 1);
+                let right = likelihoods.gather(1, classes().unsqueeze_dim(1));
+                right.mean().neg().backward()
+            });
+        });
+        group.finish();
+    }
+}
+
 criterion_group!(
     benches,
     elementwise,
@@ -338,6 +385,8 @@ criterion_group!(
     training,
     linear,
     conv2d,
-    conv2d_training
+    conv2d_training,
+    swapped,
+    cross_entropy
 );
 criterion_main!(benches);
