@@ -71,6 +71,11 @@ impl Beit3Config {
         1 << self.stem_channels.len()
     }
 
+    /// Channels of what the stem makes of a picture: the picture's own without one.
+    pub fn stem_out_channels(&self) -> usize {
+        *self.stem_channels.last().unwrap_or(&self.in_channels)
+    }
+
     /// Patches along a side of the picture.
     pub fn grid_size(&self) -> usize {
         self.image_size / self.patch_size

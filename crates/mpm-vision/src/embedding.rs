@@ -31,8 +31,7 @@ pub struct VisionEmbedding<B: Backend> {
 impl<B: Backend> VisionEmbedding<B> {
     pub(crate) fn new(config: &Beit3Config, device: &B::Device) -> Self {
         let patch = config.patch_size / config.stem_stride();
-        let channels = config.stem_channels.last();
-        let channels = *channels.unwrap_or(&config.in_channels);
+        let channels = config.stem_out_channels();
         Self {
             stem: ConvStem::new(config, device),
             proj: TorchConv2d::new([channels, config.d_model], patch, patch, 0, device),

@@ -31,6 +31,16 @@ pub struct AlignedMuffin<B: Backend> {
     /// From the mean of the queries' states to classes: a short way for gradients, which
     /// the mapping is not before it has learnt something.
     pub readout: Linear<B>,
+    /// From the mean of the stem's features to classes: a shorter one still.
+    pub stem_readout: Linear<B>,
+}
+
+/// What an [`AlignedMuffin`] makes of pictures.
+struct Seen<B: Backend> {
+    /// In the language model's embeddings, `[batch, num_queries, d_llm]`
+    features: Tensor<B, 3>,
+    /// Scores of the classes, `[batch, classes]`, from each readout
+    classes: [Tensor<B, 2>; 2],
 }
 
 impl<B: Backend> AlignedMuffin<B> {
@@ -40,10 +50,12 @@ impl<B: Backend> AlignedMuffin<B> {
         classes: usize,
         device: &B::Device,
     ) -> Result<Self, VisionError> {
+        let readout = |width| LinearConfig::new(width, classes).init(device);
         Ok(Self {
             stem: NormalisedStem::new(&config.encoder, device)?,
             visual: config.init(device)?,
-            readout: LinearConfig::new(config.encoder.d_model, classes).init(device),
+            readout: readout(config.encoder.d_model),
+            stem_readout: readout(config.encoder.stem_out_channels()),
         })
     }
 }
@@ -57,16 +69,25 @@ impl<B: MpmBackend> AlignedMuffin<B> {
         visual
     }
 
-    /// The states of the queries, `[batch, num_queries, d_model]`.
-    fn query_states(&self, pixel_values: Tensor<B, 4>) -> Tensor<B, 3> {
+    /// Takes pictures, `[batch, channels, side, side]`.
+    fn forward(&self, pixel_values: Tensor<B, 4>) -> Seen<B> {
+        let stem = self.stem.forward(pixel_values);
+        let mean = stem.clone().flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2);
         let beit3 = &self.visual.vpm.beit3;
-        let picture = beit3.vision_embed.project(self.stem.forward(pixel_values));
+        let picture = beit3.vision_embed.project(stem);
         let queries = Some(self.visual.query.val());
-        beit3.encoder.forward(beit3.encoder.embed(picture, queries))
+        let states = beit3.encoder.forward(beit3.encoder.embed(picture, queries));
+        Seen {
+            features: self.visual.project(states.clone()),
+            classes: [
+                self.readout.forward(states.mean_dim(1).squeeze_dim(1)),
+                self.stem_readout.forward(mean),
+            ],
+        }
     }
 }
 
-/// [`NameEmbeddings::loss`] plus the cross entropy of the readout.
+/// [`NameEmbeddings::loss`] plus the cross entropies of both readouts.
 pub struct AlignmentObjective<B: Backend> {
     pub names: NameEmbeddings<B>,
 }
@@ -81,13 +102,12 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignmentObjective<B> {
         batch: NamedPictures,
     ) -> Result<LossOutput<B>, BoxError> {
         let device = model.visual.query.val().device();
-        let states = model.query_states(stack_pictures(&batch.pictures, &device)?);
-        let features = model.visual.project(states.clone());
-        let mut output = self.names.loss(features, &batch.classes)?;
-
-        let classes = model.readout.forward(states.mean_dim(1).squeeze_dim(1));
+        let seen = model.forward(stack_pictures(&batch.pictures, &device)?);
+        let mut output = self.names.loss(seen.features, &batch.classes)?;
         let targets = CountedTargets::new(&batch.classes, [batch.classes.len(), 1], &device)?;
-        output.loss = output.loss + targets.cross_entropy(classes)?.loss;
+        for classes in seen.classes {
+            output.loss = output.loss + targets.cross_entropy(classes)?.loss;
+        }
         Ok(output)
     }
 }

@@ -130,7 +130,7 @@ fn the_stages_lead_to_a_model_that_can_be_exported_and_evaluated() {
         "training, nearest name",
     ];
     for split in splits.into_iter().chain(["English names as features"]) {
-        for language in ["en", "zh"] {
+        for language in ["en", "zh", "de", "fr", "es", "it", "pt"] {
             let row = figures.lines().find(|line| {
                 line.starts_with(split) && line[split.len()..].trim_start().starts_with(language)
             });
