@@ -195,7 +195,7 @@ impl SampleSource {
         if !rng.random_bool(self.imagined_share) {
             return Ok(RowPicture::Text);
         }
-        let language = self.imagined_language(sample, rng);
+        let language = self.meeting_language(sample, rng);
         let tokens = |class| {
             let name = escape(self.tasks.name(class, language));
             self.tokenizer.encode(&name).map(|encoding| encoding.ids)
@@ -239,15 +239,6 @@ impl SampleSource {
             answer: escape(&answer).into_owned(),
         };
         Ok(turn.to_markup())
-    }
-
-    /// The language of the name that is imagined: any at first; beside real pictures, whose
-    /// features are names in one language, that one.
-    fn imagined_language(&self, sample: &Sample, rng: &mut ChaCha8Rng) -> Language {
-        match self.stream {
-            Stream::Instructions { .. } if self.languages.cross_lingual => self.languages.pictures,
-            _ => self.meeting_language(sample, rng),
-        }
     }
 
     /// A language of the text that the language model reads; where languages are kept apart, the
