@@ -18,7 +18,8 @@ const POSTERIZED_LEVELS: std::ops::RangeInclusive<u8> = 3..=6;
 pub struct StyleJitter {
     /// Probability that edges are darkened, by an even share. Default: 0.4.
     pub outline: f64,
-    /// How far the gain and the gamma of each channel are from 1 at most. Default: 0.4.
+    /// How far each channel's gain is from 1, and the logarithm of its gamma from 0, at most.
+    /// Default: 0.4.
     pub curves: f64,
     /// The largest turn of all hues, as a share of the circle, either way. Default: 0.05.
     pub hue: f64,
