@@ -89,25 +89,31 @@ impl<B: MpmBackend> Evaluation<B> {
     fn run(&self, recipe: &Recipe) -> Result<(), BoxError> {
         let Self { exam, asked, .. } = self;
         let mut report = Report::default();
-        let mut add = |row: &str, pictures: &[Picture]| -> Result<(), BoxError> {
+        let mut add = |row: &str, asked: &[usize], pictures: &[Picture]| {
             report.add(row, &exam.ranks(pictures, asked)?, &exam.things, asked);
-            Ok(())
+            Ok::<_, BoxError>(())
         };
         let drawn = exam.drawn(asked, !recipe.seed)?;
-        add("drawn", &drawn)?;
-        add("decoded", &exam.reconstructed(&drawn)?)?;
+        add("drawn", asked, &drawn)?;
+        add("decoded", asked, &exam.reconstructed(&drawn)?)?;
+        let shown = self.shown(&recipe.languages);
         let mut rows = Vec::new();
         for &language in &recipe.languages {
+            let named = self.named_in(language);
             let name = |thing| exam.things.name(thing, language);
-            let painted = self.painted(language.code(), name)?;
-            add(language.code(), &painted)?;
-            rows.push(self.shown(&painted));
+            let painted = self.painted(language.code(), &named, name)?;
+            add(language.code(), &named, &painted)?;
+            let pictures = named.iter().zip(painted);
+            let pictures = pictures.filter(|(thing, _)| shown.contains(thing));
+            rows.push(pictures.map(|(_, picture)| picture).collect());
         }
-        add("no prompt", &self.painted("no prompt", |_| "")?)?;
+        let unprompted = self.painted("no prompt", asked, |_| "")?;
+        add("no prompt", asked, &unprompted)?;
         write!(stdout(), "{report}")?;
         let others = recipe.languages.iter();
         for &language in others.filter(|&&of| of != Language::English) {
-            let agreement = agreement(&exam.model.text_encoder, &exam.things, asked, language)?;
+            let named = self.named_in(language);
+            let agreement = agreement(&exam.model.text_encoder, &exam.things, &named, language)?;
             writeln!(
                 stdout(),
                 "\n{language}: states nearest to the English ones of the same thing: {:.1} %",
@@ -116,8 +122,7 @@ impl<B: MpmBackend> Evaluation<B> {
         }
         if let Some(file) = &self.options.sheet {
             write_sheet(file, &rows)?;
-            let names = self.shown(asked);
-            let names = names.iter().map(|&thing| {
+            let names = shown.iter().map(|&thing| {
                 let languages = recipe.languages.iter();
                 let names = languages.map(|&language| exam.things.name(thing, language));
                 names.collect::<Vec<_>>().join(" ")
@@ -128,20 +133,31 @@ impl<B: MpmBackend> Evaluation<B> {
         Ok(())
     }
 
-    /// Those of all asked things that the contact sheet shows.
-    fn shown<T: Clone>(&self, all: &[T]) -> Vec<T> {
-        let count = self.options.sheet_things.get().min(all.len());
-        let places = (0..count).map(|i| i * all.len() / count);
-        places.map(|place| all[place].clone()).collect()
+    /// Those of the asked things that a language has a name for.
+    fn named_in(&self, language: Language) -> Vec<usize> {
+        let named = |thing: &usize| self.exam.things.is_named_in(*thing, language);
+        self.asked.iter().copied().filter(named).collect()
     }
 
-    /// A picture for each thing, from the prompt that `prompt` makes of it.
+    /// Those of the asked things that the contact sheet shows: each has a name in all languages.
+    fn shown(&self, languages: &[Language]) -> Vec<usize> {
+        let named = |thing: &usize| {
+            let mut languages = languages.iter();
+            languages.all(|&language| self.exam.things.is_named_in(*thing, language))
+        };
+        let all: Vec<_> = self.asked.iter().copied().filter(named).collect();
+        let count = self.options.sheet_things.get().min(all.len());
+        (0..count).map(|i| all[i * all.len() / count]).collect()
+    }
+
+    /// A picture for each of the things, from the prompt that `prompt` makes of it.
     fn painted<'t>(
         &self,
         what: &str,
+        things: &[usize],
         prompt: impl Fn(usize) -> &'t str,
     ) -> Result<Vec<Picture>, BoxError> {
-        let bar = progress(self.asked.len(), what);
+        let bar = progress(things.len(), what);
         let Evaluate { seed, guidance, .. } = self.options;
         let paint = |&thing: &usize| {
             let number = thing as u64;
@@ -149,7 +165,7 @@ impl<B: MpmBackend> Evaluation<B> {
             bar.inc(1);
             Ok(picture)
         };
-        let pictures = self.asked.iter().map(paint).collect();
+        let pictures = things.iter().map(paint).collect();
         bar.finish_and_clear();
         pictures
     }

@@ -13,8 +13,6 @@ pub(crate) const SCALING_FILE: &str = "scaling.json";
 /// A stage of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StageName {
-    /// More words for the language model, from text in all languages.
-    Language,
     /// Pictures to latents and back.
     Autoencoder,
     /// English prompts to latents; the language model is frozen.
@@ -26,8 +24,6 @@ pub enum StageName {
 /// The folder of each stage: checkpoints, metrics, and the weights in the end.
 #[derive(Clone, Debug)]
 pub struct Folders {
-    /// Of the language model.
-    pub language: PathBuf,
     /// Of the autoencoder.
     pub autoencoder: PathBuf,
     /// Of the painter: the whole model.
@@ -40,7 +36,6 @@ impl Folders {
     /// All in the folder of a run.
     pub fn of(run: &Path) -> Self {
         Self {
-            language: run.join("language"),
             autoencoder: run.join("autoencoder"),
             painter: run.join("painter"),
             judge: run.join("judge"),
@@ -50,7 +45,6 @@ impl Folders {
     /// That of one stage.
     pub fn stage(&self, name: StageName) -> &Path {
         match name {
-            StageName::Language => &self.language,
             StageName::Autoencoder => &self.autoencoder,
             StageName::Painter => &self.painter,
             StageName::Judge => &self.judge,
@@ -62,7 +56,7 @@ impl Folders {
         let last = match name {
             StageName::Painter => CONFIG_FILE,
             StageName::Autoencoder => SCALING_FILE,
-            StageName::Language | StageName::Judge => WEIGHTS_FILE,
+            StageName::Judge => WEIGHTS_FILE,
         };
         self.stage(name).join(last).is_file()
     }

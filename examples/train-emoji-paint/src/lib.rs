@@ -7,7 +7,6 @@ mod autoencoder;
 mod exam;
 mod folders;
 mod judge;
-mod language;
 mod latents;
 mod painter;
 mod recipe;

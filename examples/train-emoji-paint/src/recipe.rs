@@ -31,16 +31,16 @@ pub struct Recipe {
     pub pictures_per_thing: NonZeroUsize,
     /// How many names the language model knows: `names` of the chat model's recipe.
     pub names: usize,
-    /// The languages that the language model reads, and that all things have a name in. Prompts
-    /// in training are English whatever they are.
+    /// The languages that the language model reads. Prompts in training are English whatever
+    /// they are.
     #[serde(default = "bilingual")]
     pub languages: Vec<Language>,
+    /// Whether things that one of the languages has no name for are left out. Otherwise they are
+    /// asked for in those that have one.
+    #[serde(default = "yes")]
+    pub named_everywhere: bool,
     /// How a prompt is put to the language model.
     pub prompt: PromptTemplate,
-    /// More words for the chat model's language model, from text in all languages. Without
-    /// it, it stays as it is.
-    #[serde(default)]
-    pub language: Option<Stage>,
     /// The sizes of the autoencoder; `scaling_factor` is measured when it is trained.
     pub vae: VaeConfig,
     /// The sizes of the UNet.
@@ -90,9 +90,6 @@ impl Recipe {
     /// # Errors
     /// Names the field that is unsound.
     pub fn validate(&self) -> Result<(), BoxError> {
-        if let Some(language) = &self.language {
-            language.validate("language")?;
-        }
         self.autoencoder.validate("autoencoder")?;
         self.painter.validate("painter")?;
         self.judge.validate("judge")?;

@@ -1,4 +1,4 @@
-//! The stages: language, autoencoder, painter, judge.
+//! The stages: autoencoder, painter, judge.
 
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -13,7 +13,7 @@ use mpm_core::{
     backend::BackendTask,
     weights::{KeyMap, Precision, WeightFile, load, save},
 };
-use mpm_data::emoji::{EmojiSet, TaskOptions, Tasks};
+use mpm_data::emoji::EmojiSet;
 use mpm_diffusion::{
     LatentDiffusion, noise::NoiseSource, schedule::NoiseSchedule, vae::AutoencoderKl,
 };
@@ -25,7 +25,6 @@ use crate::{
     autoencoder::{AutoencoderObjective, PictureSource},
     folders::{Folders, SCALING_FILE, StageName, WEIGHTS_FILE},
     judge::{Judge, JudgeObjective, JudgeSource},
-    language::{LanguageObjective, TextSource},
     latents::Latents,
     painter::{PaintSource, PainterObjective},
     recipe::Recipe,
@@ -62,7 +61,6 @@ impl BackendTask for RunStage {
         // Weights differ between stages and runs only by what they learn.
         Autodiff::<B>::seed(&device, self.recipe.seed);
         match self.name {
-            StageName::Language => self.language::<B>(&device),
             StageName::Autoencoder => self.autoencoder::<B>(&things, &device),
             StageName::Painter => self.painter::<B>(&things, &device),
             StageName::Judge => self.judge::<B>(&things, &device),
@@ -78,32 +76,6 @@ impl RunStage {
             seed: self.recipe.seed,
             checkpoint_every: self.checkpoint_every,
         }
-    }
-
-    fn language<B: MpmBackend>(&self, device: &B::Device) -> Result<(), BoxError> {
-        let Some(stage) = &self.recipe.language else {
-            return Err("recipe: there is no stage `language`; the chat model's is used".into());
-        };
-        let languages = &self.recipe.languages;
-        let tasks = TaskOptions {
-            named_in: languages.clone(),
-            question_languages: languages.clone(),
-            description_languages: languages.clone(),
-            ..TaskOptions::default()
-        };
-        let chat = ChatModel::<Autodiff<B>>::open(&self.chat_model, device, &full_precision())?;
-        let source = TextSource {
-            tasks: Arc::new(Tasks::new(self.set, &tasks)?),
-            tokenizer: chat.tokenizer,
-            // Other samples than those of the chat model's language stage.
-            seed: !self.recipe.seed,
-            batch: stage.part(),
-            next: 0,
-        };
-        let llm = chat.model.llm;
-        let trained = train::<B, _, _>(&self.stage_run(stage), LanguageObjective, llm, source)?;
-        let llm = trained.average.unwrap_or(trained.model).valid();
-        self.save_weights(&llm)
     }
 
     fn autoencoder<B: MpmBackend>(
@@ -218,20 +190,14 @@ impl RunStage {
         Ok(model.save(&self.folders.painter, DType::F32)?)
     }
 
-    /// The finished language model, with the chat model's tokenizer.
+    /// The chat model's language model and tokenizer.
     fn load_text_encoder<B: MpmBackend>(
         &self,
         device: &B::Device,
     ) -> Result<TextEncoder<B>, BoxError> {
         let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
-        let mut llm = chat.model.llm;
-        if self.recipe.language.is_some() {
-            let file = WeightFile::open(self.folders.language.join(WEIGHTS_FILE))
-                .map_err(|error| format!("{error}; train the language model first"))?;
-            llm = load(llm, &file, &full_precision())?;
-        }
         Ok(TextEncoder {
-            llm,
+            llm: chat.model.llm,
             prompts: PromptTokenizer {
                 tokenizer: chat.tokenizer,
                 template: self.recipe.prompt.clone(),

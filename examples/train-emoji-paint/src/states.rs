@@ -10,7 +10,7 @@ use crate::things::Things;
 
 /// The share of the asked things whose name in a language has states that are nearest to those of its
 /// English one, on average over the tokens that the UNet reads: how well a painter could do that
-/// learnt all English prompts by heart.
+/// learnt all English prompts by heart. The language names all of them.
 ///
 /// # Errors
 /// Those of the model.

@@ -43,8 +43,10 @@ impl Things {
     /// colour.
     pub(crate) fn new(set: &'static EmojiSet, recipe: &Recipe) -> Result<Self, DataError> {
         let options = TaskOptions {
-            named_in: recipe.languages.clone(),
-            question_languages: recipe.languages.clone(),
+            named_in: match recipe.named_everywhere {
+                true => recipe.languages.clone(),
+                false => Vec::new(),
+            },
             description_languages: vec![Language::English],
             ..TaskOptions::default()
         };
@@ -97,9 +99,15 @@ impl Things {
         self.things.is_empty()
     }
 
-    /// The name of a thing.
+    /// The name of a thing, in English where the language has none.
     pub fn name(&self, thing: usize, language: Language) -> &'static str {
         self.tasks.name(self.things[thing].class, language)
+    }
+
+    /// Whether the language has a name for a thing.
+    pub fn is_named_in(&self, thing: usize, language: Language) -> bool {
+        let class = self.tasks.classes()[self.things[thing].class];
+        class.is_named_in(&[language])
     }
 
     /// A prompt of the trainer for a thing, in English: its name, alone or in a phrase, or its
