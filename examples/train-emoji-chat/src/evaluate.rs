@@ -85,6 +85,7 @@ impl BackendTask for EvaluateTask {
             answers: options.answers.as_deref().map(create).transpose()?,
             options,
             matches: ExactMatch::default(),
+            english: ExactMatch::default(),
         };
         for (split, name) in [(Split::Train, "training"), (Split::HeldOutPair, "held-out")] {
             for &language in &languages {
@@ -95,7 +96,7 @@ impl BackendTask for EvaluateTask {
             examiner.show_names(language)?;
             examiner.ask_other_kinds(!recipe.seed, language)?;
         }
-        print(&examiner.matches, &languages)
+        print(&examiner, &languages)
     }
 }
 
@@ -108,6 +109,9 @@ struct Examiner<B: Backend> {
     answers: Option<File>,
     options: Evaluate,
     matches: ExactMatch,
+    /// Answers in English about what another language has a name for, by that language: what its
+    /// own answers are compared with.
+    english: ExactMatch,
 }
 
 impl<B: MpmBackend> Examiner<B> {
@@ -141,6 +145,9 @@ impl<B: MpmBackend> Examiner<B> {
             let nearest = self.names.nearest(features.clone());
             let answer = self.respondent.ask(features, &question.question)?;
             let right = self.count(name, language, &answer, question);
+            if language == Language::English {
+                self.compare(name, &answer, question);
+            }
             self.count(&format!("{name}, no picture"), language, &blind, question);
             for class in nearest {
                 let nearest = self.tasks.name(class, language);
@@ -165,6 +172,17 @@ impl<B: MpmBackend> Examiner<B> {
         }
         bar.finish_and_clear();
         Ok(())
+    }
+
+    /// Counts an answer in English for each language that has a name for the thing.
+    fn compare(&mut self, split: &str, answer: &str, question: &NamingQuestion) {
+        let class = self.tasks.classes()[question.class];
+        for &language in self.tasks.question_languages() {
+            if class.is_named_in(&[language]) {
+                let accepted = question.accepted.iter().map(String::as_str);
+                self.english.add(split, language.code(), answer, accepted);
+            }
+        }
     }
 
     /// Asks about the English name of each class, in embeddings: what the language model
@@ -207,18 +225,24 @@ impl<B: MpmBackend> Examiner<B> {
     }
 }
 
-fn print(matches: &ExactMatch, languages: &[Language]) -> Result<(), BoxError> {
+fn print<B: Backend>(examiner: &Examiner<B>, languages: &[Language]) -> Result<(), BoxError> {
+    let Examiner {
+        matches, english, ..
+    } = examiner;
     let mut output = stdout().lock();
     write!(output, "{matches}")?;
     for split in ["training", "held-out"] {
-        let accuracy = |language: Language| matches.tally(split, language.code()).accuracy();
-        let Some(english) = accuracy(Language::English).filter(|&share| share > 0.0) else {
-            continue;
-        };
         for &language in languages.iter().filter(|&&of| of != Language::English) {
-            if let Some(other) = accuracy(language) {
-                let share = 100.0 * other / english;
-                writeln!(output, "{split}: {language} is at {share:.1} % of en")?;
+            let accuracy = |matches: &ExactMatch| matches.tally(split, language.code()).accuracy();
+            if let (Some(own), Some(english)) = (accuracy(matches), accuracy(english))
+                && english > 0.0
+            {
+                writeln!(
+                    output,
+                    "{split}: {language} is at {:.1} % of en, which names {:.1} % of the same pictures",
+                    100.0 * own / english,
+                    100.0 * english
+                )?;
             }
         }
     }

@@ -37,6 +37,10 @@ use crate::{
 /// Samples that the vocabulary is counted on.
 const VOCABULARY_SAMPLES: u64 = 30_000;
 
+/// How often the vocabulary counts each name beside the samples: so often that its words become
+/// tokens. A name in pieces is learnt more slowly, and is lost with any of them.
+const NAME_COUNT: usize = 50;
+
 /// A few turns; the model saw none longer in training.
 const MAX_PROMPT_TOKENS: usize = 256;
 
@@ -248,6 +252,12 @@ fn fresh<B: MpmBackend>(
             .into_iter()
             .flatten()
             .for_each(|text| builder.add_text(text));
+    }
+    for class in 0..tasks.classes().len() {
+        for &language in &recipe.languages.text {
+            let name = tasks.name(class, language);
+            std::iter::repeat_n(name, NAME_COUNT).for_each(|name| builder.add_text(name));
+        }
     }
     let tokenizer = CpmBeeTokenizer::new(builder.finish()?)?;
     let mut model = recipe.model.clone();
