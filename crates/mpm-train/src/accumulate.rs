@@ -107,7 +107,7 @@ where
 fn batch_gradients<B, O>(
     objective: &O,
     model: &O::Model,
-    mut batches: Vec<O::Batch>,
+    batches: Vec<O::Batch>,
     workers: &Workers,
     plan: StepPlan,
 ) -> Vec<Result<Option<StepGradient>, TrainError>>
@@ -116,11 +116,8 @@ where
     O: Objective<B>,
 {
     if batches.len() < 2 {
-        let batch = batches.pop();
-        return batch
-            .map(|batch| batch_gradient(objective, model, batch, plan))
-            .into_iter()
-            .collect();
+        let alone = |batch| batch_gradient(objective, model, batch, plan);
+        return batches.into_iter().map(alone).collect();
     }
     let own = |batch| {
         // With leaves of its own: the graphs of one model's clones are one
@@ -129,7 +126,7 @@ where
         // gradient, step after step.
         (O::Model::from_inner(model.valid()), batch)
     };
-    let batches = batches.into_iter().map(own).collect();
+    let batches: Vec<_> = batches.into_iter().map(own).collect();
     workers.map(batches, |(model, batch)| {
         batch_gradient(objective, &model, batch, plan)
     })

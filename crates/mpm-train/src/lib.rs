@@ -45,7 +45,7 @@ pub mod report;
 pub mod schedule;
 pub mod spike;
 pub mod trainer;
-mod workers;
+pub mod workers;
 
 pub use accumulate::MAX_UNCOUNTED_BATCHES;
 pub use checkpoint::CheckpointStore;
@@ -64,3 +64,4 @@ pub use report::{Callback, StepReport};
 pub use schedule::{Decay, Schedule};
 pub use spike::SpikeLimit;
 pub use trainer::{Outcome, Trained, Trainer, TrainerConfig};
+pub use workers::Workers;

@@ -7,10 +7,13 @@ use mpm_data::{
     emoji::{Language, Split, Tasks},
     picture::Picture,
 };
-use mpm_train::evaluate::{
-    Example, Tokenizer, is_exact_match,
-    language::{KnownAnswers, LanguageShare, NoDetector},
-    rouge::coco_rouge,
+use mpm_train::{
+    Workers,
+    evaluate::{
+        Example, Tokenizer, is_exact_match,
+        language::{KnownAnswers, LanguageShare, NoDetector},
+        rouge::coco_rouge,
+    },
 };
 use train_emoji_chat::Respondent;
 use viscpm_chat::ChatModel;
@@ -55,7 +58,7 @@ pub fn measure<B: MpmBackend>(
     arm: &str,
 ) -> Result<Vec<Figure>, BoxError> {
     let tasks = Tasks::new(lab.set, &lab.recipe(of).tasks())?;
-    let mut interview = Interview::new(lab, &tasks, model);
+    let mut interview = Interview::new(lab, &tasks, model)?;
     let mut figures = Vec::new();
     for (split, name) in SPLITS {
         let every = match split {
@@ -80,20 +83,29 @@ pub struct Interview<'a, B: Backend> {
     tasks: &'a Tasks<'static>,
     respondent: Respondent<B>,
     known: KnownAnswers,
+    workers: Workers,
     /// What the model sees of each picture, with the class of what it shows.
     seen: Vec<(usize, Tensor<B, 3>)>,
 }
 
 impl<'a, B: MpmBackend> Interview<'a, B> {
     /// Before any picture is shown.
-    pub fn new(lab: &'a Lab, tasks: &'a Tasks<'static>, model: ChatModel<B>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn new(
+        lab: &'a Lab,
+        tasks: &'a Tasks<'static>,
+        model: ChatModel<B>,
+    ) -> Result<Self, BoxError> {
+        Ok(Self {
             lab,
             tasks,
             respondent: Respondent { model },
             known: known_answers(tasks, &lab.settings.languages),
+            workers: Workers::for_each_core()?,
             seen: Vec::new(),
-        }
+        })
     }
 
     /// Shows a picture of a class, a place in [`Tasks::classes`].
@@ -106,6 +118,14 @@ impl<'a, B: MpmBackend> Interview<'a, B> {
         Ok(())
     }
 
+    /// The answers to a question about each of the pictures that were shown.
+    fn ask(&self, question: &str) -> Result<Vec<String>, BoxError> {
+        let answers = self.workers.map(&self.seen, |(_, features)| {
+            self.respondent.ask(features.clone(), question)
+        });
+        answers.into_iter().collect()
+    }
+
     /// Asks for descriptions of all pictures that were shown.
     ///
     /// # Errors
@@ -115,8 +135,7 @@ impl<'a, B: MpmBackend> Interview<'a, B> {
         for &language in &self.lab.settings.languages {
             let question = self.tasks.caption_question(language)?;
             let mut examples = Vec::new();
-            for (class, features) in &self.seen {
-                let answer = self.respondent.ask(features.clone(), question)?;
+            for ((class, _), answer) in self.seen.iter().zip(self.ask(question)?) {
                 examples.push(Example::new(answer, self.tasks.captions(*class, language)?));
             }
             let tokenizer = Tokenizer::for_captions(language.code());
@@ -137,22 +156,20 @@ impl<'a, B: MpmBackend> Interview<'a, B> {
     /// # Errors
     /// Those of the model.
     pub fn figures(&mut self, arm: &str, seed: u64, split: &str) -> Result<Vec<Figure>, BoxError> {
-        let seen = std::mem::take(&mut self.seen);
         let mut figures = Vec::new();
         for &language in &self.lab.settings.languages {
             let question = self.tasks.naming_question(language)?;
             let blind = self.respondent.ask_blindly(self.lab.set, question)?;
             let (mut right, mut right_blindly) = (0, 0);
             let mut share = LanguageShare::new(language.code());
-            for (class, features) in &seen {
-                let answer = self.respondent.ask(features.clone(), question)?;
+            for ((class, _), answer) in self.seen.iter().zip(self.ask(question)?) {
                 let class = self.tasks.classes()[*class];
                 let accepted = || class.accepted(language).iter().map(String::as_str);
                 right += usize::from(is_exact_match(&answer, accepted()));
                 right_blindly += usize::from(is_exact_match(&blind, accepted()));
                 share.add(&answer, &self.known, &NoDetector);
             }
-            let part = |count: usize| count as f64 / seen.len() as f64;
+            let part = |count: usize| count as f64 / self.seen.len() as f64;
             let measured = [
                 (NAMED, Some(part(right))),
                 (NAMED_BLINDLY, Some(part(right_blindly))),
@@ -169,6 +186,7 @@ impl<'a, B: MpmBackend> Interview<'a, B> {
                 figures.extend(value.map(|value| Figure::new(subject, value)));
             }
         }
+        self.seen.clear();
         Ok(figures)
     }
 }

@@ -63,7 +63,7 @@ pub fn run<B: MpmBackend>(
             tasks.classes().len()
         ));
         let model = lab.pretrained::<B>(of, device)?;
-        let mut interview = Interview::new(lab, &tasks, model);
+        let mut interview = Interview::new(lab, &tasks, model)?;
         for (class, file) in found {
             interview.show(
                 class,

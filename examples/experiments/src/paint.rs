@@ -111,9 +111,9 @@ impl<B: MpmBackend> Gallery<B> {
     }
 
     fn paint<'t>(&self, prompt: impl Fn(usize) -> &'t str) -> Result<Vec<Picture>, BoxError> {
-        let numbered = self.asked.iter().zip(0..);
-        let paint = |(&thing, number)| self.exam.paint(prompt(thing), self.seed, number, None);
-        numbered.map(paint).collect()
+        let prompts = self.asked.iter().map(|&thing| prompt(thing));
+        let numbered: Vec<_> = prompts.zip(0..).collect();
+        self.exam.paint_all(&numbered, self.seed, None, || ())
     }
 
     fn judge(

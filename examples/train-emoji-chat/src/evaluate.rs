@@ -15,7 +15,7 @@ use mpm_data::{
     emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks},
     picture::Picture,
 };
-use mpm_train::evaluate::ExactMatch;
+use mpm_train::{Workers, evaluate::ExactMatch};
 use train_emoji_chat::{NameEmbeddings, Names, Recipe, Respondent};
 use viscpm_chat::ChatModel;
 
@@ -83,6 +83,7 @@ impl BackendTask for EvaluateTask {
             respondent: Respondent { model },
             names,
             answers: options.answers.as_deref().map(create).transpose()?,
+            workers: Workers::for_each_core()?,
             options,
             matches: ExactMatch::default(),
             english: ExactMatch::default(),
@@ -107,11 +108,19 @@ struct Examiner<B: Backend> {
     respondent: Respondent<B>,
     names: NameEmbeddings<B>,
     answers: Option<File>,
+    workers: Workers,
     options: Evaluate,
     matches: ExactMatch,
     /// Answers in English about what another language has a name for, by that language: what its
     /// own answers are compared with.
     english: ExactMatch,
+}
+
+/// What a model makes of a picture.
+struct Reply {
+    /// The class whose English name is nearest to the features.
+    nearest: usize,
+    answer: String,
 }
 
 impl<B: MpmBackend> Examiner<B> {
@@ -124,40 +133,38 @@ impl<B: MpmBackend> Examiner<B> {
     ) -> Result<(), BoxError> {
         let code = language.code();
         let questions = self.tasks.naming_questions(split, language)?;
-        let Some(first) = questions.first() else {
+        let asked: Vec<_> = questions.iter().step_by(self.options.every.get()).collect();
+        let Some(first) = asked.first() else {
             return Ok(());
         };
         // The question is the same for all pictures, so one answer stands for all: what
         // the model says without seeing anything.
         let blind = self.respondent.ask_blindly(self.set, &first.question)?;
-        let every = self.options.every;
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")?;
-        let bar = ProgressBar::new(questions.len().div_ceil(every.get()) as u64)
+        let bar = ProgressBar::new(asked.len() as u64)
             .with_style(style)
             .with_message(format!("{name} {code}"));
-        for question in questions.iter().step_by(every.get()) {
-            let picture = self.set.compose(&question.picture)?;
+        let replies = self.workers.map(&asked, |question| {
+            let reply = self.reply(question);
+            bar.inc(1);
+            reply
+        });
+        bar.finish_and_clear();
+        for (number, (&question, reply)) in asked.iter().zip(replies).enumerate() {
+            let Reply { nearest, answer } = reply?;
             if let Some(folder) = &self.options.pictures {
-                let file = format!("{name}-{:04}-{}.png", bar.position(), question.answer);
+                let file = format!("{name}-{number:04}-{}.png", question.answer);
+                let picture = self.set.compose(&question.picture)?;
                 write_png(&picture, &folder.join(file.replace([' ', '/'], "-")))?;
             }
-            let features = self.respondent.encode(&picture)?;
-            let nearest = self.names.nearest(features.clone());
-            let answer = self.respondent.ask(features, &question.question)?;
             let right = self.count(name, language, &answer, question);
             if language == Language::English {
                 self.compare(name, &answer, question);
             }
             self.count(&format!("{name}, no picture"), language, &blind, question);
-            for class in nearest {
-                let nearest = self.tasks.name(class, language);
-                self.count(
-                    &format!("{name}, nearest name"),
-                    language,
-                    nearest,
-                    question,
-                );
-            }
+            let nearest = self.tasks.name(nearest, language);
+            let row = format!("{name}, nearest name");
+            self.count(&row, language, nearest, question);
             if let Some(file) = &mut self.answers {
                 let line = serde_json::json!({
                     "split": name,
@@ -168,10 +175,19 @@ impl<B: MpmBackend> Examiner<B> {
                 });
                 writeln!(file, "{line}")?;
             }
-            bar.inc(1);
         }
-        bar.finish_and_clear();
         Ok(())
+    }
+
+    fn reply(&self, question: &NamingQuestion) -> Result<Reply, BoxError> {
+        let features = self
+            .respondent
+            .encode(&self.set.compose(&question.picture)?)?;
+        let nearest = self.names.nearest(features.clone());
+        Ok(Reply {
+            nearest: *nearest.first().ok_or("the model saw no picture")?,
+            answer: self.respondent.ask(features, &question.question)?,
+        })
     }
 
     /// Counts an answer in English for each language that has a name for the thing.
@@ -190,25 +206,33 @@ impl<B: MpmBackend> Examiner<B> {
     fn show_names(&mut self, language: Language) -> Result<(), BoxError> {
         let mut questions = self.tasks.naming_questions(Split::Train, language)?;
         questions.dedup_by_key(|question| question.class);
-        for question in &questions {
+        let answers = self.workers.map(&questions, |question| {
             let features = self.names.features(question.class);
-            let answer = self.respondent.ask(features, &question.question)?;
-            self.count("English names as features", language, &answer, question);
+            self.respondent.ask(features, &question.question)
+        });
+        for (question, answer) in questions.iter().zip(answers) {
+            self.count("English names as features", language, &answer?, question);
         }
         Ok(())
     }
 
     /// Asks about fresh compositions of training pictures what is not their name.
     fn ask_other_kinds(&mut self, seed: u64, language: Language) -> Result<(), BoxError> {
-        for index in (0..OTHER_QUESTIONS).step_by(self.options.every.get()) {
+        let indices = (0..OTHER_QUESTIONS).step_by(self.options.every.get());
+        let answers = self.workers.map(indices, |index| {
             let sample = self.tasks.instruction(seed, index, language)?;
             let (Some(kind), Some(scene)) = (label(sample.kind), &sample.picture) else {
-                continue;
+                return Ok(None);
             };
             let features = self.respondent.encode(&self.set.compose(scene)?)?;
             let answer = self.respondent.ask(features, &sample.question)?;
-            self.matches
-                .add(kind, language.code(), &answer, [&*sample.answer]);
+            Ok::<_, BoxError>(Some((kind, answer, sample.answer)))
+        });
+        for answer in answers {
+            if let Some((kind, answer, expected)) = answer? {
+                self.matches
+                    .add(kind, language.code(), &answer, [&*expected]);
+            }
         }
         Ok(())
     }

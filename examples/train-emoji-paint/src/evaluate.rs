@@ -159,13 +159,10 @@ impl<B: MpmBackend> Evaluation<B> {
     ) -> Result<Vec<Picture>, BoxError> {
         let bar = progress(things.len(), what);
         let Evaluate { seed, guidance, .. } = self.options;
-        let paint = |&thing: &usize| {
-            let number = thing as u64;
-            let picture = self.exam.paint(prompt(thing), seed, number, guidance)?;
-            bar.inc(1);
-            Ok(picture)
-        };
-        let pictures = things.iter().map(paint).collect();
+        let numbered = things.iter().map(|&thing| (prompt(thing), thing as u64));
+        let prompts: Vec<_> = numbered.collect();
+        let done = || bar.inc(1);
+        let pictures = self.exam.paint_all(&prompts, seed, guidance, done);
         bar.finish_and_clear();
         pictures
     }

@@ -9,6 +9,7 @@ use mpm_core::{
     weights::{WeightFile, load},
 };
 use mpm_data::picture::Picture;
+use mpm_train::Workers;
 use viscpm_paint::{PaintModel, PaintRequest, PromptStates, from_pictures, to_pictures};
 
 use crate::{judge::Judge, things::Things};
@@ -108,6 +109,28 @@ impl<B: MpmBackend> Exam<B> {
         let painted = painter.paint(&states, &request, None, numbers, go_on)?;
         let picture = painted.into_iter().flatten().next();
         Ok(picture.ok_or("the painter painted nothing")?)
+    }
+
+    /// Paints many prompts, each with the number of its picture: see [`paint`](Self::paint). `done`
+    /// is called behind each picture.
+    ///
+    /// # Errors
+    /// Those of the model, and when the system gives no more threads.
+    pub fn paint_all(
+        &self,
+        prompts: &[(&str, u64)],
+        seed: u64,
+        guidance: Option<f64>,
+        done: impl Fn() + Sync,
+    ) -> Result<Vec<Picture>, BoxError> {
+        let paint = |&(prompt, number): &(&str, u64)| {
+            let picture = self.paint(prompt, seed, number, guidance);
+            done();
+            picture
+        };
+        // A picture is too small for its operations to keep several cores busy.
+        let workers = Workers::for_each_core()?;
+        workers.map(prompts, paint).into_iter().collect()
     }
 
     /// The place of each asked thing in the judge's opinion of its picture, 0 where it sees it.
