@@ -15,6 +15,7 @@ use mpm_data::{
     emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks},
     picture::Picture,
 };
+use mpm_llm::tokenizer::escape;
 use mpm_train::{Workers, evaluate::ExactMatch};
 use train_emoji_chat::{NameEmbeddings, Names, Recipe, Respondent};
 use viscpm_chat::ChatModel;
@@ -101,6 +102,13 @@ impl BackendTask for EvaluateTask {
     }
 }
 
+/// What a model makes of a picture.
+struct Reply {
+    /// The class whose English name is nearest to the features.
+    nearest: usize,
+    answer: String,
+}
+
 /// Asks a model, and counts.
 struct Examiner<B: Backend> {
     set: &'static EmojiSet,
@@ -114,13 +122,6 @@ struct Examiner<B: Backend> {
     /// Answers in English about what another language has a name for, by that language: what its
     /// own answers are compared with.
     english: ExactMatch,
-}
-
-/// What a model makes of a picture.
-struct Reply {
-    /// The class whose English name is nearest to the features.
-    nearest: usize,
-    answer: String,
 }
 
 impl<B: MpmBackend> Examiner<B> {
@@ -237,6 +238,18 @@ impl<B: MpmBackend> Examiner<B> {
         Ok(())
     }
 
+    /// The mean number of tokens of a name: the fewer, the less there is to lose.
+    fn tokens_of_a_name(&self, language: Language) -> Result<f64, BoxError> {
+        let classes = self.tasks.classes().iter();
+        let names: Vec<_> = classes.filter_map(|class| class.name(language)).collect();
+        let mut tokens = 0;
+        for name in &names {
+            let tokenizer = &self.respondent.model.tokenizer;
+            tokens += tokenizer.encode(&escape(name))?.ids.len();
+        }
+        Ok(tokens as f64 / names.len() as f64)
+    }
+
     fn count(
         &mut self,
         split: &str,
@@ -249,12 +262,16 @@ impl<B: MpmBackend> Examiner<B> {
     }
 }
 
-fn print<B: Backend>(examiner: &Examiner<B>, languages: &[Language]) -> Result<(), BoxError> {
+fn print<B: MpmBackend>(examiner: &Examiner<B>, languages: &[Language]) -> Result<(), BoxError> {
     let Examiner {
         matches, english, ..
     } = examiner;
     let mut output = stdout().lock();
     write!(output, "{matches}")?;
+    for &language in languages {
+        let tokens = examiner.tokens_of_a_name(language)?;
+        writeln!(output, "{language}: a name has {tokens:.2} tokens")?;
+    }
     for split in ["training", "held-out"] {
         for &language in languages.iter().filter(|&&of| of != Language::English) {
             let accuracy = |matches: &ExactMatch| matches.tally(split, language.code()).accuracy();
