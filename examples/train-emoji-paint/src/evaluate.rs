@@ -1,6 +1,7 @@
 //! How often the judge sees in a picture what the prompt asked for.
 
 use std::{
+    collections::HashMap,
     io::{Write, stdout},
     num::NonZeroUsize,
     path::PathBuf,
@@ -90,25 +91,29 @@ impl<B: MpmBackend> Evaluation<B> {
         let Self { exam, asked, .. } = self;
         let mut report = Report::default();
         let mut add = |row: &str, asked: &[usize], pictures: &[Picture]| {
-            report.add(row, &exam.ranks(pictures, asked)?, &exam.things, asked);
-            Ok::<_, BoxError>(())
+            let ranks = exam.ranks(pictures, asked)?;
+            report.add(row, &ranks, &exam.things, asked);
+            Ok::<_, BoxError>(ranks)
         };
         let drawn = exam.drawn(asked, !recipe.seed)?;
         add("drawn", asked, &drawn)?;
         add("decoded", asked, &exam.reconstructed(&drawn)?)?;
         let shown = self.shown(&recipe.languages);
-        let mut rows = Vec::new();
+        let (mut ranks, mut rows) = (Vec::new(), Vec::new());
         for &language in &recipe.languages {
             let named = self.named_in(language);
             let name = |thing| exam.things.name(thing, language);
             let painted = self.painted(language.code(), &named, name)?;
-            add(language.code(), &named, &painted)?;
+            let seen = add(language.code(), &named, &painted)?;
+            let by_thing: HashMap<_, _> = named.iter().copied().zip(seen).collect();
+            ranks.push((language, by_thing));
             let pictures = named.iter().zip(painted);
             let pictures = pictures.filter(|(thing, _)| shown.contains(thing));
             rows.push(pictures.map(|(_, picture)| picture).collect());
         }
         let unprompted = self.painted("no prompt", asked, |_| "")?;
         add("no prompt", asked, &unprompted)?;
+        compare(&mut report, &ranks);
         write!(stdout(), "{report}")?;
         let others = recipe.languages.iter();
         for &language in others.filter(|&&of| of != Language::English) {
@@ -165,6 +170,20 @@ impl<B: MpmBackend> Evaluation<B> {
         let pictures = self.exam.paint_all(&prompts, seed, guidance, done);
         bar.finish_and_clear();
         pictures
+    }
+}
+
+/// Compares each language with English, on the things that both have a name for.
+fn compare(report: &mut Report, ranks: &[(Language, HashMap<usize, usize>)]) {
+    let is_english = |(language, _): &&(Language, _)| *language == Language::English;
+    let Some((_, english)) = ranks.iter().find(is_english) else {
+        return;
+    };
+    for (language, own) in ranks.iter().filter(|of| !is_english(of)) {
+        let both = own.iter();
+        let both = both.filter_map(|(thing, &rank)| Some((rank, *english.get(thing)?)));
+        let (own, english): (Vec<_>, Vec<_>) = both.unzip();
+        report.compare(*language, &own, &english);
     }
 }
 

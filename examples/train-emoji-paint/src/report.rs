@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mpm_data::emoji::Language;
 use train_emoji_paint::Things;
 
 /// A picture counts as seen when its thing is among the judge's first ones.
@@ -11,6 +12,7 @@ const TOP: usize = 5;
 #[derive(Default)]
 pub struct Report {
     rows: Vec<(String, Share, Share)>,
+    comparisons: Vec<(Language, Share, Share)>,
 }
 
 /// Counts of first and of first few places.
@@ -54,6 +56,15 @@ impl Report {
         };
         self.rows.push((name.to_owned(), of(false), of(true)));
     }
+
+    /// Compares the places of things that were asked for in a language with those of the same
+    /// things in English; of English pictures that show none of them there is nothing to say.
+    pub fn compare(&mut self, language: Language, ranks: &[usize], english: &[usize]) {
+        let [own, english] = [ranks, english].map(|ranks| Share::of(ranks.iter().copied()));
+        if english.first > 0 {
+            self.comparisons.push((language, own, english));
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -65,6 +76,31 @@ impl fmt::Display for Report {
         for (name, emoji, shapes) in &self.rows {
             writeln!(f, "{name:10} {emoji}   {shapes}")?;
         }
+        for (language, own, english) in &self.comparisons {
+            let percent = |own: usize, english| 100.0 * own as f64 / english as f64;
+            writeln!(
+                f,
+                "{language}: {:.1} % of en first, {:.1} % in the top {TOP}, of the same things",
+                percent(own.first, english.first),
+                percent(own.top, english.top)
+            )?;
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_compared_with_english() {
+        let mut report = Report::default();
+        report.compare(Language::German, &[0, 1, 9], &[0, 0, 1]);
+        report.compare(Language::French, &[0], &[1]);
+        let text = report.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let expected = "de: 50.0 % of en first, 66.7 % in the top 5, of the same things";
+        assert_eq!(last, expected);
     }
 }
