@@ -5,7 +5,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{ElementConversion, backend::AutodiffBackend};
 
 use crate::workers::Workers;
-use crate::{DataSource, Objective, TrainError, gradient};
+use crate::{DataSource, Objective, TrainError, gradient, leaves};
 
 /// How many batches in a row may have nothing that counts before the run stops.
 pub const MAX_UNCOUNTED_BATCHES: usize = 100;
@@ -144,6 +144,7 @@ where
     O: Objective<B>,
 {
     let StepPlan { scale, step, .. } = plan;
+    leaves::join(model);
     let output = objective
         .loss(model, batch)
         .map_err(|source| TrainError::Objective { step, source })?;

@@ -28,6 +28,7 @@ pub mod evaluator;
 pub mod freeze;
 pub mod gradient;
 pub mod language;
+mod leaves;
 mod left_out;
 pub mod lora;
 pub mod loss_scale;
