@@ -1,4 +1,4 @@
-//! VisCPM-Chat: ask about a picture, in English or Chinese.
+//! VisCPM-Chat: ask about a picture, in any language that the model knows.
 //!
 //! This crate assembles `mpm-vision` and `mpm-llm` into the chat model of the
 //! paper "Large Multilingual Models Pivot Zero-Shot Multimodal Learning across

@@ -1,4 +1,4 @@
-//! VisCPM-Paint: pictures from a prompt in English or Chinese.
+//! VisCPM-Paint: pictures from a prompt in any language that the model knows.
 //!
 //! This crate assembles `mpm-llm` and `mpm-diffusion` into the paint model of the paper "Large
 //! Multilingual Models Pivot Zero-Shot Multimodal Learning across Languages"

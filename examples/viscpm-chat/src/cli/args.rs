@@ -6,7 +6,7 @@ use clap::Parser;
 use mpm_core::backend::BackendKind;
 use viscpm_chat::options::{DecodingArgs, ModelArgs};
 
-/// Ask about a picture, in English or Chinese. 用中文或英文就一张图片提问。
+/// Ask about a picture, in any language that the model knows. 用模型懂得的任何语言就一张图片提问。
 ///
 /// With --question one answer is printed; with --batch one per line of a file;
 /// with neither a conversation begins.

@@ -11,7 +11,7 @@ use viscpm_paint::AT_ONCE;
 
 use super::size::Size;
 
-/// Paint a picture of a prompt, in English or Chinese. 用中文或英文描述来画图。
+/// Paint a picture of a prompt, in any language that the model knows. 用模型懂得的任何语言描述来画图。
 ///
 /// Without --batch and --from-png, the prompt is painted into --out. The name of each file is
 /// printed as soon as it is written.

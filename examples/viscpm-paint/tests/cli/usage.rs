@@ -27,7 +27,7 @@ fn help_explains_every_option() {
     for text in [
         "exit code is 0",
         "130 after Ctrl-C",
-        "用中文或英文描述来画图",
+        "用模型懂得的任何语言描述来画图",
         "随机种子",
     ] {
         assert!(help.contains(text), "no {text:?} in {help}");
