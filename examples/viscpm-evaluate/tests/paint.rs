@@ -25,7 +25,10 @@ use mpm_core::{
 use mpm_data::picture::Picture;
 use mpm_llm::clip::{ClipText, ClipTextConfig};
 use mpm_train::picture_metrics::{ClipScore, Retrieval};
-use mpm_vision::clip::{ClipVision, ClipVisionConfig};
+use mpm_vision::{
+    clip::{ClipVision, ClipVisionConfig},
+    inception::{FEATURES, InceptionV3},
+};
 use serde_json::{Value, json};
 use viscpm_evaluate::paint::{ClipModel, picture_files, picture_statistics};
 
@@ -208,6 +211,68 @@ fn features_of_pictures_of_any_size_have_their_mean() {
             assert!((mean - expected / 3.0).abs() < 1e-6, "{statistics:?}");
         }
     }
+}
+
+/// The covariance of two pictures' features is `d dᵀ`, and the root of a product of two such has the
+/// trace `|d₁ · d₂|`: an oracle without eigenvalues.
+#[test]
+fn two_pictures_are_as_far_from_two_real_ones_as_their_features() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("real")).unwrap();
+    let [painted, real] = [["red.png", "blue.png"], ["real/a.png", "real/b.png"]];
+    draw(&sandbox, painted[0], [20, 30], [200, 10, 10]);
+    draw(&sandbox, painted[1], [16, 16], [30, 20, 220]);
+    draw(&sandbox, real[0], [16, 16], [190, 40, 20]);
+    draw(&sandbox, real[1], [12, 16], [10, 180, 60]);
+    let entries = painted.map(|image| json!({"image": image, "prompt": "a cat"}));
+    sandbox.lines("pictures.jsonl", &entries);
+    let device = Default::default();
+    let network = InceptionV3::<Flex>::new(&device);
+    let weights = sandbox.path("inception.safetensors");
+    save(&network, weights, &KeyMap::new(), Precision::AsStored).unwrap();
+
+    let outcome = paint(
+        &sandbox,
+        &[
+            "--inception",
+            "inception.safetensors",
+            "--reference",
+            "real",
+            "--json",
+            "report.json",
+        ],
+    );
+    let shown = outcome.text();
+    assert!(
+        shown.contains("(2 pictures against 2 real ones)"),
+        "{shown}"
+    );
+
+    let one = NonZeroUsize::MIN;
+    let features = |image: &str| -> Vec<f64> {
+        let files = [sandbox.path(image)];
+        let mean = picture_statistics(&files, one, FEATURES, &device, |pixels| {
+            Ok(network.features(pixels)?)
+        });
+        mean.unwrap().mean().to_vec()
+    };
+    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    let [(m1, d1), (m2, d2)] = [painted, real].map(|[first, second]| {
+        let (first, second) = (features(first), features(second));
+        let pairs = || first.iter().zip(&second);
+        let mean: Vec<f64> = pairs().map(|(a, b)| (a + b) / 2.0).collect();
+        let half: Vec<f64> = pairs().map(|(a, b)| (a - b) / 2f64.sqrt()).collect();
+        (mean, half)
+    });
+    let between: Vec<f64> = m1.iter().zip(&m2).map(|(a, b)| a - b).collect();
+    let expected =
+        dot(&between, &between) + dot(&d1, &d1) + dot(&d2, &d2) - 2.0 * dot(&d1, &d2).abs();
+    let found = &sandbox.json("report.json")["frechet"]["distance"];
+    let found = found.as_f64().unwrap();
+    // The eigenvalues that should be 0 are roots of rounding errors: 2048 of some 1e-8.
+    let tolerance = 1e-4 * (dot(&d1, &d1) + dot(&d2, &d2));
+    assert!(expected > 10.0 * tolerance, "{expected} {tolerance}");
+    assert!((found - expected).abs() < tolerance, "{found} {expected}");
 }
 
 #[test]
