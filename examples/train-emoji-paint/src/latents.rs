@@ -30,7 +30,7 @@ impl Latents {
     ) -> Result<Self, BoxError> {
         let mut pictures = Vec::new();
         for thing in 0..things.len() {
-            let count = versions * things.looks(thing);
+            let count = versions * things.painted_looks(thing);
             for version in 0..count {
                 let index = ((thing as u64) << 32) | version as u64;
                 let mut rng = sample_rng(seed, index);

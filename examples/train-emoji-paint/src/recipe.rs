@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::Path};
 
 use emoji_training::{BoxError, Stage, read_recipe};
-use mpm_data::emoji::{EmojiSet, Language};
+use mpm_data::emoji::{EmojiSet, Language, Style};
 use mpm_diffusion::{schedule::NoiseScheduleConfig, unet::UNetConfig, vae::VaeConfig};
 use mpm_train::diffusion::{
     AutoencoderLossConfig, DiffusionLossConfig, DiffusionParts, ResolutionSchedule,
@@ -29,6 +29,10 @@ pub struct Recipe {
     pub shapes: bool,
     /// How many training pictures a thing needs.
     pub pictures_per_thing: NonZeroUsize,
+    /// Each thing is painted in the first of these styles that it has, and in all that it has where
+    /// there is none. The fewer pictures there are of a thing, the sooner it is learnt.
+    #[serde(default)]
+    pub styles: Vec<Style>,
     /// How many names the language model knows: `names` of the chat model's recipe.
     pub names: usize,
     /// The languages that the language model reads. Prompts in training are English whatever

@@ -26,8 +26,13 @@ struct Thing {
     class: usize,
     is_shape: bool,
     /// Concepts of the set, each in a style.
-    looks: Vec<(usize, Style)>,
+    looks: Vec<Look>,
+    /// Those of them that are painted.
+    painted: Vec<Look>,
 }
+
+/// A concept of the set in a style.
+type Look = (usize, Style);
 
 /// The things, in a fixed order: their places are the classes of the judge.
 pub struct Things {
@@ -80,10 +85,16 @@ impl Things {
         let emoji = recipe.emoji.min(known.len());
         let chosen = (0..emoji).map(|i| known[i * known.len() / emoji]);
         let shapes = shapes.into_iter().filter(|_| recipe.shapes);
-        let thing = |class| Thing {
-            class,
-            is_shape: is_shape(class),
-            looks: looks[class].clone(),
+        let thing = |class: usize| {
+            let looks = &looks[class];
+            let in_style = |style: &Style| looks.iter().find(|look| look.1 == *style);
+            let preferred = recipe.styles.iter().find_map(in_style);
+            Thing {
+                class,
+                is_shape: is_shape(class),
+                looks: looks.clone(),
+                painted: preferred.map_or_else(|| looks.clone(), |look| vec![*look]),
+            }
         };
         let things = chosen.chain(shapes).map(thing).collect();
         Ok(Self { set, tasks, things })
@@ -127,12 +138,12 @@ impl Things {
         self.things[thing].is_shape
     }
 
-    /// In how many ways a thing was drawn.
-    pub fn looks(&self, thing: usize) -> usize {
-        self.things[thing].looks.len()
+    /// In how many styles a thing is painted.
+    pub fn painted_looks(&self, thing: usize) -> usize {
+        self.things[thing].painted.len()
     }
 
-    /// Draws a thing, one look at random, a little moved and scaled, on a ground.
+    /// Draws a thing in any of its styles, a little moved and scaled, on a ground.
     ///
     /// # Errors
     /// [`DataError::Emoji`] for a damaged set.
@@ -142,11 +153,19 @@ impl Things {
         ground: [u8; 3],
         rng: &mut impl Rng,
     ) -> Result<Picture, DataError> {
+        self.draw_one_of(&self.things[thing].looks, ground, rng)
+    }
+
+    fn draw_one_of(
+        &self,
+        looks: &[Look],
+        ground: [u8; 3],
+        rng: &mut impl Rng,
+    ) -> Result<Picture, DataError> {
         let size = rng.random_range(SMALLEST..=Scene::SIZE);
         let x = rng.random_range(0..=Scene::SIZE - size);
         let y = rng.random_range(0..=Scene::SIZE - size);
-        let &(concept, style) = self.things[thing]
-            .looks
+        let &(concept, style) = looks
             .choose(rng)
             .expect("things without pictures were left out");
         let mut scene = Scene::single(concept, style, ground);
@@ -155,8 +174,8 @@ impl Things {
         self.set.compose(&scene)
     }
 
-    /// Draws a thing as it is painted later: on the ground of all training pictures, `size` pixels
-    /// wide and high.
+    /// Draws a thing as it is painted later: in the recipe's style, on the ground of all training
+    /// pictures, `size` pixels wide and high.
     ///
     /// # Errors
     /// As [`draw`](Self::draw), and for a size of 0.
@@ -166,7 +185,8 @@ impl Things {
         size: usize,
         rng: &mut impl Rng,
     ) -> Result<Picture, BoxError> {
-        resized(self.draw(thing, EVALUATION_GROUND, rng)?, size)
+        let looks = &self.things[thing].painted;
+        resized(self.draw_one_of(looks, EVALUATION_GROUND, rng)?, size)
     }
 }
 
@@ -180,4 +200,43 @@ pub fn resized(picture: Picture, size: usize) -> Result<Picture, BoxError> {
         true => picture,
         false => picture.resize(side, side),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_thing_is_painted_in_the_first_style_that_it_has() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let set = EmojiSet::open(folder.join("../build-emoji-set/emoji.tar.zst")).unwrap();
+        let set: &'static EmojiSet = Box::leak(Box::new(set));
+        let mut recipe = Recipe::read(None).unwrap();
+        let every = recipe.things(set).unwrap();
+        assert!(
+            every
+                .things
+                .iter()
+                .all(|thing| thing.painted == thing.looks)
+        );
+
+        recipe.styles = vec![Style::NotoV1, Style::Twemoji];
+        let preferred = recipe.things(set).unwrap();
+        assert_eq!(preferred.len(), every.len());
+        let mut counts = [0; 3];
+        for thing in &preferred.things {
+            let look = |style| thing.looks.iter().find(|look| look.1 == style);
+            let (case, expected) = match (look(Style::NotoV1), look(Style::Twemoji)) {
+                (Some(look), _) => (0, vec![*look]),
+                (None, Some(look)) => (1, vec![*look]),
+                (None, None) => (2, thing.looks.clone()),
+            };
+            assert_eq!(thing.painted, expected);
+            counts[case] += 1;
+        }
+        assert!(counts[..2].iter().all(|&count| count > 0), "{counts:?}");
+    }
 }
