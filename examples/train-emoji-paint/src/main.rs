@@ -6,6 +6,7 @@
 
 mod evaluate;
 mod export;
+mod list;
 mod report;
 
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
@@ -14,10 +15,12 @@ use clap::{Parser, Subcommand};
 use emoji_training::{BoxError, Circumstances, exit_code};
 
 use train_emoji_paint::{Folders, Recipe, RunStage, StageName};
+use viscpm_common::cli::show;
 
 use crate::{
     evaluate::{Evaluate, EvaluateTask},
     export::{Export, ExportTask},
+    list::list,
 };
 
 /// The CPU backend allocates each tensor anew, and the system's allocator hands
@@ -56,6 +59,9 @@ enum Command {
         checkpoint_every: NonZeroUsize,
     },
 
+    /// Print the names of all things that the recipe's model paints, a column for each language.
+    Things,
+
     /// Paint all things from prompts in each language, and print how often the judge sees them.
     Evaluate(Evaluate),
 
@@ -86,6 +92,7 @@ fn run(args: Args) -> Result<(), BoxError> {
             chat_model,
             checkpoint_every,
         })?,
+        Command::Things => Ok(show(&list(&recipe.things(set)?, &recipe.languages))?),
         Command::Evaluate(options) => backend.run(EvaluateTask {
             options,
             recipe,

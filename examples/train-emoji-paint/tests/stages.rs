@@ -99,12 +99,27 @@ fn all_stages_run_and_the_model_is_evaluated() {
             "2",
         ],
     );
-    for row in ["drawn", "decoded", "en", "zh", "no prompt"] {
+    let languages = ["en", "zh", "de", "fr", "es", "it", "pt"];
+    for row in ["drawn", "decoded", "no prompt"].iter().chain(&languages) {
         assert!(table.lines().any(|line| line.starts_with(row)), "{table}");
     }
     let sheet = image::open(sheet).unwrap();
-    // Twelve pictures and two, each with the Chinese ones below.
-    assert_eq!((sheet.width(), sheet.height()), (12 * 64, 4 * 64));
+    // Twelve pictures and two, each with those of the other languages below.
+    let rows = 2 * languages.len() as u32;
+    assert_eq!((sheet.width(), sheet.height()), (12 * 64, rows * 64));
+}
+
+#[test]
+fn the_things_are_listed_in_all_languages() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("recipe.json"), recipe().to_string()).unwrap();
+    let things = succeeds(scratch.path(), &["things"]);
+    let mut lines = things.lines();
+    assert_eq!(lines.next(), Some("en\tzh\tde\tfr\tes\tit\tpt"));
+    // Three emoji, and all shapes of one colour.
+    assert_eq!(lines.clone().count(), 3 + 31);
+    assert!(lines.all(|line| line.split('\t').count() == 7));
+    assert!(things.contains("blue square\t"), "{things}");
 }
 
 #[test]
