@@ -19,6 +19,9 @@ use train_emoji_paint::{Exam, Recipe, agreement, write_sheet};
 
 use crate::report::Report;
 
+/// What stands for the name in a prompt.
+const NAME: &str = "{name}";
+
 /// What is measured.
 #[derive(clap::Args)]
 pub struct Evaluate {
@@ -38,6 +41,10 @@ pub struct Evaluate {
     #[arg(long, default_value = "1")]
     seed: u64,
 
+    /// The prompts: a thing's name stands for `{name}`, in each language.
+    #[arg(long, default_value = NAME, value_parser = template)]
+    prompt: String,
+
     /// Write a contact sheet to this PNG: a row for each language, one below the other.
     #[arg(long)]
     sheet: Option<PathBuf>,
@@ -49,6 +56,13 @@ pub struct Evaluate {
     /// The guidance scale instead of the model's own.
     #[arg(long)]
     guidance: Option<f64>,
+}
+
+fn template(text: &str) -> Result<String, String> {
+    match text.contains(NAME) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("put {NAME} where the name of a thing belongs")),
+    }
 }
 
 pub struct EvaluateTask {
@@ -102,8 +116,11 @@ impl<B: MpmBackend> Evaluation<B> {
         let (mut ranks, mut rows) = (Vec::new(), Vec::new());
         for &language in &recipe.languages {
             let named = self.named_in(language);
-            let name = |thing| exam.things.name(thing, language);
-            let painted = self.painted(language.code(), &named, name)?;
+            let prompt = |thing| {
+                let name = exam.things.name(thing, language);
+                self.options.prompt.replace(NAME, name)
+            };
+            let painted = self.painted(language.code(), &named, prompt)?;
             let seen = add(language.code(), &named, &painted)?;
             let by_thing: HashMap<_, _> = named.iter().copied().zip(seen).collect();
             ranks.push((language, by_thing));
@@ -111,7 +128,7 @@ impl<B: MpmBackend> Evaluation<B> {
             let pictures = pictures.filter(|(thing, _)| shown.contains(thing));
             rows.push(pictures.map(|(_, picture)| picture).collect());
         }
-        let unprompted = self.painted("no prompt", asked, |_| "")?;
+        let unprompted = self.painted("no prompt", asked, |_| String::new())?;
         add("no prompt", asked, &unprompted)?;
         compare(&mut report, &ranks);
         write!(stdout(), "{report}")?;
@@ -156,18 +173,19 @@ impl<B: MpmBackend> Evaluation<B> {
     }
 
     /// A picture for each of the things, from the prompt that `prompt` makes of it.
-    fn painted<'t>(
+    fn painted(
         &self,
         what: &str,
         things: &[usize],
-        prompt: impl Fn(usize) -> &'t str,
+        prompt: impl Fn(usize) -> String,
     ) -> Result<Vec<Picture>, BoxError> {
         let bar = progress(things.len(), what);
         let Evaluate { seed, guidance, .. } = self.options;
-        let numbered = things.iter().map(|&thing| (prompt(thing), thing as u64));
-        let prompts: Vec<_> = numbered.collect();
+        let prompts: Vec<_> = things.iter().map(|&thing| prompt(thing)).collect();
+        let numbered = prompts.iter().map(String::as_str);
+        let numbered: Vec<_> = numbered.zip(things.iter().map(|&of| of as u64)).collect();
         let done = || bar.inc(1);
-        let pictures = self.exam.paint_all(&prompts, seed, guidance, done);
+        let pictures = self.exam.paint_all(&numbered, seed, guidance, done);
         bar.finish_and_clear();
         pictures
     }

@@ -215,6 +215,7 @@ mod tests {
         let set = EmojiSet::open(folder.join("../build-emoji-set/emoji.tar.zst")).unwrap();
         let set: &'static EmojiSet = Box::leak(Box::new(set));
         let mut recipe = Recipe::read(None).unwrap();
+        recipe.styles = Vec::new();
         let every = recipe.things(set).unwrap();
         assert!(
             every

@@ -97,6 +97,8 @@ fn all_stages_run_and_the_model_is_evaluated() {
             "14",
             "--every",
             "2",
+            "--prompt",
+            "« {name} »",
         ],
     );
     let languages = ["en", "zh", "de", "fr", "es", "it", "pt"];
@@ -110,14 +112,27 @@ fn all_stages_run_and_the_model_is_evaluated() {
 }
 
 #[test]
+fn a_prompt_without_a_name_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("recipe.json"), recipe().to_string()).unwrap();
+    let output = run(scratch.path(), &["evaluate", "--prompt", "a picture"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        error.contains("put {name} where the name of a thing belongs"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_things_are_listed_in_all_languages() {
     let scratch = tempfile::tempdir().unwrap();
     fs::write(scratch.path().join("recipe.json"), recipe().to_string()).unwrap();
     let things = succeeds(scratch.path(), &["things"]);
     let mut lines = things.lines();
     assert_eq!(lines.next(), Some("en\tzh\tde\tfr\tes\tit\tpt"));
-    // Three emoji, and all shapes of one colour.
-    assert_eq!(lines.clone().count(), 3 + 31);
+    // Three emoji, and the shapes of one colour that all languages have a name for.
+    assert_eq!(lines.clone().count(), 3 + 26);
     assert!(lines.all(|line| line.split('\t').count() == 7));
     assert!(things.contains("blue square\t"), "{things}");
 }
