@@ -6,7 +6,7 @@
 
 use burn::{
     backend::Flex,
-    tensor::{DType, Tensor},
+    tensor::{DType, Tensor, TensorData},
 };
 use mpm_test_support::{Case, Tolerance, assert_values_close, own_cases, report};
 use mpm_train::{
@@ -15,6 +15,7 @@ use mpm_train::{
         ClipScore, FeatureStatistics, PictureMetricError, Retrieval, TwoTowers, frechet_distance,
     },
 };
+use proptest::{collection::vec, prelude::*};
 
 type B = Flex;
 
@@ -23,10 +24,10 @@ const F64: Tolerance = Tolerance {
     of_largest: 1e-13,
     ..Tolerance::EXACT
 };
-/// Regular covariances: eigenvalues lose a few digits of f64 to the condition of the matrix.
+/// Regular covariances: their roots lose a few digits of f64 to the condition of the matrix.
 const REGULAR: f64 = 1e-12;
-/// Singular covariances: eigenvalues that are 0 come out as 1e-16 of the largest one, and the root
-/// of that is 1e-8. Both references are as far from the exact value.
+/// Singular covariances: in both references eigenvalues that are 0 come out as 1e-16 of the largest
+/// one, and the root of that is 1e-8.
 const SINGULAR: f64 = 5e-8;
 /// Cosines in f32, times 100.
 const SCORE: f64 = 1e-4;
@@ -306,7 +307,7 @@ fn two_towers_score_what_they_embed() {
         match values.is_empty() {
             true => Err("there is nothing".into()),
             false => Ok(Tensor::from_data(
-                burn::tensor::TensorData::new(values.concat(), [values.len(), 2]),
+                TensorData::new(values.concat(), [values.len(), 2]),
                 &Default::default(),
             )),
         }
@@ -332,4 +333,36 @@ fn two_towers_score_what_they_embed() {
     assert!(matches!(uneven, PictureMetricError::Pairs { .. }));
     let none = towers.retrieval(batches().take(0)).unwrap_err();
     assert!(matches!(none, PictureMetricError::Empty));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// The covariance of two pictures' features is `d dᵀ`, and the root of a product of two such has
+    /// the trace `|d₁ · d₂|`. At this width rounding errors of such matrices can underflow, and
+    /// eigenvectors come out as NaN.
+    #[test]
+    fn two_pictures_suffice_whatever_their_features_are(
+        // Behind a ReLU half of them are 0.
+        features in vec((-1.0..1.0).prop_map(|value: f64| value.max(0.0)), 4 * 1024)
+    ) {
+        let width = features.len() / 4;
+        let halves = features.split_at(2 * width);
+        let [(first, d1), (second, d2)] = [halves.0, halves.1].map(|two| {
+            let data = TensorData::new(two.to_vec(), [2, width]);
+            let device = (&Default::default(), DType::F64);
+            let mut set = FeatureStatistics::new(width);
+            set.add(Tensor::<B, 2>::from_data(data, device)).unwrap();
+            let pairs = two[..width].iter().zip(&two[width..]);
+            let half: Vec<_> = pairs.map(|(a, b)| (a - b) / 2f64.sqrt()).collect();
+            (set, half)
+        });
+        let means = first.mean().iter().zip(second.mean());
+        let between: Vec<_> = means.map(|(a, b)| a - b).collect();
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let expected =
+            dot(&between, &between) + dot(&d1, &d1) + dot(&d2, &d2) - 2.0 * dot(&d1, &d2).abs();
+        let found = frechet_distance(&first, &second).unwrap();
+        prop_assert!((found / expected - 1.0).abs() < REGULAR, "{} {}", found, expected);
+    }
 }

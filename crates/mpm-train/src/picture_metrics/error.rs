@@ -109,9 +109,11 @@ pub enum PictureMetricError {
         source: BoxError,
     },
 
-    /// The eigenvalues of a covariance were not found.
-    #[error("the eigenvalues of a covariance of width {width} were not found")]
-    Eigenvalues {
+    /// The singular values of two covariances' factors were not found.
+    #[error(
+        "the singular values for a Fréchet distance of features of width {width} were not found"
+    )]
+    SingularValues {
         /// Width of the features.
         width: usize,
     },

@@ -1,10 +1,10 @@
 //! The Fréchet distance between two sets of features.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::{DMatrix, DVector};
 
 use super::{FeatureStatistics, PictureMetricError};
 
-/// Steps after which eigenvalues are given up; some two for each are usual.
+/// Steps after which singular values are given up; some two for each are usual.
 const MAX_ITERATIONS: usize = 1_000_000;
 
 /// The Fréchet distance between the normal distributions that have the means and covariances of two
@@ -18,7 +18,7 @@ const MAX_ITERATIONS: usize = 1_000_000;
 /// # Errors
 /// [`PictureMetricError::FeatureWidth`] for features of different widths,
 /// [`PictureMetricError::FewSamples`] for fewer than two in a set,
-/// [`PictureMetricError::Overflow`] and [`PictureMetricError::Eigenvalues`] where f64 does not do.
+/// [`PictureMetricError::Overflow`] and [`PictureMetricError::SingularValues`] where f64 does not do.
 pub fn frechet_distance(
     first: &FeatureStatistics,
     second: &FeatureStatistics,
@@ -44,28 +44,49 @@ pub fn frechet_distance(
 /// `tr √(Σ₁ Σ₂)`.
 ///
 /// The product of the two is not symmetric, and its root need not be real once it is rounded. With
-/// `Σ₁ = A Aᵀ` it has the eigenvalues of `Aᵀ Σ₂ A`, which is symmetric and has none below 0 but for
-/// rounding; covariances of fewer samples than features, which are singular, do no harm.
+/// `Σ₁ = A Aᵀ` and `Σ₂ = B Bᵀ` it has the eigenvalues of `Aᵀ B Bᵀ A`, whose roots are the singular
+/// values of `Aᵀ B`. Fewer samples than features leave `A` and `B` few columns, and no zeros whose
+/// roots would be those of rounding errors.
 fn trace_of_root([first, second]: &[DMatrix<f64>; 2]) -> Result<f64, PictureMetricError> {
-    let width = first.nrows();
-    if width == 0 {
+    let product = factor(first).tr_mul(&factor(second));
+    if product.is_empty() {
         return Ok(0.0);
     }
-    let SymmetricEigen {
-        eigenvalues,
-        eigenvectors: mut root,
-    } = SymmetricEigen::try_new(first.clone(), f64::EPSILON, MAX_ITERATIONS)
-        .ok_or(PictureMetricError::Eigenvalues { width })?;
-    for (mut column, value) in root.column_iter_mut().zip(eigenvalues.iter()) {
-        column *= value.max(0.0).sqrt();
+    if product.iter().any(|value| !value.is_finite()) {
+        return Err(PictureMetricError::Overflow);
     }
-    let product = root.transpose() * second * &root;
-    match product.iter().all(|value| value.is_finite()) {
-        true => Ok(product
-            .symmetric_eigenvalues()
-            .iter()
-            .map(|value| value.max(0.0).sqrt())
-            .sum()),
-        false => Err(PictureMetricError::Overflow),
+    let width = first.nrows();
+    let decomposed = product.try_svd(false, false, f64::EPSILON, MAX_ITERATIONS);
+    let decomposed = decomposed.ok_or(PictureMetricError::SingularValues { width })?;
+    Ok(decomposed.singular_values.sum())
+}
+
+/// The `A` of `Σ = A Aᵀ`, with as many columns as the covariance has rank: the Cholesky decomposition
+/// with the largest remaining variance first, which ends where LAPACK's `dpstrf` does, when what
+/// remains may be rounding.
+fn factor(covariance: &DMatrix<f64>) -> DMatrix<f64> {
+    let width = covariance.nrows();
+    let mut remaining = covariance.diagonal();
+    let rounding = width as f64 * f64::EPSILON * remaining.amax();
+    let mut columns: Vec<DVector<f64>> = Vec::new();
+    while columns.len() < width {
+        let (pivot, variance) = remaining.argmax();
+        if variance <= rounding {
+            break;
+        }
+        let mut column = covariance.column(pivot).into_owned();
+        for known in &columns {
+            column.axpy(-known[pivot], known, 1.0);
+        }
+        column /= variance.sqrt();
+        for (remaining, value) in remaining.iter_mut().zip(column.iter()) {
+            *remaining -= value * value;
+        }
+        remaining[pivot] = 0.0;
+        columns.push(column);
+    }
+    match columns.is_empty() {
+        true => DMatrix::zeros(width, 0),
+        false => DMatrix::from_columns(&columns),
     }
 }
