@@ -13,19 +13,19 @@ mod inception;
 use std::collections::BTreeMap;
 
 use burn::{
-    backend::{Autodiff, Flex},
+    backend::Autodiff,
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
 use mpm_core::weights::{KeyMap, module_keys};
-use mpm_test_support::{Case, Tolerance, cases, gradients, load, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, gradients, load, report};
 use mpm_vision::{
     Beit3, Beit3Config, Muffin, MuffinConfig, UNUSED_KEYS, muffin::VisualPerception,
     multiway::Tokens,
 };
 
-type B = Flex;
-type Ad = Autodiff<Flex>;
+type B = TestBackend;
+type Ad = Autodiff<TestBackend>;
 
 /// Cases that run a bare encoder: `in.pixel_values` and `in.query_embed`.
 const ENCODER_PREFIX: &str = "d_";

@@ -19,6 +19,7 @@
     reason = "suites say how many cases they ran and what they skipped"
 )]
 
+mod backend;
 mod case;
 mod closeness;
 mod folder;
@@ -28,6 +29,7 @@ mod python_json;
 pub mod vocabulary;
 mod weights;
 
+pub use backend::TestBackend;
 pub use burn::tensor::TensorData;
 pub use case::Case;
 pub use closeness::{Tolerance, assert_data_close, assert_values_close};

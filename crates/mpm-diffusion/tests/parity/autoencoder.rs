@@ -1,8 +1,8 @@
 //! The autoencoder: `g_vae_*`.
 
-use burn::{backend::Flex, tensor::Tensor};
+use burn::tensor::Tensor;
 use mpm_diffusion::vae::{AutoencoderKl, VaeConfig};
-use mpm_test_support::{Case, Tolerance, cases, load_branch, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, load_branch, report};
 use serde::Deserialize;
 
 /// Sums of f32 products in another order, through some twenty layers with norms.
@@ -33,7 +33,7 @@ fn the_autoencoder_equals_the_reference() {
     report(cases.len(), "autoencoder");
 }
 
-fn vae(case: &Case) -> AutoencoderKl<Flex> {
+fn vae(case: &Case) -> AutoencoderKl<TestBackend> {
     let config = VaeConfig::deserialize(&case.json["vae_config"]).unwrap();
     config.init(&Default::default()).unwrap()
 }

@@ -1,8 +1,8 @@
 //! What the UNet is conditioned on: `g_sd_small*`.
 
-use burn::{backend::Flex, tensor::Tensor};
+use burn::tensor::Tensor;
 use mpm_diffusion::{TransBlock, unet::timestep_embedding};
-use mpm_test_support::{Tolerance, cases, load_branch, report};
+use mpm_test_support::{TestBackend, Tolerance, cases, load_branch, report};
 
 /// The reference's exponential of f32 differs in its last bit, 6e-8, which a timestep of 999
 /// multiplies.
@@ -21,7 +21,8 @@ fn the_trans_block_and_the_sinusoids_equal_the_reference() {
     let cases = cases("g_sd_small");
     for case in &cases {
         let device = Default::default();
-        let block = TransBlock::<Flex>::new(case.size("/dim_in"), case.size("/dim_out"), &device);
+        let block =
+            TransBlock::<TestBackend>::new(case.size("/dim_in"), case.size("/dim_out"), &device);
         let block = load_branch(block, case, "trans_block");
         case.assert_close(
             "out.trans_block",
@@ -36,7 +37,7 @@ fn the_trans_block_and_the_sinusoids_equal_the_reference() {
             .collect();
         const KEY: &str = "out.timestep_embedding_";
         for width in case.with_prefix(KEY) {
-            let embedded: Tensor<Flex, 2> =
+            let embedded: Tensor<TestBackend, 2> =
                 timestep_embedding(&timesteps, width.parse().unwrap(), true, 0, &device);
             case.assert_close(&format!("{KEY}{width}"), embedded, SINUSOID);
         }

@@ -3,19 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use burn::{
-    backend::Flex,
-    tensor::{Tensor, TensorData},
-};
+use burn::tensor::{Tensor, TensorData};
 use mpm_diffusion::schedule::{
     Convention, Ddim, DenoisingPlan, DenoisingState, DenoisingStep, DpmSolver, Lcm, NoiseSchedule,
     NoiseScheduleConfig, PathEnd, Scheduler, SchedulerKind, TimestepSpacing,
 };
-use mpm_test_support::{Case, Tolerance, assert_values_close, cases, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, assert_values_close, cases, report};
 use serde::Deserialize;
 use serde_json::Value;
 
-type B = Flex;
+type B = TestBackend;
 
 /// Cases with a `config`, `runs`, and for each run `in.TAG.*` and `out.TAG.*`.
 const PREFIX: &str = "g_schedulers";

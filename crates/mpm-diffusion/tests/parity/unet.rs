@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use burn::{
-    backend::{Autodiff, Flex},
+    backend::Autodiff,
     tensor::{Tensor, TensorData},
 };
 use mpm_core::MpmBackend;
 use mpm_diffusion::unet::{UNet2DConditionModel, UNetConfig, UNetLevel, timestep_embedding};
-use mpm_test_support::{Case, Tolerance, cases, gradients, load_branch, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, gradients, load_branch, report};
 use serde::Deserialize;
 
-type Ad = Autodiff<Flex>;
+type Ad = Autodiff<TestBackend>;
 
 /// Sums of f32 products in another order, through some twenty layers with norms.
 const FORWARD: Tolerance = Tolerance {
@@ -52,14 +52,14 @@ fn timesteps(case: &Case) -> Vec<f64> {
 }
 
 fn every_output_is_equal(case: &Case) {
-    let (config, unet) = unet::<Flex>(case);
-    let sample: Tensor<Flex, 4> = case.tensor("in.sample");
+    let (config, unet) = unet::<TestBackend>(case);
+    let sample: Tensor<TestBackend, 4> = case.tensor("in.sample");
     let times = timesteps(case);
-    let states: Tensor<Flex, 3> = case.tensor("in.encoder_hidden_states");
+    let states: Tensor<TestBackend, 3> = case.tensor("in.encoder_hidden_states");
     let text = unet.read_text(states.clone()).unwrap();
 
     let width = config.block_out_channels[0];
-    let sinusoids = timestep_embedding::<Flex>(&times, width, true, 0, &Default::default());
+    let sinusoids = timestep_embedding::<TestBackend>(&times, width, true, 0, &Default::default());
     case.assert_close("out.inter.time_proj", sinusoids.clone(), SINUSOID);
 
     let mut outputs: BTreeMap<String, TensorData> = BTreeMap::new();

@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use burn::{backend::Flex, module::Module};
+use burn::module::Module;
 use mpm_llm::{
     cpm_bee::{AnswerTokens, CpmBee, CpmBeeConfig, CpmBeePrompt, CpmBeeSession, CpmBeeStep},
     decoding::{BeamSearch, DecodingParams, DecodingSession, Strategy, Token, generate},
     tokenizer::CpmBeeTokenizer,
 };
 use mpm_test_support::{
-    Case, Tolerance, assert_values_close, cases, load_branch, report, vocabulary,
+    Case, TestBackend, Tolerance, assert_values_close, cases, load_branch, report, vocabulary,
 };
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn beam_search() {
     let mut runs = 0;
     for case in &cases {
         let config: CpmBeeConfig = serde_json::from_value(case.json["llm_config"].clone()).unwrap();
-        let model: CpmBee<Flex> = config.init(&Default::default()).unwrap();
+        let model: CpmBee<TestBackend> = config.init(&Default::default()).unwrap();
         let model = load_branch(model.no_grad(), case, "llm");
         for run in case.json["runs"].as_array().unwrap() {
             search(case, &model, special, run);
@@ -44,7 +44,7 @@ fn beam_search() {
     report(cases.len(), &format!("e_beam, {runs} runs"));
 }
 
-fn search(case: &Case, model: &CpmBee<Flex>, special: AnswerTokens, run: &Value) {
+fn search(case: &Case, model: &CpmBee<TestBackend>, special: AnswerTokens, run: &Value) {
     let tag = run["tag"].as_str().unwrap();
     let params = params(&run["settings"]);
     let prompt = prompt(case, tag, run);

@@ -2,19 +2,16 @@
 
 use std::fs;
 
-use burn::{
-    backend::Flex,
-    tensor::{Tensor, activation::softmax},
-};
+use burn::tensor::{Tensor, activation::softmax};
 use mpm_core::weights::{LoadOptions, Precision, save};
 use mpm_llm::bert::{
     BertClassifier, BertConfig, BertInput, BlockRule, ChineseClipText, ChineseClipTextConfig,
     PromptClassifier,
 };
-use mpm_test_support::{Case, Tolerance, assert_values_close, cases, load, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, assert_values_close, cases, load, report};
 use serde_json::json;
 
-type B = Flex;
+type B = TestBackend;
 
 /// f32 through two layers, sums in another order than PyTorch's.
 const F32: Tolerance = Tolerance {

@@ -1,9 +1,6 @@
 //! `c_blocks_*`: norm, linear, embedding, position bias, attention, feed-forward.
 
-use burn::{
-    backend::Flex,
-    tensor::{DType, Tensor, TensorData},
-};
+use burn::tensor::{DType, Tensor, TensorData};
 use mpm_llm::{
     cache::{CacheShape, KvCache},
     cpm_bee::{
@@ -11,11 +8,13 @@ use mpm_llm::{
         PositionBuckets, RmsNorm, Rotary, ScaledLinear,
     },
 };
-use mpm_test_support::{Case, Tolerance, assert_values_close, cases, load_branch, report};
+use mpm_test_support::{
+    Case, TestBackend, Tolerance, assert_values_close, cases, load_branch, report,
+};
 
 use crate::mask;
 
-type B = Flex;
+type B = TestBackend;
 
 /// f32: sums of up to 48 products in another order than PyTorch's.
 const F32: Tolerance = Tolerance {

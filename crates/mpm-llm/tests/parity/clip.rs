@@ -2,14 +2,13 @@
 
 use std::fs;
 
-use burn::backend::Flex;
 use mpm_core::pretrained::PretrainedFolder;
 use mpm_llm::clip::{
     ClipText, ClipTextConfig, ClipTextInput, ClipTextTower, ClipTextTowerConfig, ClipTokenizer,
 };
-use mpm_test_support::{Case, Tolerance, load, own_cases, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, load, own_cases, report};
 
-type B = Flex;
+type B = TestBackend;
 
 /// f32 through three layers, sums in another order than PyTorch's.
 const F32: Tolerance = Tolerance {

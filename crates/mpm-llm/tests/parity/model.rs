@@ -1,15 +1,12 @@
 //! `c_cpmbee_*`: the whole model, forward, gradients, and step by step.
 
-use burn::{
-    backend::{Autodiff, Flex},
-    tensor::backend::Backend,
-};
+use burn::{backend::Autodiff, tensor::backend::Backend};
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig, CpmBeeInput, CpmBeeStep, InferenceState};
-use mpm_test_support::{Case, Tolerance, cases, gradients, load_branch, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, gradients, load_branch, report};
 
 use crate::mask;
 
-type Train = Autodiff<Flex>;
+type Train = Autodiff<TestBackend>;
 
 /// f32 through up to three blocks, sums in another order than PyTorch's.
 const F32: Tolerance = Tolerance {
@@ -106,7 +103,7 @@ fn forward_and_gradients(case: &Case, config: &CpmBeeConfig, prefix: &str) {
 }
 
 fn step_by_step(case: &Case, config: &CpmBeeConfig, prefix: &str) {
-    let model: CpmBee<Flex> = load(case, config, prefix);
+    let model: CpmBee<TestBackend> = load(case, config, prefix);
     let final_len = case.shape("out.infer_final.k0")[2];
     let batch = case.shape("in.infer0.input")[0];
     let mut state = model
@@ -124,7 +121,12 @@ fn step_by_step(case: &Case, config: &CpmBeeConfig, prefix: &str) {
     }
 }
 
-fn infer(case: &Case, model: &CpmBee<Flex>, index: usize, state: &mut InferenceState<Flex>) {
+fn infer(
+    case: &Case,
+    model: &CpmBee<TestBackend>,
+    index: usize,
+    state: &mut InferenceState<TestBackend>,
+) {
     let ints = |name: &str| case.ints(&format!("in.infer{index}.{name}"));
     let shape = case.shape(&format!("in.infer{index}.input"));
     let step = CpmBeeStep {
@@ -143,7 +145,7 @@ fn infer(case: &Case, model: &CpmBee<Flex>, index: usize, state: &mut InferenceS
     let [_, heads, len_q, len_k] = bias.bias().dims();
     let all_rows = bias.bias().expand([step.batch, heads, len_q, len_k]);
     case.assert_close(&name("position_bias"), all_rows, BIAS);
-    let expected = mask::hidden::<Flex>(case, &name("attention_mask"));
+    let expected = mask::hidden::<TestBackend>(case, &name("attention_mask"));
     let actual = bias.hidden().expand(expected.dims());
     assert_eq!(
         actual.into_data(),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use burn::{backend::Flex, tensor::Tensor};
-use mpm_test_support::{Case, Tolerance, cases, load, own_cases, report};
+use burn::tensor::Tensor;
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, load, own_cases, report};
 use mpm_vision::clip::{
     ChineseClipVision, ClipConfig, ClipVisionTower, SafetyChecker, cosine_similarity, rank,
 };
 use serde_json::json;
 
-type B = Flex;
+type B = TestBackend;
 
 /// f32 through two layers, sums in another order than PyTorch's.
 const F32: Tolerance = Tolerance {

@@ -5,19 +5,16 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use burn::{
-    backend::Flex,
-    tensor::{Tensor, TensorData},
-};
+use burn::tensor::{Tensor, TensorData};
 use mpm_core::weights::{LoadOptions, WeightsError};
-use mpm_test_support::{Case, Tolerance, own_cases, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, own_cases, report};
 use mpm_vision::{
     VisionError,
     inception::{FEATURES, InceptionV3},
 };
 use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
 
-type B = Flex;
+type B = TestBackend;
 
 /// f32 through some fifty layers of up to 4032 products, those of 3 x 3 by Winograd's method.
 const F32: Tolerance = Tolerance {

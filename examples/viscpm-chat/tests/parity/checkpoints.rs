@@ -1,11 +1,8 @@
 //! `i_ckpt_chat_*`: every container that `torch.save` wrote, loaded and run.
 
-use burn::{
-    backend::Flex,
-    tensor::{DType, Tensor, TensorData},
-};
+use burn::tensor::{DType, Tensor, TensorData};
 use mpm_core::weights::{LoadOptions, Precision, WeightFile, load, save};
-use mpm_test_support::{Case, Tolerance, assert_data_close, cases, folder, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, assert_data_close, cases, folder, report};
 use viscpm_chat::{ChatError, ChatModel, ModelConfig, VisCpmChat, checkpoint_keys};
 
 use super::{
@@ -45,7 +42,7 @@ fn checkpoints_load_and_run() {
     report(cases.len(), "i_ckpt_chat");
 }
 
-fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
+fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<TestBackend> {
     let options = LoadOptions {
         keys: checkpoint_keys(),
         precision: Precision::Cast(DType::F32),
@@ -59,7 +56,7 @@ fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<Flex> {
     .unwrap()
 }
 
-fn check(case: &Case, model: VisCpmChat<Flex>, name: &str) {
+fn check(case: &Case, model: VisCpmChat<TestBackend>, name: &str) {
     let features = model
         .visual
         .forward(case.tensor("in.pixel_values"))
@@ -67,7 +64,7 @@ fn check(case: &Case, model: VisCpmChat<Flex>, name: &str) {
     let output = model
         .forward(&input(case), features.clone(), &bounds(case))
         .unwrap();
-    let assert_close = |key: &str, actual: Tensor<Flex, 3>| {
+    let assert_close = |key: &str, actual: Tensor<TestBackend, 3>| {
         let what = format!("{} {name} {key}", case.name);
         assert_data_close(&what, &actual.into_data(), &case.data(key), FORWARD);
     };
@@ -82,7 +79,7 @@ fn kept_half(case: &Case, file: &WeightFile) {
         keys: checkpoint_keys(),
         ..Default::default()
     };
-    let model: VisCpmChat<Flex> = config(case).init(&Default::default()).unwrap();
+    let model: VisCpmChat<TestBackend> = config(case).init(&Default::default()).unwrap();
     let model = load(model, file, &options).unwrap();
     let stored = file.tensors()["llm.input_embedding.weight"].read();
     assert_eq!(stored.dtype, DType::F16);
@@ -141,7 +138,7 @@ fn another_models_checkpoint_is_named() {
 
     let model_config = ModelConfig::new(config(&case)).unwrap();
     let open = |path: &std::path::Path| {
-        ChatModel::<Flex>::from_checkpoint(
+        ChatModel::<TestBackend>::from_checkpoint(
             path,
             &vocabulary,
             model_config.clone(),

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use burn::{
-    backend::{Autodiff, Flex},
+    backend::Autodiff,
     tensor::{Int, Tensor, TensorData, activation::log_softmax},
 };
 use mpm_core::weights::{LoadOptions, load};
 use mpm_llm::cpm_bee::splice_features;
-use mpm_test_support::{Case, Tolerance, assert_values_close, cases, gradients, report};
+use mpm_test_support::{
+    Case, TestBackend, Tolerance, assert_values_close, cases, gradients, report,
+};
 use viscpm_chat::{VisCpmChat, checkpoint_keys};
 
 use super::{
@@ -16,7 +18,7 @@ use super::{
     input::{bounds, input},
 };
 
-type B = Autodiff<Flex>;
+type B = Autodiff<TestBackend>;
 
 /// f32 sums of up to a hundred terms in another order, 1e-6 each, grown through
 /// the layers of both parts.

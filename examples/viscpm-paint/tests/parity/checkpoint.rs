@@ -2,10 +2,7 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use burn::{
-    backend::Flex,
-    tensor::{DType, Tensor},
-};
+use burn::tensor::{DType, Tensor};
 use mpm_core::weights::{KeyMap, LoadOptions, Precision, save};
 use mpm_diffusion::{
     pipeline::{Denoising, Start},
@@ -14,7 +11,9 @@ use mpm_diffusion::{
     vae::VaeConfig,
 };
 use mpm_llm::cpm_bee::CpmBeeConfig;
-use mpm_test_support::{Case, Tolerance, cases, folder, load_branch, report, vocabulary};
+use mpm_test_support::{
+    Case, TestBackend, Tolerance, cases, folder, load_branch, report, vocabulary,
+};
 use serde::Deserialize;
 use viscpm_paint::{ModelConfig, PaintError, Painter, Source};
 
@@ -65,7 +64,11 @@ fn source(case: &Case, vocabulary: &Path, scratch: &Path) -> Source {
     config.convention = Convention::Current;
 
     let vae_weights = scratch.join("vae.safetensors");
-    let module = load_branch(vae.init::<Flex>(&Default::default()).unwrap(), case, "vae");
+    let module = load_branch(
+        vae.init::<TestBackend>(&Default::default()).unwrap(),
+        case,
+        "vae",
+    );
     let mut names = KeyMap::new();
     for coder in ["encoder", "decoder"] {
         for (old, new) in OLD_NAMES {
@@ -93,14 +96,14 @@ fn full_precision() -> LoadOptions {
 
 fn paint(case: &Case, source: &Source) {
     let device = Default::default();
-    let text_encoder = source.text_encoder::<Flex>(&device, &full_precision());
+    let text_encoder = source.text_encoder::<TestBackend>(&device, &full_precision());
     let prompt = case.json["prompt"].as_str().unwrap();
     let negative = case.json["negative_prompt"].as_str().unwrap_or("");
     let states = text_encoder.unwrap().encode_pair(prompt, negative).unwrap();
     case.assert_close("out.cond_hidden", states.prompt.clone(), FORWARD);
     case.assert_close("out.uncond_hidden", states.negative.clone(), FORWARD);
 
-    let painter: Painter<Flex> = source.painter(&device, &full_precision()).unwrap();
+    let painter: Painter<TestBackend> = source.painter(&device, &full_precision()).unwrap();
     let trans = painter.diffusion.trans_block.forward(states.prompt.clone());
     case.assert_close("out.cond_trans", trans, FORWARD);
     let guidance = case.json["guidance"].as_f64().unwrap();
@@ -115,9 +118,9 @@ fn paint(case: &Case, source: &Source) {
     let times: Vec<i32> = plan.steps.iter().map(|step| step.timestep as i32).collect();
     assert_eq!(times, case.ints("out.timesteps"));
 
-    let first: Tensor<Flex, 4> = case.tensor("in.latents");
-    let row = |key: &str, i: usize| -> Tensor<Flex, 4> {
-        let all: Tensor<Flex, 5> = case.tensor(key);
+    let first: Tensor<TestBackend, 4> = case.tensor("in.latents");
+    let row = |key: &str, i: usize| -> Tensor<TestBackend, 4> {
+        let all: Tensor<TestBackend, 5> = case.tensor(key);
         all.narrow(0, i, 1).squeeze_dim(0)
     };
     let denoising = Denoising {
@@ -134,7 +137,7 @@ fn paint(case: &Case, source: &Source) {
         |_| ControlFlow::Continue(()),
     );
     let latents = latents.unwrap().unwrap();
-    let steps: Tensor<Flex, 5> = case.tensor("out.latents");
+    let steps: Tensor<TestBackend, 5> = case.tensor("out.latents");
     let last = steps.dims()[0] - 1;
     mpm_test_support::assert_data_close(
         &format!("{} the last latents", case.name),
@@ -157,6 +160,6 @@ fn a_chat_checkpoint_is_named() {
     let scratch = tempfile::tempdir().unwrap();
     let mut source = source(&case, &vocabulary, scratch.path());
     source.weights = folder().join("i_checkpoints/chat_a.pt");
-    let loaded = source.painter::<Flex>(&Default::default(), &full_precision());
+    let loaded = source.painter::<TestBackend>(&Default::default(), &full_precision());
     assert!(matches!(loaded, Err(PaintError::ChatCheckpoint { .. })));
 }

@@ -2,15 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use burn::{
-    backend::Flex,
-    tensor::{Tensor, TensorData},
-};
+use burn::tensor::{Tensor, TensorData};
 use mpm_diffusion::{
     pipeline::{Denoising, Start},
     schedule::SchedulerKind,
 };
-use mpm_test_support::{Case, Tolerance, assert_data_close, cases, report};
+use mpm_test_support::{Case, TestBackend, Tolerance, assert_data_close, cases, report};
 use viscpm_paint::to_pictures;
 
 use super::wrapper::{self, FORWARD};
@@ -36,8 +33,8 @@ fn guided_generation_equals_the_reference() {
 }
 
 fn generate(case: &Case) {
-    let painter = wrapper::painter::<Flex>(case);
-    let hidden = |name: &str| case.tensor::<Flex, 3>(&format!("in.gen.{name}"));
+    let painter = wrapper::painter::<TestBackend>(case);
+    let hidden = |name: &str| case.tensor::<TestBackend, 3>(&format!("in.gen.{name}"));
     let scale = case.json["guidance_scale"].as_f64().unwrap();
     let pictures = case.size("/num_images_per_prompt");
     let text = painter.diffusion.guide(
@@ -53,9 +50,9 @@ fn generate(case: &Case) {
     let times: Vec<i32> = plan.steps.iter().map(|step| step.timestep as i32).collect();
     assert_eq!(times, case.ints("out.gen.timesteps"), "{}", case.name);
 
-    let first: Tensor<Flex, 4> = case.tensor("in.gen.latents");
-    let variance: Tensor<Flex, 5> = case.tensor("in.gen.variance_noise");
-    let row = |all: &Tensor<Flex, 5>, i: usize| -> Tensor<Flex, 4> {
+    let first: Tensor<TestBackend, 4> = case.tensor("in.gen.latents");
+    let variance: Tensor<TestBackend, 5> = case.tensor("in.gen.variance_noise");
+    let row = |all: &Tensor<TestBackend, 5>, i: usize| -> Tensor<TestBackend, 4> {
         all.clone().narrow(0, i, 1).squeeze_dim(0)
     };
     let mut input = first.clone();
@@ -98,9 +95,9 @@ fn generate(case: &Case) {
 }
 
 /// Compares with row `i` of a stored tensor of all steps.
-fn assert_row(case: &Case, key: &str, i: usize, actual: Tensor<Flex, 4>) {
-    let expected: Tensor<Flex, 5> = case.tensor(key);
-    let expected: Tensor<Flex, 4> = expected.narrow(0, i, 1).squeeze_dim(0);
+fn assert_row(case: &Case, key: &str, i: usize, actual: Tensor<TestBackend, 4>) {
+    let expected: Tensor<TestBackend, 5> = case.tensor(key);
+    let expected: Tensor<TestBackend, 4> = expected.narrow(0, i, 1).squeeze_dim(0);
     let what = format!("{} {key}[{i}]", case.name);
     let tolerance = match key {
         "out.gen.latents" => AFTER_STEPS,

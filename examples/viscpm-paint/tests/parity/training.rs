@@ -1,7 +1,7 @@
 //! The training loss and its gradients: `g_sdwrapper_*`.
 
-use burn::backend::{Autodiff, Flex};
-use mpm_test_support::{Case, Tolerance, cases, gradients, report};
+use burn::backend::Autodiff;
+use mpm_test_support::{Case, TestBackend, Tolerance, cases, gradients, report};
 use mpm_train::{
     BoxError,
     diffusion::{DiffusionLoss, DiffusionLossConfig, DiffusionNoise, DiffusionParts},
@@ -10,7 +10,7 @@ use mpm_train::{
 
 use super::wrapper::{FORWARD, painter};
 
-type Ad = Autodiff<Flex>;
+type Ad = Autodiff<TestBackend>;
 
 /// Gradients pass all layers twice and sum over all pixels.
 const GRADIENT: Tolerance = Tolerance {
