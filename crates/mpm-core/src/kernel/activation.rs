@@ -29,11 +29,18 @@ pub fn silu<B: MpmBackend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
 ///
 /// # Shapes
 /// - gate, value, output: `[..., width]`
+///
+/// # Panics
+/// When gate and value differ in shape.
 pub fn gated_gelu<B: MpmBackend, const D: usize>(
     gate: Tensor<B, D>,
     value: Tensor<B, D>,
 ) -> Tensor<B, D> {
-    let dims = gate.dims();
+    let (dims, values) = (gate.dims(), value.dims());
+    assert!(
+        dims == values,
+        "a gate of shape {dims:?} does not fit a value of shape {values:?}"
+    );
     let output = B::gated_gelu_2d(into_rows(gate), into_rows(value));
     from_rows(output, dims)
 }

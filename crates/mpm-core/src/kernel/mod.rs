@@ -269,12 +269,20 @@ pub trait MpmBackend: Backend {
 /// # Shapes
 /// - x, output: `[..., width]`
 /// - weight: `[width]`
+///
+/// # Panics
+/// When the weight has another width.
 pub fn rms_norm<B: MpmBackend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 1>,
     epsilon: f64,
 ) -> Tensor<B, D> {
     let dims = x.dims();
+    let (width, weights) = (dims[D - 1], weight.dims()[0]);
+    assert!(
+        weights == width,
+        "a norm with {weights} weights does not fit a width of {width}"
+    );
     let output = B::rms_norm_2d(into_rows(x), weight.into_primitive().tensor(), epsilon);
     from_rows(output, dims)
 }
@@ -285,6 +293,9 @@ pub fn rms_norm<B: MpmBackend, const D: usize>(
 /// # Shapes
 /// - x, output: `[..., width]`
 /// - weight, bias: `[width]`
+///
+/// # Panics
+/// When weight or bias have another width.
 pub fn layer_norm<B: MpmBackend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 1>,
@@ -292,6 +303,11 @@ pub fn layer_norm<B: MpmBackend, const D: usize>(
     epsilon: f64,
 ) -> Tensor<B, D> {
     let dims = x.dims();
+    let (width, weights, biases) = (dims[D - 1], weight.dims()[0], bias.dims()[0]);
+    assert!(
+        weights == width && biases == width,
+        "a norm with {weights} weights and {biases} biases does not fit a width of {width}"
+    );
     let [weight, bias] = [weight, bias].map(|parameter| parameter.into_primitive().tensor());
     from_rows(B::layer_norm_2d(into_rows(x), weight, bias, epsilon), dims)
 }
@@ -306,13 +322,27 @@ pub fn layer_norm<B: MpmBackend, const D: usize>(
 /// - weight: `[d_out, d_in]`, as PyTorch stores it
 /// - bias: `[d_out]`
 /// - output: `[..., d_out]`
+///
+/// # Panics
+/// When `x` has another width than the weight, or the bias another than the output.
 pub fn linear<B: MpmBackend, const D: usize>(
     x: Tensor<B, D>,
     weight: Tensor<B, 2>,
     bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, D> {
     let mut dims = x.dims();
-    dims[D - 1] = weight.dims()[0];
+    let [d_out, d_in] = weight.dims();
+    let width = dims[D - 1];
+    assert!(
+        width == d_in,
+        "an input of width {width} does not fit a linear layer of {d_in}"
+    );
+    let biases = bias.as_ref().map_or(d_out, |bias| bias.dims()[0]);
+    assert!(
+        biases == d_out,
+        "a linear layer to a width of {d_out} cannot have {biases} biases"
+    );
+    dims[D - 1] = d_out;
     let output = B::linear_2d(
         into_rows(x),
         weight.into_primitive().tensor(),

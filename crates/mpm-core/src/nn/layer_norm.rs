@@ -37,6 +37,9 @@ impl<B: MpmBackend> LayerNorm<B> {
     ///
     /// # Shapes
     /// - x, output: `[..., width]`
+    ///
+    /// # Panics
+    /// When `x` has another width.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
     }

@@ -69,6 +69,9 @@ impl<B: MpmBackend> TorchLinear<B> {
     /// # Shapes
     /// - x: `[..., d_in]`
     /// - output: `[..., d_out]`
+    ///
+    /// # Panics
+    /// When `x` has another width.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         let bias = self.bias.as_ref().map(Param::val);
         let learnt = self.lora.as_ref().map(|lora| lora.forward(x.clone()));
@@ -81,6 +84,9 @@ impl<B: MpmBackend> TorchLinear<B> {
     /// # Shapes
     /// - x: `[..., d_in]`
     /// - output: `[..., count]`
+    ///
+    /// # Panics
+    /// When `x` has another width, or the layer has fewer outputs.
     pub fn forward_rows<const D: usize>(
         &self,
         x: Tensor<B, D>,

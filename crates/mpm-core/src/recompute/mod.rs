@@ -39,6 +39,14 @@ use segment::Segment;
 /// `forward` must do the same whenever it is called, so a block must not draw random numbers
 /// (dropout). The blocks of MPM's models draw none.
 ///
+/// What a block does is recorded by thread. Where several passes run at the same time, forward
+/// or backward, each needs a pool of threads (`rayon`) of its own: in one that they share, a
+/// thread that waits within a block may take up the work of another pass and record that, too.
+///
+/// # Panics
+/// The backward pass, when `forward` did other operations the second time, or when passes that
+/// share a pool confused the recording.
+///
 /// # Examples
 /// ```
 /// use burn::{backend::{Autodiff, Flex}, tensor::Tensor};

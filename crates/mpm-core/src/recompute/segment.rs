@@ -104,7 +104,8 @@ impl Place {
     /// The operand, for which the block is run again if it is the first one asked for.
     ///
     /// # Panics
-    /// When the block did other operations than at first.
+    /// When the block did other operations than at first, or passes that share a pool of
+    /// threads confused the recording.
     pub fn take<T: 'static>(&self) -> T {
         let mut state = self.segment.state();
         if state.values[self.index].is_none() {
@@ -118,7 +119,8 @@ impl Place {
                     values.len(),
                     state.needed.len(),
                     "a block of activation checkpointing did other operations when it was run \
-                     again"
+                     again; passes that run at the same time need a thread pool each, for those \
+                     that share one may steal each other's work"
                 );
                 state.values = values;
             }

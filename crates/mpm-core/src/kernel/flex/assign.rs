@@ -22,8 +22,9 @@ pub(super) fn assign<T: Number>(
         Some(_) => new,
         None => new.to_contiguous(),
     };
-    let (Some(target), Some(source)) = (Strides::of(buffer.layout()), Strides::of(new.layout()))
-    else {
+    let target = Strides::of(buffer.layout());
+    let target = target.filter(|target| target.are_distinct(buffer.layout().shape()));
+    let (Some(target), Some(source)) = (target, Strides::of(new.layout())) else {
         return composed::assign::<Flex>(buffer, window, new);
     };
     let shape = new.shape();
@@ -69,6 +70,21 @@ impl Strides {
         (strides.last() == Some(&1)).then(|| Self {
             start: layout.start_offset(),
             strides,
+        })
+    }
+
+    /// Whether all indices of a shape lead to elements of their own, as those of a broadcast
+    /// tensor do not: a step of each dimension leads beyond all that the dimensions of smaller
+    /// steps reach together.
+    fn are_distinct(&self, shape: &[usize]) -> bool {
+        let steps = self.strides.iter().copied().zip(shape.iter().copied());
+        let mut steps: Vec<_> = steps.filter(|&(_, size)| size > 1).collect();
+        steps.sort_unstable();
+        let mut reach = 0;
+        steps.into_iter().all(|(stride, size)| {
+            let is_beyond = stride > reach;
+            reach += stride * (size - 1);
+            is_beyond
         })
     }
 

@@ -1,8 +1,8 @@
 //! Vectorised building blocks: `exp`, sigmoid, the normal distribution, dot products.
 //!
 //! They are written against [`pulp::Simd`], which picks the widest instruction
-//! set of the running CPU (AVX2 with FMA on x86-64, NEON on AArch64, SIMD128 on
-//! WebAssembly, scalar code elsewhere).
+//! set of the running CPU (AVX-512 or else AVX2 with FMA on x86-64, NEON on AArch64,
+//! SIMD128 on WebAssembly, scalar code elsewhere).
 
 use pulp::{Simd, WithSimd};
 use std::f32::consts::LOG2_E;

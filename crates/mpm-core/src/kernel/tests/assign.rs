@@ -26,3 +26,15 @@ fn assign_writes_the_window_only_and_in_place() {
         assert_eq!(held.into_data(), zeros().into_data());
     }
 }
+
+#[test]
+fn assign_writes_one_place_of_a_view_that_shows_it_several_times() {
+    let device = Default::default();
+    let broadcast = || Tensor::<Flex, 2>::zeros([1, 4], &device).expand([3, 4]);
+    let overlapping = || Tensor::<Flex, 1>::zeros([6], &device).unfold::<2, usize>(0, 4, 1);
+    for buffer in [broadcast(), overlapping()] {
+        let assigned = assign(buffer, [1..2, 0..4], Tensor::ones([1, 4], &device));
+        let expected = [[0.0_f32; 4], [1.0; 4], [0.0; 4]];
+        assert_eq!(assigned.into_data(), expected.into());
+    }
+}

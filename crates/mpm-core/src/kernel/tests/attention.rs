@@ -178,3 +178,41 @@ fn attention_gradients_agree_with_composed() {
         }
     }
 }
+
+/// Attention from `[2, 3, 4, 8]` to keys and values of these shapes.
+fn attend(
+    key: [usize; 4],
+    value: [usize; 4],
+    bias: Option<[usize; 4]>,
+    mask: Option<[usize; 4]>,
+) -> Tensor<Flex, 4> {
+    let query = random([2, 3, 4, 8]);
+    let (bias, mask) = (bias.map(random), mask.map(hidden));
+    attention(query, random(key), random(value), bias, mask, 0.3)
+}
+
+#[test]
+fn attention_refuses_shapes_that_do_not_fit() {
+    const KEY: [usize; 4] = [2, 3, 5, 8];
+    const VALUE: [usize; 4] = [2, 3, 5, 6];
+    attend(KEY, VALUE, Some([1, 3, 4, 5]), Some([2, 1, 1, 5]));
+    let keys = "do not fit queries of shape [2, 3, 4, 8]";
+    let values = "do not fit keys of shape [2, 3, 5, 8]";
+    let scores = "does not broadcast to scores of shape [2, 3, 4, 5]";
+    let (wider, fewer_heads, another_batch) = ([2, 3, 5, 9], [2, 1, 5, 8], [1, 3, 5, 8]);
+    let cases = [
+        (wider, VALUE, None, None, keys),
+        (fewer_heads, VALUE, None, None, keys),
+        (another_batch, VALUE, None, None, keys),
+        (KEY, [2, 3, 4, 6], None, None, values),
+        (KEY, [2, 1, 5, 6], None, None, values),
+        (KEY, [1, 3, 5, 6], None, None, values),
+        (KEY, VALUE, Some([1, 2, 4, 5]), None, scores),
+        (KEY, VALUE, None, Some([2, 1, 5, 5]), scores),
+    ];
+    for (key, value, bias, mask, expected) in cases {
+        let panic = std::panic::catch_unwind(|| attend(key, value, bias, mask)).unwrap_err();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -83,3 +83,9 @@ fn nothing_costs_nothing() {
     let x = random::<Flex, 2>([0, 7]);
     assert_eq!(cross_entropy(x, classes([0, 7])).dims(), [0]);
 }
+
+#[test]
+#[should_panic(expected = "3 rows of logits do not fit 4 classes")]
+fn cross_entropy_refuses_another_number_of_classes() {
+    cross_entropy(random::<Flex, 2>([3, 7]), classes([4, 7]));
+}

@@ -111,3 +111,9 @@ fn silu_of_special_values() {
     assert!(y[3].abs() < 1e-35);
     assert_eq!(y[4], 0.0);
 }
+
+#[test]
+#[should_panic(expected = "a gate of shape [2, 8] does not fit a value of shape [2, 4]")]
+fn gated_gelu_refuses_another_shape() {
+    gated_gelu(random::<Flex, 2>([2, 8]), random([2, 4]));
+}

@@ -48,3 +48,15 @@ fn linear_agrees_with_composed() {
     );
     assert_eq!(none.dims(), [20, 0]);
 }
+
+#[test]
+#[should_panic(expected = "an input of width 4 does not fit a linear layer of 8")]
+fn linear_refuses_another_width() {
+    linear(random::<Flex, 2>([1, 4]), random([3, 8]), None);
+}
+
+#[test]
+#[should_panic(expected = "a linear layer to a width of 3 cannot have 1 biases")]
+fn linear_refuses_other_biases() {
+    linear(random::<Flex, 2>([1, 8]), random([3, 8]), Some(random([1])));
+}

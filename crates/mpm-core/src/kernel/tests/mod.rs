@@ -9,6 +9,7 @@ mod cross_entropy;
 mod elementwise;
 mod gradients;
 mod group_norm;
+mod layer_norm;
 mod linear;
 mod rms_norm;
 mod swap;

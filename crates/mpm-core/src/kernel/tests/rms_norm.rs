@@ -35,3 +35,9 @@ fn rms_norm_of_zeros_and_nan() {
     assert_eq!(y[..2], [0.0, 0.0]);
     assert!(y[2].is_nan() && y[3].is_nan());
 }
+
+#[test]
+#[should_panic(expected = "a norm with 4 weights does not fit a width of 8")]
+fn rms_norm_refuses_another_width() {
+    rms_norm(random::<Flex, 2>([2, 8]), random([4]), 1e-6);
+}
