@@ -8,19 +8,22 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use burn::{
     backend::Flex,
-    module::{Module, Param},
+    module::{Module, Param, ParamId},
     nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig},
-    tensor::{DType, Tensor, backend::Backend},
+    tensor::{Bool, DType, Int, Tensor, backend::Backend},
 };
 use mpm_core::weights::{
-    Format, KeyMap, LoadOptions, Precision, WeightFile, WeightsError, load, module_keys, save,
+    Format, KeyMap, LoadOptions, ParameterKind, Precision, WeightFile, WeightsError, check, load,
+    module_keys, save,
 };
 use proptest::prelude::*;
+use safetensors::{Dtype, tensor::TensorView};
 
 fn fixtures() -> PathBuf {
     std::env::var_os("MPM_FIXTURES").map_or_else(
@@ -169,6 +172,104 @@ fn all_mismatches_are_reported_together() {
     assert!(error.to_string().contains("the file has proj_in.weight"));
 }
 
+#[derive(Module, Debug)]
+struct Kinds<B: Backend> {
+    float: Param<Tensor<B, 1>>,
+    int: Param<Tensor<B, 1, Int>>,
+    bool: Param<Tensor<B, 1, Bool>>,
+}
+
+fn kinds() -> Kinds<Flex> {
+    let device = Default::default();
+    let int = Tensor::<Flex, 1, Int>::from_ints([0, 0], &device);
+    Kinds {
+        float: Param::from_data([0.0, 0.0], &device),
+        bool: Param::initialized(ParamId::new(), int.clone().equal_elem(1)),
+        int: Param::initialized(ParamId::new(), int),
+    }
+}
+
+/// A file of tensors of two elements each, which are all bytes of 1.
+fn ones(folder: &tempfile::TempDir, tensors: &[(&str, Dtype)]) -> WeightFile {
+    static ONES: [u8; 16] = [1; 16];
+    let path = folder.path().join("ones.safetensors");
+    let views = tensors.iter().map(|&(name, dtype)| {
+        let bytes = &ONES[..2 * dtype.bitsize() / 8];
+        (name, TensorView::new(dtype, vec![2], bytes).unwrap())
+    });
+    safetensors::serialize_to_file(views, None, &path).unwrap();
+    WeightFile::open(path).unwrap()
+}
+
+#[test]
+fn parameters_take_values_of_their_kind_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let fits = [
+        ("float", Dtype::F16),
+        ("int", Dtype::I64),
+        ("bool", Dtype::BOOL),
+    ];
+    let loaded = load(kinds(), &ones(&folder, &fits), &LoadOptions::default()).unwrap();
+    assert_eq!(loaded.float.val().dtype(), DType::F16);
+    assert_eq!(
+        loaded.int.val().into_data(),
+        [0x0101_0101_0101_0101_i64; 2].into()
+    );
+    let truths = loaded.bool.val().into_data();
+    assert!(truths.iter::<bool>().eq([true, true]));
+    for (name, kind, dtype) in [
+        ("float", ParameterKind::Float, Dtype::I8),
+        ("float", ParameterKind::Float, Dtype::U8),
+        ("float", ParameterKind::Float, Dtype::I64),
+        ("float", ParameterKind::Float, Dtype::BOOL),
+        ("int", ParameterKind::Int, Dtype::F32),
+        ("int", ParameterKind::Int, Dtype::BOOL),
+        ("bool", ParameterKind::Bool, Dtype::U8),
+        ("bool", ParameterKind::Bool, Dtype::F64),
+    ] {
+        let stored = fits.map(|(known, fitting)| match known == name {
+            true => (known, dtype),
+            false => (known, fitting),
+        });
+        let file = ones(&folder, &stored);
+        let loaded = load(kinds(), &file, &LoadOptions::default()).map(drop);
+        for result in [check(&kinds(), &file, &KeyMap::new()), loaded] {
+            let error = result.unwrap_err();
+            let WeightsError::Mismatch { report, .. } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(report.mistyped, [(name.to_string(), kind, dtype)]);
+            assert_eq!(report.matching, 2);
+            let needs = format!("{name}: the model needs {kind}, the file has {dtype:?}");
+            assert!(error.to_string().contains(&needs), "{error}");
+        }
+    }
+}
+
+#[test]
+fn two_tensors_of_one_parameter_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ones(
+        &folder,
+        &[
+            ("bool", Dtype::BOOL),
+            ("float", Dtype::F32),
+            ("int", Dtype::I32),
+            ("old.float", Dtype::F32),
+        ],
+    );
+    let keys = KeyMap::new().rename("old", "");
+    let error = check(&kinds(), &file, &keys).unwrap_err();
+    let WeightsError::Mismatch { report, .. } = &error else {
+        panic!("{error}");
+    };
+    let pair = ("old.float".to_string(), "float".to_string());
+    assert_eq!(report.duplicate, [pair]);
+    assert_eq!(report.matching, 3);
+    let twice = "old.float: it fills what float fills";
+    assert!(error.to_string().contains(twice), "{error}");
+}
+
 #[test]
 fn keys_are_listed_as_pytorch_shapes() {
     let keys = module_keys(&block());
@@ -185,6 +286,12 @@ fn other_files_are_named() {
         ("empty.pt", b"", "an empty file"),
         ("picture.pt", b"\x89PNG\r\n\x1a\n0000", "a PNG picture"),
         ("lfs.pt", b"version https://git-lfs.github.com", "LFS"),
+        // A pickle would begin as this does, but it would name a module and a class here.
+        (
+            "colours.pt",
+            b"colours of the rainbow\nred and blue\nindigo\nviolet\n",
+            "a text file",
+        ),
         ("noise.pt", b"\x00\x01\x02\xFE\xFF", "unknown kind"),
     ] {
         let error = WeightFile::open(write(&folder, name, bytes)).unwrap_err();
@@ -195,6 +302,195 @@ fn other_files_are_named() {
         WeightFile::open(folder.path().join("absent")).unwrap_err(),
         WeightsError::Io { .. }
     ));
+    let error = WeightFile::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("a folder"), "{error}");
+}
+
+/// A file as `torch.save` writes it: this pickle, and a storage `0` of four bytes.
+fn archive(folder: &tempfile::TempDir, pickle: &[u8]) -> PathBuf {
+    let path = folder.path().join("archive.pt");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, content) in [("data.pkl", pickle), ("data/0", &2.5_f32.to_le_bytes())] {
+        zip.start_file(format!("archive/{name}"), stored).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap();
+    path
+}
+
+/// These parts in a row.
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+/// The instruction that pushes a text.
+fn text(content: &str) -> Vec<u8> {
+    let length = (content.len() as u32).to_le_bytes();
+    joined(&[b"X", &length, content.as_bytes()])
+}
+
+/// The instructions that push a dict.
+fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let entries = entries.iter();
+    let entries: Vec<_> = entries
+        .map(|(key, value)| joined(&[&text(key), value]))
+        .collect();
+    joined(&[b"}(", &entries.concat(), b"u"])
+}
+
+/// The instructions that push a tensor with the one element of storage `0`, of this class and of
+/// so many dimensions.
+fn tensor(class: &str, rank: usize) -> Vec<u8> {
+    let class = format!("ctorch\n{class}\n");
+    let storage = joined(&[
+        b"(",
+        &text("storage"),
+        class.as_bytes(),
+        &text("0"),
+        &text("cpu"),
+        b"K\x01NtQ",
+    ]);
+    let shape = joined(&[b"(", &b"K\x01".repeat(rank), b"t"]);
+    joined(&[
+        b"ctorch._utils\n_rebuild_tensor_v2\n(",
+        &storage,
+        b"K\0",
+        &shape,
+        &shape,
+        b"\x89NtR",
+    ])
+}
+
+/// The pickle whose result these instructions push.
+fn pickled(instructions: &[u8]) -> Vec<u8> {
+    joined(&[b"\x80\x02", instructions, b"."])
+}
+
+/// A file as `torch.save` of the first releases wrote it, with storages of four bytes.
+fn legacy(folder: &tempfile::TempDir, checkpoint: &[u8], storages: &[&str]) -> PathBuf {
+    let magic = b"\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    let keys: Vec<_> = storages.iter().map(|key| text(key)).collect();
+    let order = joined(&[b"](", &keys.concat(), b"e"]);
+    let pickles: [&[u8]; 5] = [magic, b"M\xe9\x03", b"}", checkpoint, &order];
+    let values = joined(&[&1_u64.to_le_bytes(), &2.5_f32.to_le_bytes()]);
+    let content = joined(&[
+        &pickles.map(pickled).concat(),
+        &values.repeat(storages.len()),
+    ]);
+    write(folder, "legacy.pt", &content)
+}
+
+#[test]
+fn the_model_is_found_in_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = b"ctorch\nSize\n)\x85R".to_vec();
+    let model = dict(&[("weight", tensor("FloatStorage", 2))]);
+    let checkpoint = dict(&[
+        ("model", text("the name of the model")),
+        ("size", size),
+        ("model_state_dict", model),
+    ]);
+    for path in [
+        archive(&folder, &pickled(&checkpoint)),
+        legacy(&folder, &checkpoint, &["0"]),
+    ] {
+        let file = WeightFile::open(path).unwrap();
+        assert!(file.tensors().keys().eq(["weight"]));
+        let values = file.tensors()["weight"].read();
+        assert_eq!(values, [[2.5_f32]].into());
+    }
+}
+
+#[test]
+fn a_checkpoint_without_tensors_is_named_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = dict(&[("epoch", b"K\x03".to_vec()), ("model", dict(&[]))]);
+    for path in [
+        archive(&folder, &pickled(&checkpoint)),
+        legacy(&folder, &checkpoint, &[]),
+    ] {
+        let error = WeightFile::open(path).unwrap_err();
+        assert!(matches!(error, WeightsError::NotWeights { .. }), "{error}");
+        assert!(error.to_string().contains("without named tensors"));
+    }
+}
+
+#[test]
+fn unsupported_dtypes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = folder.path().join("f8.safetensors");
+    let f8 = TensorView::new(Dtype::F8_E4M3, vec![2], &[1, 2]).unwrap();
+    safetensors::serialize_to_file([("w", f8)], None, &bytes).unwrap();
+    let complex = dict(&[("w", tensor("ComplexFloatStorage", 1))]);
+    let new = b"ctorch._utils\n_rebuild_tensor_v3\n(NNNNNNctorch\nuint16\ntR".to_vec();
+    for (path, dtype) in [
+        (bytes, "F8_E4M3"),
+        (archive(&folder, &pickled(&complex)), "ComplexFloatStorage"),
+        (legacy(&folder, &complex, &["0"]), "ComplexFloatStorage"),
+    ] {
+        assert_unsupported(&path, dtype);
+    }
+    let new = archive(&folder, &pickled(&dict(&[("w", new)])));
+    assert_unsupported(&new, "torch.uint16");
+}
+
+fn assert_unsupported(path: &Path, dtype: &str) {
+    let error = WeightFile::open(path).unwrap_err();
+    let WeightsError::Unsupported { feature, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(
+        feature.contains("`w`") && feature.contains(dtype),
+        "{feature}"
+    );
+}
+
+/// Pickles of a few kilobytes that would take megabytes, and of a few megabytes, gigabytes.
+#[test]
+fn pickles_that_ask_for_much_memory_are_refused() {
+    let class = joined(&[&text(&"m".repeat(2000)), b"q\0", &text("name"), b"\x93"]);
+
+    // A list of a thousand pairs, of which dicts are made again and again.
+    let list = joined(&[
+        &text("k"),
+        b"K\x01\x86q\x000](",
+        &b"h\0".repeat(1000),
+        b"e\x85q\x01",
+    ]);
+    let copies = joined(&[
+        &list,
+        b"ccollections\nOrderedDict\nq\x02",
+        &b"h\x02h\x01R".repeat(2000),
+    ]);
+
+    // Dicts within each other, all under one long name.
+    let nested = joined(&[
+        &text(&"k".repeat(5000)),
+        b"q\0",
+        &b"(h\0".repeat(200),
+        b"}",
+        &b"d".repeat(200),
+    ]);
+
+    let wide = dict(&[("w", tensor("FloatStorage", 65))]);
+    let folder = tempfile::tempdir().unwrap();
+    for (instructions, reason) in [
+        (class, "name of a class is too long"),
+        (copies, "more memory"),
+        (nested, "more memory"),
+        (wide, "too many dimensions"),
+        // Not its thousand items, but what is wrong.
+        (joined(&[&list, b")R"]), "neither class nor function"),
+    ] {
+        let error = WeightFile::open(archive(&folder, &pickled(&instructions))).unwrap_err();
+        assert!(matches!(error, WeightsError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    let most = dict(&[("w", tensor("FloatStorage", 64))]);
+    let file = WeightFile::open(archive(&folder, &pickled(&most))).unwrap();
+    assert_eq!(file.tensors()["w"].shape(), [1; 64]);
 }
 
 /// `os.system("…")` as `pickle.dumps` writes it, bare and in a torch archive.
@@ -208,14 +504,8 @@ fn code_in_a_pickle_is_refused_by_name() {
     bytes.extend(command.as_bytes());
     bytes.extend(b"\x85R.");
     let bare = write(&folder, "bare.pkl", &bytes);
-    let archive = folder.path().join("archive.pt");
-    let mut zip = zip::ZipWriter::new(fs::File::create(&archive).unwrap());
-    let stored =
-        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    zip.start_file("archive/data.pkl", stored).unwrap();
-    std::io::Write::write_all(&mut zip, &bytes).unwrap();
-    zip.finish().unwrap();
-    for path in [bare, archive] {
+    let oldest = write(&folder, "oldest.pkl", b"cposix\nsystem\n(S'true'\ntR.");
+    for path in [bare, oldest, archive(&folder, &bytes)] {
         let error = WeightFile::open(path).unwrap_err();
         assert!(
             matches!(&error, WeightsError::ForeignCode { callable, .. } if callable == "posix.system"),
@@ -277,7 +567,7 @@ fn scalars_fill_vectors_of_one_element() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scalar.safetensors");
     let value = 2.5_f32.to_le_bytes();
-    let scalar = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![], &value);
+    let scalar = TensorView::new(Dtype::F32, vec![], &value);
     safetensors::serialize_to_file([("logit_scale", scalar.unwrap())], None, &path).unwrap();
     let file = WeightFile::open(&path).unwrap();
 

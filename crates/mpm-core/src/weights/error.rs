@@ -34,7 +34,7 @@ pub enum WeightsError {
     NotWeights {
         /// The file.
         path: PathBuf,
-        /// What its first bytes look like.
+        /// What it looks like instead.
         found: &'static str,
     },
 
@@ -70,7 +70,7 @@ pub enum WeightsError {
         feature: String,
     },
 
-    /// Names or shapes do not match the model.
+    /// Names, shapes or kinds of values do not match the model.
     #[error("{}: {report}", path.display())]
     Mismatch {
         /// The file.

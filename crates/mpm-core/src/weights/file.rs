@@ -35,12 +35,18 @@ impl WeightFile {
     /// Opens a file and reads its table of contents; the tensors themselves
     /// are read when they are asked for.
     ///
+    /// The file is mapped into memory and must not change as long as it is open, or a tensor of
+    /// it is held: whoever cuts it off ends the program.
+    ///
     /// # Errors
     /// [`WeightsError`], whose texts say what the file is instead, where it is
     /// damaged, or which Python code its pickle wants to run.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let io = |error| WeightsError::io(path, error);
+        if path.is_dir() {
+            return Err(not_weights(path, "a folder (name a file in it)"));
+        }
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.len() == 0 {
             return Err(not_weights(path, "an empty file"));

@@ -1,18 +1,24 @@
 //! Moving tensors from a file into a module.
 
-use std::{collections::BTreeMap, fmt, rc::Rc, sync::Arc};
-
-use burn::{
-    module::{Module, ModuleVisitor, Param, ParamId},
-    store::{
-        ApplyError, BurnToPyTorchAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
-        TensorSnapshot,
-    },
-    tensor::{Bool, DType, Int, Shape, Tensor, backend::Backend},
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    rc::Rc,
+    sync::Arc,
 };
 
-use super::{KeyMap, KeyReport, StoredTensor, WeightFile, WeightsError, tensor::burn_dtype};
-use crate::module_path::ModulePath;
+use burn::{
+    module::{Module, ParamId},
+    store::{
+        ApplyError, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot,
+    },
+    tensor::{DType, Shape, backend::Backend},
+};
+
+use super::{
+    KeyMap, KeyReport, ParameterKind, StoredTensor, WeightFile, WeightsError,
+    parameters::{Parameter, parameters},
+};
 
 /// The dtype that floating-point tensors get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,14 +65,14 @@ impl fmt::Debug for LoadOptions {
 
 /// Loads every parameter of `module` from `file`.
 ///
-/// Names and shapes are compared before anything is read; parameters that are
+/// Names, shapes and kinds of values are compared before anything is read; parameters that are
 /// not initialised yet are never initialised in vain. Linear weights are
 /// transposed and norms renamed from PyTorch's conventions to Burn's. Dimensions
 /// of size 1 at the end of a shape do not count: a scalar fills a vector of one
 /// element, a 1 × 1 convolution a linear layer.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys;
+/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`];
 /// [`WeightsError::Tensor`] when a tensor cannot be converted.
 pub fn load<B: Backend, M: Module<B>>(
     module: M,
@@ -76,8 +82,9 @@ pub fn load<B: Backend, M: Module<B>>(
     load_where(module, file, options, |_| true)
 }
 
-/// As [`load`], but only the parameters whose names in the module, as [`module_keys`] lists
-/// them, are `wanted`; the others stay as they are, and the file must not have them.
+/// As [`load`], but only the parameters whose names in the module, as
+/// [`module_keys`](super::module_keys) lists them, are `wanted`; the others stay as they are, and
+/// the file must not have them.
 ///
 /// # Errors
 /// As [`load`].
@@ -87,24 +94,20 @@ pub fn load_where<B: Backend, M: Module<B>>(
     options: &LoadOptions,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<M, WeightsError> {
-    let mut expected = module_keys(&module);
+    let mut expected = parameters(&module);
     expected.retain(|key, _| wanted(key));
     let plan = plan(&expected, file, &options.keys)?;
-    let total = plan.values().map(|(tensor, _)| tensor.byte_len()).sum();
+    let total = plan.values().map(|pair| pair.tensor.byte_len()).sum();
     let done = Rc::new(std::cell::Cell::new(0));
     let snapshots = plan
         .into_iter()
-        .map(|(path, (tensor, shape))| {
-            let tensor = tensor.clone();
-            let stored = burn_dtype(tensor.dtype()).ok_or_else(|| WeightsError::Tensor {
-                path: file.path().to_path_buf(),
-                key: options.keys.to_file(&path),
-                reason: format!("dtype {:?} is not supported", tensor.dtype()),
-            })?;
+        .map(|(path, pair)| {
+            let tensor = pair.tensor.clone();
+            let stored = tensor.burn_dtype();
             let dtype = options.precision.resolve(stored);
             let progress = options.progress.clone();
             let done = done.clone();
-            let shape = Shape::from(shape);
+            let shape = Shape::from(pair.parameter.shape.clone());
             let data_shape = shape.clone();
             let read = move || {
                 let mut data = tensor.read();
@@ -119,16 +122,16 @@ pub fn load_where<B: Backend, M: Module<B>>(
                     data.convert_dtype(dtype)
                 })
             };
-            Ok(TensorSnapshot::from_closure(
+            TensorSnapshot::from_closure(
                 Rc::new(read),
                 dtype,
                 shape,
                 path.split('.').map(str::to_string).collect(),
                 Vec::new(),
                 ParamId::new(),
-            ))
+            )
         })
-        .collect::<Result<Vec<_>, WeightsError>>()?;
+        .collect();
     let result = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), true);
     match result.errors.first() {
         None => Ok(module),
@@ -140,8 +143,8 @@ pub fn load_where<B: Backend, M: Module<B>>(
     }
 }
 
-/// Replaces those parameters of `module` whose names, as [`module_keys`] lists them, are `wanted`
-/// by those of `other`, a module of the same sizes.
+/// Replaces those parameters of `module` whose names, as [`module_keys`](super::module_keys) lists
+/// them, are `wanted` by those of `other`, a module of the same sizes.
 ///
 /// # Errors
 /// [`WeightsError::Parameter`] when they differ in shape.
@@ -166,44 +169,66 @@ pub fn copy_where<B: Backend, M: Module<B>>(
 /// any: to learn of a wrong file before the work that comes first.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] with all missing, unused and misshapen keys.
+/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`].
 pub fn check<B: Backend, M: Module<B>>(
     module: &M,
     file: &WeightFile,
     keys: &KeyMap,
 ) -> Result<(), WeightsError> {
-    plan(&module_keys(module), file, keys).map(drop)
+    plan(&parameters(module), file, keys).map(drop)
 }
 
-/// The names and shapes of a module's parameters, as PyTorch would have them.
-pub fn module_keys<B: Backend, M: Module<B>>(module: &M) -> BTreeMap<String, Vec<usize>> {
-    let mut lister = KeyLister::default();
-    module.visit(&mut lister);
-    lister.keys
+/// A parameter and the tensor that fills it.
+struct Pair<'a> {
+    parameter: &'a Parameter,
+    /// The tensor's name in the file.
+    key: &'a str,
+    tensor: &'a StoredTensor,
 }
 
-/// Pairs every parameter with its tensor and its shape, or says what does not fit.
+impl Pair<'_> {
+    /// Notes whether the tensor has the values that the parameter needs.
+    fn compare(&self, report: &mut KeyReport) {
+        let Parameter { shape, kind } = self.parameter;
+        let (key, found) = (self.key.to_owned(), self.tensor.shape());
+        let is_of_kind = ParameterKind::of(self.tensor.burn_dtype()) == *kind;
+        match (is_of_kind, fits(shape, found)) {
+            (true, true) => report.matching += 1,
+            (true, false) => report.misshapen.push((key, shape.clone(), found.to_vec())),
+            (false, _) => report.mistyped.push((key, *kind, self.tensor.dtype())),
+        }
+    }
+}
+
+/// Pairs every parameter with its tensor, or says what does not fit.
 fn plan<'a>(
-    expected: &BTreeMap<String, Vec<usize>>,
+    expected: &'a BTreeMap<String, Parameter>,
     file: &'a WeightFile,
     keys: &KeyMap,
-) -> Result<BTreeMap<String, (&'a StoredTensor, Vec<usize>)>, WeightsError> {
+) -> Result<BTreeMap<String, Pair<'a>>, WeightsError> {
     let mut report = KeyReport::default();
-    let mut plan = BTreeMap::new();
+    let mut plan: BTreeMap<String, Pair<'a>> = BTreeMap::new();
     for (key, tensor) in file.tensors() {
         let Some(path) = keys.to_module(key) else {
             continue;
         };
-        match expected.get(&path) {
-            None => report.unused.push(key.clone()),
-            Some(shape) => {
-                if fits(shape, tensor.shape()) {
-                    report.matching += 1;
-                } else {
-                    let found = tensor.shape().to_vec();
-                    report.misshapen.push((key.clone(), shape.clone(), found));
-                }
-                plan.insert(path, (tensor, shape.clone()));
+        let Some(parameter) = expected.get(&path) else {
+            report.unused.push(key.clone());
+            continue;
+        };
+        match plan.entry(path) {
+            Entry::Vacant(place) => {
+                let pair = Pair {
+                    parameter,
+                    key,
+                    tensor,
+                };
+                pair.compare(&mut report);
+                place.insert(pair);
+            }
+            Entry::Occupied(first) => {
+                let first = first.get().key.to_owned();
+                report.duplicate.push((key.clone(), first));
             }
         }
     }
@@ -237,53 +262,5 @@ fn failed_path(error: &ApplyError) -> &str {
         | ApplyError::DTypeMismatch { path, .. }
         | ApplyError::AdapterError { path, .. }
         | ApplyError::LoadError { path, .. } => path,
-    }
-}
-
-/// Lists parameters without initialising them.
-#[derive(Default)]
-struct KeyLister {
-    path: ModulePath,
-    containers: Vec<String>,
-    keys: BTreeMap<String, Vec<usize>>,
-}
-
-impl KeyLister {
-    fn insert(&mut self, shape: Shape) {
-        let unread = || unreachable!("only names and shapes are asked of this snapshot");
-        let snapshot = BurnToPyTorchAdapter.adapt(&TensorSnapshot::from_closure(
-            Rc::new(unread),
-            DType::F32,
-            shape,
-            self.path.names().to_vec(),
-            self.containers.clone(),
-            ParamId::new(),
-        ));
-        self.keys
-            .insert(snapshot.full_path(), snapshot.shape.to_vec());
-    }
-}
-
-impl<B: Backend> ModuleVisitor<B> for KeyLister {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.containers.push(container_type.to_string());
-        self.path.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.containers.pop();
-        self.path.exit(container_type);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.insert(param.lazy_shape());
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<B, D, Int>>) {
-        self.insert(param.lazy_shape());
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<B, D, Bool>>) {
-        self.insert(param.lazy_shape());
     }
 }

@@ -6,7 +6,7 @@
 //! whatever is not a tensor, a container or a number is refused by name.
 //!
 //! [`load`] moves the tensors into a module, one at a time. It compares all
-//! names and shapes first and reports everything that does not fit at once
+//! names, shapes and kinds of values first and reports everything that does not fit at once
 //! ([`KeyReport`]), so that a wrong file costs one run, not one per key.
 //! [`save`] writes a module as safetensors under the names that PyTorch would
 //! use, atomically.
@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod keys;
 mod load;
+mod parameters;
 mod report;
 mod safetensors;
 mod save;
@@ -24,9 +25,8 @@ mod torch;
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};
 pub use keys::KeyMap;
-pub use load::{
-    LoadOptions, Precision, Progress, check, copy_where, load, load_where, module_keys,
-};
+pub use load::{LoadOptions, Precision, Progress, check, copy_where, load, load_where};
+pub use parameters::{ParameterKind, module_keys};
 pub use report::KeyReport;
 pub use save::{save, save_where};
 pub use tensor::StoredTensor;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use safetensors::Dtype;
+
+use super::ParameterKind;
+
 /// At most so many keys of a kind are printed; the counts are always complete.
 const SHOWN: usize = 12;
 
@@ -9,7 +13,7 @@ const SHOWN: usize = 12;
 /// scale from 0 to 1.
 const SIMILAR: f64 = 0.7;
 
-/// Every name and shape on which a file and a model disagree.
+/// Everything on which a file and a model disagree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyReport {
     /// Names, as the file would have them, that the model needs and the file
@@ -19,6 +23,11 @@ pub struct KeyReport {
     pub unused: Vec<String>,
     /// Names that both have, with the model's shape and the file's.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Names that both have, with the kind of values that the model needs and the file's dtype,
+    /// which is of another kind.
+    pub mistyped: Vec<(String, ParameterKind, Dtype)>,
+    /// Names in the file that fill the same parameter as another, with that other one.
+    pub duplicate: Vec<(String, String)>,
     /// How many names match in full.
     pub matching: usize,
 }
@@ -26,7 +35,11 @@ pub struct KeyReport {
 impl KeyReport {
     /// Whether there is nothing to report.
     pub fn is_clean(&self) -> bool {
-        self.missing.is_empty() && self.unused.is_empty() && self.misshapen.is_empty()
+        self.missing.is_empty()
+            && self.unused.is_empty()
+            && self.misshapen.is_empty()
+            && self.mistyped.is_empty()
+            && self.duplicate.is_empty()
     }
 
     /// The unused key that most resembles a missing one.
@@ -45,11 +58,13 @@ impl fmt::Display for KeyReport {
         write!(
             f,
             "the file does not belong to this model: {} tensors match, {} are missing, {} are \
-             not used, {} have another shape",
+             not used, {} have another shape, {} another kind of values, {} come twice",
             self.matching,
             self.missing.len(),
             self.unused.len(),
             self.misshapen.len(),
+            self.mistyped.len(),
+            self.duplicate.len(),
         )?;
         for key in self.missing.iter().take(SHOWN) {
             write!(f, "\n  missing   {key}")?;
@@ -68,7 +83,18 @@ impl fmt::Display for KeyReport {
                 "\n  shape     {key}: the model has {model:?}, the file {file:?}"
             )?;
         }
-        more(f, self.misshapen.len())
+        more(f, self.misshapen.len())?;
+        for (key, model, file) in self.mistyped.iter().take(SHOWN) {
+            write!(
+                f,
+                "\n  type      {key}: the model needs {model}, the file has {file:?}"
+            )?;
+        }
+        more(f, self.mistyped.len())?;
+        for (key, first) in self.duplicate.iter().take(SHOWN) {
+            write!(f, "\n  twice     {key}: it fills what {first} fills")?;
+        }
+        more(f, self.duplicate.len())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use memmap2::Mmap;
 
-use super::{StoredTensor, WeightsError};
+use super::{StoredTensor, WeightsError, tensor::burn_dtype};
 
 /// Whether `bytes` begin as a safetensors file does: the header's length, then
 /// a JSON object.
@@ -26,6 +26,12 @@ pub(super) fn read(
         .tensors()
         .into_iter()
         .map(|(name, info)| {
+            if burn_dtype(info.dtype).is_none() {
+                return Err(WeightsError::Unsupported {
+                    path: path.to_path_buf(),
+                    feature: format!("tensor `{name}` of dtype {:?}", info.dtype),
+                });
+            }
             let (start, end) = info.data_offsets;
             let tensor = StoredTensor::contiguous(
                 info.dtype,

@@ -11,6 +11,8 @@ use safetensors::Dtype;
 #[derive(Clone, Debug)]
 pub struct StoredTensor {
     dtype: Dtype,
+    /// The same for Burn.
+    burn_dtype: DType,
     shape: Vec<usize>,
     /// In elements; PyTorch may store a transposed or sliced view.
     strides: Vec<usize>,
@@ -21,7 +23,8 @@ pub struct StoredTensor {
 
 impl StoredTensor {
     /// A tensor in row-major order over `bytes` of `file`; `None` when the
-    /// range does not lie in the file or is not as long as the shape needs.
+    /// range does not lie in the file or is not as long as the shape needs, or where
+    /// [`burn_dtype`] knows no such dtype.
     pub(super) fn contiguous(
         dtype: Dtype,
         shape: Vec<usize>,
@@ -34,7 +37,8 @@ impl StoredTensor {
     }
 
     /// A view of the storage that fills `storage` of `file`, beginning
-    /// `element_offset` elements into it; `None` when it reaches beyond.
+    /// `element_offset` elements into it; `None` when it reaches beyond, or where
+    /// [`burn_dtype`] knows no such dtype.
     pub(super) fn strided(
         dtype: Dtype,
         shape: Vec<usize>,
@@ -46,7 +50,8 @@ impl StoredTensor {
         if storage.end > file.len() || storage.start > storage.end || shape.len() != strides.len() {
             return None;
         }
-        let size = element_size(dtype)?;
+        let burn_dtype = burn_dtype(dtype)?;
+        let size = burn_dtype.size();
         shape
             .iter()
             .try_fold(size, |bytes, &dim| bytes.checked_mul(dim))?;
@@ -68,6 +73,7 @@ impl StoredTensor {
         }
         Some(Self {
             dtype,
+            burn_dtype,
             shape,
             strides,
             offset,
@@ -80,6 +86,11 @@ impl StoredTensor {
         self.dtype
     }
 
+    /// The dtype of the values that [`read`](Self::read) returns.
+    pub(super) fn burn_dtype(&self) -> DType {
+        self.burn_dtype
+    }
+
     /// The shape, outermost dimension first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -87,7 +98,7 @@ impl StoredTensor {
 
     /// The size of the values in bytes.
     pub fn byte_len(&self) -> usize {
-        self.num_elements() * element_size(self.dtype).unwrap_or(0)
+        self.num_elements() * self.burn_dtype.size()
     }
 
     /// Copies the values out of the file, in row-major order and in the
@@ -186,10 +197,6 @@ pub(super) fn burn_dtype(dtype: Dtype) -> Option<DType> {
         Dtype::BOOL => DType::Bool(burn::tensor::BoolStore::Native),
         _ => return None,
     })
-}
-
-fn element_size(dtype: Dtype) -> Option<usize> {
-    burn_dtype(dtype).map(|dtype| dtype.size())
 }
 
 fn row_major_strides(shape: &[usize]) -> Option<Vec<usize>> {

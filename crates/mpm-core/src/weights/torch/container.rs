@@ -7,7 +7,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::{
     super::{StoredTensor, WeightsError, tensor::burn_dtype},
-    pickle::{Object, Pickle, PickleError},
+    pickle::{LONGEST_NAME, Object, Pickle, PickleError},
     state_dict,
 };
 
@@ -71,12 +71,13 @@ pub(crate) fn read_zip(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, Weights
         });
     }
     let pickle = parse(path, &bytes[pickle_range.clone()])?;
+    let views = state_dict::views(path, &pickle)?;
     let prefix = format!("{root}data/");
     let storages = members
         .iter()
-        .filter_map(|(name, range)| Some((name.strip_prefix(&prefix)?.to_string(), range.clone())))
+        .filter_map(|(name, range)| Some((name.strip_prefix(&prefix)?, range.clone())))
         .collect();
-    state_dict::tensors(path, &pickle, &storages, file)
+    state_dict::lay(path, views, &storages, file)
 }
 
 /// Reads the legacy container: pickles of the magic number, the protocol, the
@@ -94,33 +95,39 @@ pub(crate) fn read_legacy(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, Weig
     }
     let checkpoint = next()?;
     let order = next()?;
+    // Before the storages: it names the tensor whose storage cannot be read.
+    let views = state_dict::views(path, &checkpoint)?;
     let sizes = state_dict::storage_sizes(&checkpoint);
     let mut storages = BTreeMap::new();
     for &key in order.sequence(order.root()).unwrap_or(&[]) {
         let Some(key) = order.text(key) else {
             return Err(WeightsError::damaged(path, "a storage's key is no text"));
         };
-        let Some(&(dtype, count)) = sizes.get(key) else {
+        let Some(&(class, count)) = sizes.get(key) else {
             return Err(WeightsError::damaged(
                 path,
                 format!("storage `{key}` belongs to no tensor"),
             ));
         };
-        let element = burn_dtype(dtype).map_or(0, |dtype| dtype.size());
+        let dtype = state_dict::storage_dtype(class).and_then(burn_dtype);
+        let dtype = dtype.ok_or_else(|| WeightsError::Unsupported {
+            path: path.to_path_buf(),
+            feature: format!("storage `{key}` of type `{class}`"),
+        })?;
         let start = position + size_of::<u64>();
         let range = count
-            .checked_mul(element)
+            .checked_mul(dtype.size())
             .and_then(|len| member_range(start as u64, len as u64, file.len()))
             .ok_or_else(|| WeightsError::damaged(path, format!("storage `{key}` is cut off")))?;
         position = range.end;
-        storages.insert(key.to_string(), range);
+        storages.insert(key, range);
     }
-    state_dict::tensors(path, &checkpoint, &storages, file)
+    state_dict::lay(path, views, &storages, file)
 }
 
 /// A pickle that is no checkpoint: says what it would have called.
 pub(crate) fn refuse_bare_pickle(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
-    if bytes.first() != Some(&0x80) && bytes.first() != Some(&b'c') {
+    if bytes.first() != Some(&0x80) && !names_a_class(bytes) {
         return Ok(());
     }
     match Pickle::parse(bytes) {
@@ -134,6 +141,28 @@ pub(crate) fn refuse_bare_pickle(path: &Path, bytes: &[u8]) -> Result<(), Weight
             },
         }),
     }
+}
+
+/// Whether a file begins as pickles of protocol 0 do, and few texts: `c`, the name of a module to
+/// the end of the line, and that of a class or function on a line of its own.
+fn names_a_class(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(2 * LONGEST_NAME)];
+    let lines: Vec<_> = head.splitn(3, |&byte| byte == b'\n').collect();
+    let [module, name, _] = lines[..] else {
+        return false;
+    };
+    module.strip_prefix(b"c").is_some_and(|module| {
+        let mut names = module.split(|&byte| byte == b'.');
+        names.all(is_identifier) && is_identifier(name)
+    })
+}
+
+/// Whether Python would take it for the name of something.
+fn is_identifier(name: &[u8]) -> bool {
+    str::from_utf8(name).is_ok_and(|name| {
+        let is_part = |letter: char| letter == '_' || letter.is_alphanumeric();
+        !name.is_empty() && !name.starts_with(char::is_numeric) && name.chars().all(is_part)
+    })
 }
 
 fn member_range(start: u64, len: u64, file_len: usize) -> Option<Range<usize>> {

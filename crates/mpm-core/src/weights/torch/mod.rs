@@ -5,6 +5,7 @@
 //! the pickle (the legacy format). [`pickle`] turns the byte code into plain
 //! [`Object`](pickle::Object)s and [`state_dict`] finds the tensors in them.
 
+mod budget;
 mod container;
 mod pickle;
 mod state_dict;

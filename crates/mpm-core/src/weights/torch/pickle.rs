@@ -9,6 +9,8 @@
 
 use std::collections::HashMap;
 
+use super::budget::Budget;
+
 /// Index of an [`Object`] in its [`Pickle`].
 pub(super) type Id = usize;
 
@@ -29,7 +31,7 @@ pub(super) enum Object {
     Persistent(Id),
     /// The result of `callable(*arguments)`, not evaluated.
     Call {
-        callable: String,
+        callable: &'static str,
         arguments: Id,
     },
 }
@@ -37,7 +39,7 @@ pub(super) enum Object {
 /// Why a pickle could not be interpreted.
 #[derive(Debug)]
 pub(super) enum PickleError {
-    /// It ends early or contradicts itself.
+    /// It ends early, contradicts itself or asks for far more memory than its length.
     Damaged(String),
     /// It wants to call something that builds no data.
     ForeignCode(String),
@@ -62,9 +64,16 @@ const DATA_CALLABLES: &[&str] = &[
     "torch._utils._rebuild_parameter",
     "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_tensor_v3",
     "torch.device",
     "torch.nn.parameter.Parameter",
 ];
+
+/// The one of them whose result is no call but a dict.
+const ORDERED_DICT: &str = "collections.OrderedDict";
+
+/// The longest name of a class or function, in bytes.
+pub(super) const LONGEST_NAME: usize = 1024;
 
 impl Pickle {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, PickleError> {
@@ -75,6 +84,7 @@ impl Pickle {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
+            budget: Budget::default(),
         }
         .run()
     }
@@ -130,6 +140,7 @@ struct Interpreter<'a> {
     /// Heights of the stack at the open MARKs.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    budget: Budget,
 }
 
 impl Interpreter<'_> {
@@ -307,7 +318,8 @@ impl Interpreter<'_> {
             b'c' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                self.push(Object::Global(format!("{module}.{name}")));
+                let global = self.qualified(&module, &name)?;
+                self.global(global)?;
             }
             0x93 => {
                 let items = self.pop_many(2)?;
@@ -316,8 +328,8 @@ impl Interpreter<'_> {
                 else {
                     return Err(self.damaged("name of a class"));
                 };
-                let global = Object::Global(format!("{module}.{name}"));
-                self.push(global);
+                let global = self.qualified(module, name)?;
+                self.global(global)?;
             }
             b'Q' => {
                 let reference = self.pop()?;
@@ -340,12 +352,13 @@ impl Interpreter<'_> {
             b'i' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                return Err(PickleError::ForeignCode(format!("{module}.{name}")));
+                return Err(PickleError::ForeignCode(self.qualified(&module, &name)?));
             }
             b'o' => {
                 let items = self.pop_mark()?;
-                let callable = items.first().map(|&id| self.callable_name(id));
-                return Err(PickleError::ForeignCode(callable.unwrap_or_default()));
+                let &callable = items.first().ok_or_else(|| self.damaged("empty stack"))?;
+                let name = self.callable_name(callable)?;
+                return Err(PickleError::ForeignCode(name.to_owned()));
             }
             // BUILD sets attributes; those of an OrderedDict are PyTorch's
             // version numbers, which no reader needs.
@@ -356,16 +369,16 @@ impl Interpreter<'_> {
     }
 
     fn call(&mut self, callable: Id, arguments: Id) -> Result<(), PickleError> {
-        let name = self.callable_name(callable);
-        if !DATA_CALLABLES.contains(&name.as_str()) {
-            return Err(PickleError::ForeignCode(name));
-        }
+        let name = self.callable_name(callable)?;
+        let Some(&callable) = DATA_CALLABLES.iter().find(|known| **known == name) else {
+            return Err(PickleError::ForeignCode(name.to_owned()));
+        };
         // An OrderedDict is created empty, or from pairs, and filled later.
-        let object = if name == "collections.OrderedDict" {
-            Object::Dict(self.ordered_dict_items(arguments))
+        let object = if callable == ORDERED_DICT {
+            Object::Dict(self.ordered_dict_items(arguments)?)
         } else {
             Object::Call {
-                callable: name,
+                callable,
                 arguments,
             }
         };
@@ -373,27 +386,56 @@ impl Interpreter<'_> {
         Ok(())
     }
 
-    fn ordered_dict_items(&self, arguments: Id) -> Vec<(Id, Id)> {
-        let items = |id: Id| match &self.objects[id] {
-            Object::Sequence(items) => items.as_slice(),
-            _ => &[],
+    fn ordered_dict_items(&mut self, arguments: Id) -> Result<Vec<(Id, Id)>, PickleError> {
+        let Some(&entries) = self.items(arguments).first() else {
+            return Ok(Vec::new());
         };
-        let Some(&entries) = items(arguments).first() else {
-            return Vec::new();
-        };
-        items(entries)
+        let count = self.items(entries).len();
+        self.charge(count.saturating_mul(size_of::<(Id, Id)>()))?;
+        let pairs = self
+            .items(entries)
             .iter()
-            .filter_map(|&entry| match items(entry) {
+            .filter_map(|&entry| match self.items(entry) {
                 [key, value] => Some((*key, *value)),
                 _ => None,
-            })
-            .collect()
+            });
+        Ok(pairs.collect())
     }
 
-    fn callable_name(&self, id: Id) -> String {
+    /// The items of a sequence; of anything else none.
+    fn items(&self, id: Id) -> &[Id] {
         match &self.objects[id] {
-            Object::Global(name) => name.clone(),
-            other => format!("{other:?}"),
+            Object::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    fn callable_name(&self, id: Id) -> Result<&str, PickleError> {
+        match &self.objects[id] {
+            Object::Global(name) => Ok(name),
+            _ => Err(self.damaged("a call of what is neither class nor function")),
+        }
+    }
+
+    /// `module.name`
+    fn qualified(&self, module: &str, name: &str) -> Result<String, PickleError> {
+        if module.len().saturating_add(name.len()) > LONGEST_NAME {
+            return Err(self.damaged("the name of a class is too long"));
+        }
+        Ok(format!("{module}.{name}"))
+    }
+
+    fn global(&mut self, name: String) -> Result<(), PickleError> {
+        self.charge(name.len())?;
+        self.push(Object::Global(name));
+        Ok(())
+    }
+
+    /// To be called before so many bytes are copied that the pickle need not have spelt out.
+    fn charge(&mut self, bytes: usize) -> Result<(), PickleError> {
+        match self.budget.allows(bytes, self.position) {
+            true => Ok(()),
+            false => Err(self.damaged("more memory is asked for than the length explains")),
         }
     }
 
