@@ -1,21 +1,22 @@
 //! Files that are there whole or not at all.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::Path,
 };
 
 /// Writes a file through `fill`, which gets the path of a temporary one beside
-/// it. When `fill` is done the file is synced to the disk and moved to `path`;
-/// until then, and when anything fails, an older file stays as it was.
+/// it and writes into that one. When `fill` is done the file is synced to the disk and
+/// moved to `path`; until then, and when anything fails, an older file stays as it was.
 ///
 /// # Errors
 /// What `fill` returns, and those of the file system.
 pub fn write(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let temporary = builder().tempfile_in(folder_of(path))?;
     fill(temporary.path())?;
-    File::open(temporary.path())?.sync_all()?;
+    // The handle that it was created with: not every system syncs one that may only read.
+    temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
@@ -33,8 +34,11 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// left behind, and a file that is there stays as it is.
 ///
 /// # Errors
-/// Those of the file system.
+/// Those of the file system, [`io::ErrorKind::IsADirectory`] when `path` is a folder.
 pub fn probe(path: &Path, bytes: u64) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     // It has no name, so it vanishes even when the program is killed.
     let mut file = tempfile::tempfile_in(folder_of(path))?;
     io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
@@ -87,6 +91,8 @@ mod tests {
         let missing = folder.path().join("missing").join("file");
         let error = probe(&missing, 0).expect_err("no folder");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let error = probe(folder.path(), 0).expect_err("a folder");
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 
     #[cfg(unix)]

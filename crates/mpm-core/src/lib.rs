@@ -1,8 +1,10 @@
 //! What the MPM model crates share and Burn does not have: operations that a
-//! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), strict loading
-//! of weight files ([`weights`]), adapters of low rank ([`lora`]), model folders as MPM
-//! ([`model_folder`]) and as Hugging Face's libraries ([`pretrained`]) write them, the choice of a
-//! backend at run time ([`backend`]) and atomic writing of files ([`atomic`]).
+//! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), blocks that are run
+//! again instead of keeping what their gradients need ([`recompute`]), strict loading
+//! of weight files ([`weights`]), adapters of low rank ([`lora`]), paths in a module tree
+//! ([`module_path`]), model folders as MPM ([`model_folder`]) and as Hugging Face's libraries
+//! ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and atomic
+//! writing of files ([`atomic`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
 //! depends on another, all of them depend on this crate.

@@ -1,7 +1,8 @@
 //! Model folders as MPM writes them: a `config.json` that names the other files.
 //!
-//! The files are moved to their places when all of them are written, and `config.json` comes
-//! last, so a folder that has it is complete.
+//! The files are moved to their places when all of them are written: an older `config.json`
+//! is removed first and the new one comes last, so a folder that has it is complete, even if the
+//! program is killed in between.
 
 use std::{
     fs, io,
@@ -154,20 +155,118 @@ impl FolderWriter {
         atomic::write_bytes(&path, bytes).map_err(FolderError::io(&self.folder.join(name)))
     }
 
-    /// Writes the configuration and moves all files to their places.
+    /// Writes `config.json` and moves all files to their places.
     ///
     /// # Errors
-    /// [`FolderError::Io`] and [`FolderError::Syntax`].
-    pub fn finish(mut self, config: &impl Serialize) -> Result<(), FolderError> {
-        let name = Path::new(CONFIG_FILE);
-        let mut json = serde_json::to_vec_pretty(config)
-            .map_err(FolderError::syntax(&self.folder.join(name)))?;
+    /// [`FolderError::Io`] and [`FolderError::Syntax`]. An older model in the folder stays as it
+    /// was, unless it is a move that fails: then there is no `config.json`.
+    pub fn finish(self, config: &impl Serialize) -> Result<(), FolderError> {
+        self.finish_as(Path::new(CONFIG_FILE), config)
+    }
+
+    /// As [`finish`](Self::finish), with another name for the configuration.
+    pub(crate) fn finish_as(
+        mut self,
+        name: &Path,
+        config: &impl Serialize,
+    ) -> Result<(), FolderError> {
+        let place = self.folder.join(name);
+        let mut json = serde_json::to_vec_pretty(config).map_err(FolderError::syntax(&place))?;
         json.push(b'\n');
         self.write(name, &json)?;
+        // The older one would vouch for a folder of old and new files.
+        remove_if_there(&place).map_err(FolderError::io(&place))?;
         for file in &self.files {
             let path = self.folder.join(file);
             fs::rename(self.staging.path().join(file), &path).map_err(FolderError::io(&path))?;
         }
         Ok(())
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const WEIGHTS: &str = "weights";
+
+    fn begin(folder: &Path, text: &str) -> FolderWriter {
+        let mut writer = FolderWriter::create(folder).unwrap();
+        writer
+            .write("vocabulary".as_ref(), text.as_bytes())
+            .unwrap();
+        fs::write(writer.file(WEIGHTS.as_ref()), text).unwrap();
+        writer
+    }
+
+    fn config(text: &str) -> Value {
+        json!({"format_version": 1, "text": text})
+    }
+
+    /// What the files of a folder say, by name.
+    fn content(folder: &Path) -> Vec<(String, String)> {
+        let files = fs::read_dir(folder).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read_to_string(entry.path()).unwrap())
+        });
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn a_new_model_takes_the_place_of_an_older_one() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("model");
+        for text in ["old", "new"] {
+            begin(&folder, text).finish(&config(text)).unwrap();
+            let read: Value = read_config(&folder.join(CONFIG_FILE), 1).unwrap();
+            assert_eq!(read, config(text));
+            let files = content(&folder);
+            let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, [CONFIG_FILE, "vocabulary", WEIGHTS]);
+            assert!(files.iter().all(|(_, found)| found.contains(text)));
+        }
+    }
+
+    #[test]
+    fn an_older_model_stays_until_the_new_one_is_written() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
+        begin(folder, "old").finish(&config("old")).unwrap();
+        let before = content(folder);
+        drop(begin(folder, "new"));
+        assert_eq!(content(folder), before);
+        // Keys that are no texts make no JSON.
+        let no_json = std::collections::BTreeMap::from([((), ())]);
+        let result = begin(folder, "new").finish(&no_json);
+        assert!(matches!(result, Err(FolderError::Syntax { .. })));
+        assert_eq!(content(folder), before);
+    }
+
+    #[test]
+    fn a_folder_that_has_a_configuration_is_complete() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
+        begin(folder, "old").finish(&config("old")).unwrap();
+        // A folder in the place of the weights ends the moves half way, as a kill would.
+        fs::remove_file(folder.join(WEIGHTS)).unwrap();
+        fs::create_dir(folder.join(WEIGHTS)).unwrap();
+        let error = begin(folder, "new").finish(&config("new")).unwrap_err();
+        assert!(error.to_string().contains(WEIGHTS), "{error}");
+        let moved = fs::read_to_string(folder.join("vocabulary")).unwrap();
+        assert_eq!(moved, "new");
+        assert!(!folder.join(CONFIG_FILE).exists());
     }
 }

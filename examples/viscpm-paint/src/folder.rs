@@ -219,7 +219,8 @@ impl<B: Backend> PaintModel<B> {
     ///
     /// # Errors
     /// [`PaintError::Folder`] and [`PaintError::Weights`] when the folder cannot be written; an
-    /// older model in it stays usable.
+    /// older model in it stays usable, unless it is the moving of the complete files to their
+    /// places that fails.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), PaintError> {
         let mut writer = FolderWriter::create(folder.as_ref())?;
         let vocabulary = self

@@ -80,31 +80,41 @@ impl<B: Backend> Lora<B> {
 }
 
 impl<B: MpmBackend> Lora<B> {
-    /// What is added to the layer's output.
+    /// What is added to the layer's output, in the dtype of `x`.
     ///
     /// # Shapes
     /// - x: `[..., d_in]`
     /// - output: `[..., d_out]`
+    ///
+    /// # Panics
+    /// When `x` has another width.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        linear(self.project(x), self.b.val(), None)
+        self.apply(x, self.b.val())
     }
 
-    /// What is added to `count` of the outputs, from `first` on.
+    /// What is added to `count` of the outputs, from `first` on, in the dtype of `x`.
     ///
     /// # Shapes
     /// - x: `[..., d_in]`
     /// - output: `[..., count]`
+    ///
+    /// # Panics
+    /// When `x` has another width, or the layer has fewer outputs.
     pub fn forward_rows<const D: usize>(
         &self,
         x: Tensor<B, D>,
         first: usize,
         count: usize,
     ) -> Tensor<B, D> {
-        linear(self.project(x), self.b.val().narrow(0, first, count), None)
+        self.apply(x, self.b.val().narrow(0, first, count))
     }
 
-    /// `[..., d_in]` to `[..., rank]`, where the scale costs least.
-    fn project<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        linear(x, self.a.val(), None).mul_scalar(self.scale)
+    /// The product with `A` and some rows of `B`. Beside a layer of half precision, `x` is
+    /// narrower than the adapter.
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, b: Tensor<B, 2>) -> Tensor<B, D> {
+        let (a, dtype) = (self.a.val(), x.dtype());
+        // `[..., rank]` is where the scale costs least.
+        let short = linear(x.cast(a.dtype()), a, None).mul_scalar(self.scale);
+        linear(short, b, None).cast(dtype)
     }
 }

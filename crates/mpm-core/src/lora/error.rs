@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::weights::WeightsError;
+use crate::{model_folder::FolderError, weights::WeightsError};
 
 /// Why adapters could not be attached, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,10 @@ pub enum LoraError {
         value: String,
     },
 
+    /// The folder could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
     /// The weights could not be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -57,5 +61,19 @@ pub enum LoraError {
         key: String,
         /// What does not fit.
         reason: String,
+    },
+
+    /// The file has adapters of one layer under two names.
+    #[error(
+        "{}: `{key}` belongs to the same layer as the adapter of `{other}`; remove one of the two",
+        path.display()
+    )]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The name of a matrix.
+        key: String,
+        /// The layer's other name in the file.
+        other: String,
     },
 }

@@ -2,7 +2,7 @@
 //! `adapter_model.safetensors`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     fs, io,
     num::NonZeroUsize,
     path::Path,
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     atomic,
+    model_folder::FolderWriter,
     weights::{KeyMap, WeightFile},
 };
 
@@ -88,9 +89,12 @@ impl PeftConfig {
 /// Writes the adapters of a model to a folder, which is made if it does not exist. Layers are
 /// named as `keys` maps them.
 ///
+/// The configuration comes last, and an older one is removed before the weights are replaced: a
+/// folder that has it is complete.
+///
 /// # Errors
-/// [`LoraError::NoTarget`] for a model without adapters, [`LoraError::Io`] when the folder cannot
-/// be written.
+/// [`LoraError::NoTarget`] for a model without adapters, [`LoraError::Folder`] and
+/// [`LoraError::Io`] when the folder cannot be written.
 pub fn save<B, M>(
     model: &M,
     config: LoraConfig,
@@ -115,19 +119,9 @@ where
     if targets.is_empty() {
         return Err(LoraError::NoTarget);
     }
-    fs::create_dir_all(folder).map_err(io_error(folder))?;
-    let file = folder.join(WEIGHTS_FILE);
-    atomic::write(&file, |temporary| {
-        let views = matrices.iter().map(|(name, values)| {
-            let view = TensorView::new(Dtype::F32, values.shape.to_vec(), values.as_bytes());
-            Ok((name, view.map_err(io::Error::other)?))
-        });
-        let views = views.collect::<io::Result<Vec<_>>>()?;
-        serialize_to_file(views, None, temporary).map_err(io::Error::other)
-    })
-    .map_err(io_error(&file))?;
-    // The configuration comes last: a folder that has it is complete.
-    let file = folder.join(CONFIG_FILE);
+    let mut writer = FolderWriter::create(folder)?;
+    write_matrices(&writer.file(WEIGHTS_FILE.as_ref()), &matrices)
+        .map_err(io_error(&folder.join(WEIGHTS_FILE)))?;
     let config = PeftConfig {
         peft_type: "LORA".to_owned(),
         r: config.rank,
@@ -135,15 +129,26 @@ where
         target_modules: Some(targets.into()),
         rest: [("bias".to_owned(), "none".into())].into_iter().collect(),
     };
-    let json = serde_json::to_vec_pretty(&config).map_err(syntax_error(&file))?;
-    atomic::write_bytes(&file, &json).map_err(io_error(&file))
+    Ok(writer.finish_as(CONFIG_FILE.as_ref(), &config)?)
 }
 
-/// Gives a model the adapters of a folder.
+fn write_matrices(file: &Path, matrices: &BTreeMap<String, TensorData>) -> io::Result<()> {
+    atomic::write(file, |temporary| {
+        let views = matrices.iter().map(|(name, values)| {
+            let view = TensorView::new(Dtype::F32, values.shape.to_vec(), values.as_bytes());
+            Ok((name, view.map_err(io::Error::other)?))
+        });
+        let views = views.collect::<io::Result<Vec<_>>>()?;
+        serialize_to_file(views, None, temporary).map_err(io::Error::other)
+    })
+}
+
+/// Gives a model the adapters of a folder, whose layers are named as `keys` maps them or as in
+/// the model.
 ///
 /// # Errors
 /// [`LoraError`] names the file and what is wrong with it: matrices of layers that the model does
-/// not have, of other sizes, or without their counterpart.
+/// not have, of other sizes, without their counterpart, or of one layer under two names.
 pub fn load<B, M>(model: M, folder: &Path, keys: &KeyMap) -> Result<M, LoraError>
 where
     B: Backend,
@@ -161,43 +166,20 @@ where
     }
     .scale();
     let file = WeightFile::open(folder.join(WEIGHTS_FILE))?;
-    let mismatch = |key: &str, reason: String| LoraError::Mismatch {
-        path: file.path().to_path_buf(),
-        key: key.to_owned(),
-        reason,
-    };
-    let known: BTreeSet<_> = linear_paths(&model).into_iter().collect();
-    for key in file.tensors().keys() {
-        let layer = layer_of(key).and_then(|layer| keys.to_module(layer));
-        if !layer.is_some_and(|layer| known.contains(&layer)) {
-            return Err(mismatch(key, "is no matrix of a linear layer".to_owned()));
-        }
-    }
-    let matrix = |key: String, expected: [usize; 2]| -> Result<TensorData, LoraError> {
-        let tensor = file.tensors().get(&key);
-        let tensor = tensor.ok_or_else(|| mismatch(&key, "is missing".to_owned()))?;
-        match tensor.shape() == expected {
-            true => Ok(tensor.read().convert_dtype(DType::F32)),
-            false => Err(mismatch(
-                &key,
-                format!("has the shape {:?} and not {expected:?}", tensor.shape()),
-            )),
-        }
-    };
+    let known = linear_paths(&model).into_iter().collect();
+    let layers = layers(&file, &known, keys)?;
     let (mut attached, mut failed) = (0, None);
     let model = for_each(model, |path, layer| {
-        let name = format!("{PREFIX}{}", keys.to_file(path));
-        let has = |end| file.tensors().contains_key(&format!("{name}{end}"));
-        if failed.is_some() || !(has(MATRIX_A) || has(MATRIX_B)) {
+        let Some(name) = layers.get(path).filter(|_| failed.is_none()) else {
             return;
-        }
+        };
         let [d_out, d_in] = layer.weight.lazy_shape().dims();
         let device = layer.weight.lazy_device();
         let rank = config.r.get();
         let read = || {
             Ok([
-                matrix(format!("{name}{MATRIX_A}"), [rank, d_in])?,
-                matrix(format!("{name}{MATRIX_B}"), [d_out, rank])?,
+                matrix(&file, &format!("{PREFIX}{name}{MATRIX_A}"), [rank, d_in])?,
+                matrix(&file, &format!("{PREFIX}{name}{MATRIX_B}"), [d_out, rank])?,
             ])
         };
         match read() {
@@ -213,6 +195,50 @@ where
         (Some(error), _) => Err(error),
         (None, 0) => Err(LoraError::NoTarget),
         (None, _) => Ok(model),
+    }
+}
+
+/// The layers that a file has adapters of: their paths in the model, whose paths are `known`, and
+/// their names in the file.
+fn layers<'a>(
+    file: &'a WeightFile,
+    known: &HashSet<String>,
+    keys: &KeyMap,
+) -> Result<BTreeMap<String, &'a str>, LoraError> {
+    let mut layers = BTreeMap::new();
+    for key in file.tensors().keys() {
+        let layer = layer_of(key).and_then(|name| Some((keys.to_module(name)?, name)));
+        let Some((path, name)) = layer.filter(|(path, _)| known.contains(path)) else {
+            let reason = "is no matrix of a linear layer".to_owned();
+            return Err(mismatch(file, key, reason));
+        };
+        if let Some(other) = layers.insert(path, name).filter(|other| *other != name) {
+            return Err(LoraError::Duplicate {
+                path: file.path().to_path_buf(),
+                key: key.clone(),
+                other: other.to_owned(),
+            });
+        }
+    }
+    Ok(layers)
+}
+
+/// The values of a matrix, in f32.
+fn matrix(file: &WeightFile, key: &str, expected: [usize; 2]) -> Result<TensorData, LoraError> {
+    let tensor = file.tensors().get(key);
+    let tensor = tensor.ok_or_else(|| mismatch(file, key, "is missing".to_owned()))?;
+    if tensor.shape() != expected {
+        let reason = format!("has the shape {:?} and not {expected:?}", tensor.shape());
+        return Err(mismatch(file, key, reason));
+    }
+    Ok(tensor.read().convert_dtype(DType::F32))
+}
+
+fn mismatch(file: &WeightFile, key: &str, reason: String) -> LoraError {
+    LoraError::Mismatch {
+        path: file.path().to_path_buf(),
+        key: key.to_owned(),
+        reason,
     }
 }
 

@@ -114,6 +114,28 @@ fn half_precision_weights_stay_so() {
 }
 
 #[test]
+fn adapters_run_beside_half_precision_weights() {
+    // f16 has 11 bits, and the outputs are below 16; the input and the weights are rounded, too.
+    const ROUNDED: f32 = 4.0 * 16.0 / 2048.0;
+    let wide = trained::<Flex>("first").first;
+    let mut half = wide.clone();
+    half.weight = half.weight.map(|weight| weight.cast(DType::F16));
+    half.bias = half.bias.map(|bias| bias.map(|bias| bias.cast(DType::F16)));
+    let x = input::<Flex>();
+    let output = half.forward(x.clone().cast(DType::F16));
+    assert_eq!(output.dtype(), DType::F16);
+    let expected = wide.forward(x.clone());
+    let error = (output.cast(DType::F32) - expected.clone()).abs().max();
+    assert!(error.into_scalar() < ROUNDED);
+    let rows = half.forward_rows(x.cast(DType::F16), 1, 2);
+    assert_eq!(rows.dtype(), DType::F16);
+    let error = (rows.cast(DType::F32) - expected.narrow(1, 1, 2))
+        .abs()
+        .max();
+    assert!(error.into_scalar() < ROUNDED);
+}
+
+#[test]
 fn gradients_reach_the_adapters_of_frozen_layers() {
     type B = Autodiff<Flex>;
     let model = trained::<B>("first second");
@@ -244,4 +266,57 @@ fn adapters_of_another_model_are_refused() {
     assert!(refused(folder, pair()).contains(CONFIG_FILE));
     fs::remove_file(folder.join(CONFIG_FILE)).unwrap();
     assert!(refused(folder, pair()).contains(CONFIG_FILE));
+}
+
+/// Writes the matrices of a saved adapter again, under the names that `rename` gives them.
+fn rename_matrices(folder: &Path, rename: impl Fn(&str) -> Vec<String>) {
+    let path = folder.join(WEIGHTS_FILE);
+    let bytes = fs::read(&path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let renamed = tensors.iter().flat_map(|(name, view)| {
+        let names = rename(name).into_iter();
+        names.map(move |name| (name, view.clone()))
+    });
+    fs::write(&path, safetensors::serialize(renamed, None).unwrap()).unwrap();
+}
+
+#[test]
+fn layers_may_have_the_names_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, x) = (saved(folder.path()), input());
+    rename_matrices(folder.path(), |name| vec![name.replace("llm.one", "first")]);
+    let mut plain = model.clone();
+    plain.visit_linear(&mut |layer| *layer.lora = None);
+    let loaded = load(plain, folder.path(), &keys()).unwrap();
+    let difference = forward(&loaded, x.clone()) - forward(&model, x);
+    assert_eq!(difference.abs().max().into_scalar(), 0.0);
+}
+
+#[test]
+fn two_names_of_one_layer_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(folder.path());
+    rename_matrices(folder.path(), |name| {
+        let mut names = vec![name.to_owned(), name.replace("llm.one", "first")];
+        names.dedup();
+        names
+    });
+    let text = refused(folder.path(), pair());
+    assert!(
+        text.contains("`base_model.model.llm.one.lora_A.weight`") && text.contains("`first`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_adapter_that_has_a_configuration_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = saved(folder);
+    // A folder in the place of the weights ends the saving half way, as a kill would.
+    fs::remove_file(folder.join(WEIGHTS_FILE)).unwrap();
+    fs::create_dir(folder.join(WEIGHTS_FILE)).unwrap();
+    let error = save(&model, CONFIG, folder, &keys()).unwrap_err();
+    assert!(error.to_string().contains(WEIGHTS_FILE), "{error}");
+    assert!(!folder.join(CONFIG_FILE).exists());
 }
