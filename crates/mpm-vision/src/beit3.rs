@@ -6,7 +6,7 @@
 //! [`UNUSED_KEYS`](crate::UNUSED_KEYS).
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{MpmBackend, linear_layers};
@@ -16,7 +16,7 @@ use crate::{
     config::Beit3Config,
     embedding::{POSITION_OFFSET, VisionEmbedding},
     encoder::Encoder,
-    interpolation::interpolate_positions,
+    interpolation::resize_positions,
 };
 
 /// Rows of the picture's position table before those of the patches: the two
@@ -68,21 +68,18 @@ impl<B: Backend> Beit3<B> {
     }
 
     /// The same encoder for pictures of another size, with interpolated
-    /// positions (see [`interpolate_positions`]): a model trained at 224 px
-    /// continues at 448 px.
+    /// positions (see [`interpolate_positions`](crate::interpolate_positions)): a
+    /// model trained at 224 px continues at 448 px.
     ///
     /// # Errors
     /// [`VisionError::Config`] for a size that is not a positive multiple of the
-    /// patch size.
+    /// patch size, or larger than that of any model.
     pub fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
         let from = self.vision_embed.grid_size();
         self.vision_embed = self.vision_embed.with_image_size(image_size)?;
         let to = self.vision_embed.grid_size();
-        if from != to {
-            let table = &mut self.encoder.embed_positions.A.weight;
-            let resized = interpolate_positions(table.val(), ROWS_BEFORE_PATCHES, from, to)?;
-            *table = Param::from_tensor(resized.detach());
-        }
+        let table = &mut self.encoder.embed_positions.A.weight;
+        resize_positions(table, ROWS_BEFORE_PATCHES, from, to)?;
         Ok(self)
     }
 }

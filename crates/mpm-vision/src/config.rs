@@ -2,7 +2,11 @@
 
 use burn::config::Config;
 
-use crate::{VisionError, embedding::POSITION_OFFSET};
+use crate::{
+    VisionError,
+    check::{check_eps, check_image_size, check_layers, check_sizes, require},
+    embedding::POSITION_OFFSET,
+};
 
 /// Architecture of a BEiT-3 encoder.
 ///
@@ -12,7 +16,8 @@ use crate::{VisionError, embedding::POSITION_OFFSET};
 /// embeddings and no relative positions.
 #[derive(Config, Debug, PartialEq)]
 pub struct Beit3Config {
-    /// Side of the square input picture in pixels; a multiple of `patch_size`.
+    /// Side of the square input picture in pixels; a multiple of `patch_size`, at most
+    /// [`MAX_IMAGE_SIZE`](crate::clip::MAX_IMAGE_SIZE).
     #[config(default = 224)]
     pub image_size: usize,
     /// Side of a square patch in pixels.
@@ -91,33 +96,30 @@ impl Beit3Config {
         self.max_positions.saturating_sub(POSITION_OFFSET)
     }
 
-    /// Checks what [`init`](crate::Beit3) relies on.
+    /// Checks what [`init`](crate::Beit3) relies on. No model has more than 2¹⁶
+    /// layers, and no other size is larger than 2²⁴.
     ///
     /// # Errors
-    /// [`VisionError::Config`] with the first field that is zero or that does
-    /// not divide as it has to.
+    /// [`VisionError::Config`] with the first field that is zero, that is larger
+    /// than any model's, or that does not divide as it has to.
     pub fn validate(&self) -> Result<(), VisionError> {
-        for (field, value) in [
-            ("image_size", self.image_size),
+        check_sizes([
             ("patch_size", self.patch_size),
             ("in_channels", self.in_channels),
             ("d_model", self.d_model),
             ("d_ff", self.d_ff),
             ("num_heads", self.num_heads),
-            ("num_layers", self.num_layers),
-        ] {
-            require(value > 0, field, value, || "it must be positive".to_owned())?;
-        }
-        require(
-            self.image_size.is_multiple_of(self.patch_size),
-            "image_size",
-            self.image_size,
-            || format!("it must be a multiple of patch_size {}", self.patch_size),
-        )?;
+            ("max_positions", self.max_positions),
+        ])?;
+        check_layers("num_layers", self.num_layers)?;
+        check_image_size(self.image_size, self.patch_size)?;
+        check_eps("layer_norm_eps", self.layer_norm_eps)?;
+        let possible = self.init_std >= 0.0 && self.init_std.is_finite();
+        require(possible, "init_std", self.init_std, || {
+            "it must be a finite number, at least 0".to_owned()
+        })?;
         for &channels in &self.stem_channels {
-            require(channels > 0, "stem_channels", channels, || {
-                "it must be positive".to_owned()
-            })?;
+            check_sizes([("stem_channels", channels)])?;
         }
         let blocks = self.stem_channels.len();
         require(
@@ -183,28 +185,8 @@ impl MuffinConfig {
             || format!("the encoder's position table takes 1 to {max_queries}"),
         )?;
         let mapping_width = self.mapping_width.unwrap_or(self.d_llm);
-        for (field, value) in [("d_llm", self.d_llm), ("mapping_width", mapping_width)] {
-            require(value > 0, field, value, || "it must be positive".to_owned())?;
-        }
-        Ok(())
+        check_sizes([("d_llm", self.d_llm), ("mapping_width", mapping_width)])
     }
-}
-
-/// Names the field when its value does not satisfy what it has to.
-pub(crate) fn require(
-    satisfied: bool,
-    field: &'static str,
-    value: usize,
-    requirement: impl FnOnce() -> String,
-) -> Result<(), VisionError> {
-    if satisfied {
-        return Ok(());
-    }
-    Err(VisionError::Config {
-        field,
-        value,
-        requirement: requirement(),
-    })
 }
 
 #[cfg(test)]
@@ -245,6 +227,49 @@ mod tests {
         assert_eq!(field_of(stem(&[4, 0])), "stem_channels");
         assert_eq!(field_of(Beit3Config::new(30, 64, 4, 2)), "d_model");
         assert_eq!(field_of(Beit3Config::new(32, 64, 4, 0)), "num_layers");
+        for eps in [0.0, -1e-5, f64::NAN, f64::INFINITY] {
+            let config = Beit3Config::tiny().with_layer_norm_eps(eps);
+            assert_eq!(field_of(config), "layer_norm_eps");
+        }
+        for std in [-0.02, f64::NAN, f64::INFINITY] {
+            let config = Beit3Config::tiny().with_init_std(std);
+            assert_eq!(field_of(config), "init_std");
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_anything_is_made_of_them() {
+        const HUGE: usize = 1 << 62;
+        let tiny = Beit3Config::tiny;
+        let with = |change: fn(&mut Beit3Config)| {
+            let mut config = tiny();
+            change(&mut config);
+            config
+        };
+        let cases = [
+            ("image_size", tiny().with_image_size(HUGE)),
+            ("patch_size", tiny().with_patch_size(HUGE)),
+            ("in_channels", tiny().with_in_channels(HUGE)),
+            ("d_model", with(|config| config.d_model = HUGE)),
+            ("d_ff", with(|config| config.d_ff = HUGE)),
+            ("num_heads", with(|config| config.num_heads = HUGE)),
+            ("num_layers", with(|config| config.num_layers = HUGE)),
+            ("max_positions", tiny().with_max_positions(HUGE)),
+            ("stem_channels", tiny().with_stem_channels(vec![HUGE])),
+        ];
+        for (expected, config) in cases {
+            match config.validate() {
+                Err(VisionError::Config { field, .. }) => assert_eq!(field, expected),
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+        let wide = |d_llm, mapping_width| MuffinConfig {
+            d_llm,
+            mapping_width,
+            ..MuffinConfig::tiny()
+        };
+        assert!(wide(HUGE, None).validate().is_err());
+        assert!(wide(48, Some(HUGE)).validate().is_err());
     }
 
     #[test]

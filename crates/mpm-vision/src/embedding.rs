@@ -9,7 +9,7 @@ use burn::{
 };
 use mpm_core::{MpmBackend, kernel::transposed, nn::TorchConv2d};
 
-use crate::{VisionError, config::Beit3Config, stem::ConvStem};
+use crate::{VisionError, check::check_image_size, config::Beit3Config, stem::ConvStem};
 
 /// The position of the first token; torchscale keeps Fairseq's convention of
 /// starting at 2, so the first two rows of a position table are never used.
@@ -59,16 +59,10 @@ impl<B: Backend> VisionEmbedding<B> {
     /// The same patches over pictures of another size.
     ///
     /// # Errors
-    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch, or larger
+    /// than that of any model.
     pub(crate) fn with_image_size(self, image_size: usize) -> Result<Self, VisionError> {
-        let patch = self.patch_size();
-        if image_size == 0 || !image_size.is_multiple_of(patch) {
-            return Err(VisionError::Config {
-                field: "image_size",
-                value: image_size,
-                requirement: format!("it must be a positive multiple of patch_size {patch}"),
-            });
-        }
+        check_image_size(image_size, self.patch_size())?;
         Ok(Self { image_size, ..self })
     }
 }

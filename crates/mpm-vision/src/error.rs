@@ -12,7 +12,7 @@ pub enum VisionError {
         /// The offending field of the configuration.
         field: &'static str,
         /// Its value.
-        value: usize,
+        value: String,
         /// What the value has to satisfy.
         requirement: String,
     },
@@ -81,6 +81,13 @@ pub enum VisionError {
         /// The shape of the pictures.
         found: [usize; 4],
     },
+
+    /// Statistics of no pictures.
+    #[error(
+        "the stem cannot be folded without any picture; give it batches of those that it was \
+         trained on"
+    )]
+    NoPictures,
 
     /// A model's scores hold NaN, so that nothing can be said about a picture.
     #[error(

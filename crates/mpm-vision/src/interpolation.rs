@@ -1,10 +1,13 @@
 //! Position embeddings for pictures of another size.
 
-use burn::tensor::{
-    DType, Tensor,
-    backend::Backend,
-    module::interpolate,
-    ops::{InterpolateMode, InterpolateOptions},
+use burn::{
+    module::Param,
+    tensor::{
+        DType, Tensor,
+        backend::Backend,
+        module::interpolate,
+        ops::{InterpolateMode, InterpolateOptions},
+    },
 };
 
 use crate::VisionError;
@@ -58,4 +61,21 @@ pub fn interpolate_positions<B: Backend>(
         .transpose()
         .cast(dtype);
     Ok(Tensor::cat(vec![kept, resized], 0))
+}
+
+/// [`interpolate_positions`] of a parameter. It stays the same one for optimizers, and trains if it
+/// did; of the same size, it is not even read.
+pub(crate) fn resize_positions<B: Backend>(
+    table: &mut Param<Tensor<B, 2>>,
+    extra: usize,
+    from: usize,
+    to: usize,
+) -> Result<(), VisionError> {
+    if from == to {
+        return Ok(());
+    }
+    let resized = interpolate_positions(table.val(), extra, from, to)?;
+    let (id, trains) = (table.id, table.is_require_grad());
+    *table = Param::initialized(id, resized.detach().set_require_grad(trains));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod beit3;
+mod check;
 pub mod clip;
 pub mod config;
 pub mod embedding;

@@ -92,7 +92,7 @@ impl<B: Backend> Muffin<B> {
     ///
     /// # Errors
     /// [`VisionError::Config`] for a size that is not a positive multiple of the
-    /// patch size.
+    /// patch size, or larger than that of any model.
     pub fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
         self.vpm.beit3 = self.vpm.beit3.with_image_size(image_size)?;
         Ok(self)

@@ -6,7 +6,7 @@
 //! measures the statistics exactly and returns a plain stem that computes the same.
 
 use burn::{
-    module::{Initializer, Module, Param},
+    module::{Initializer, Module, Param, ParamId},
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{MpmBackend, nn::TorchConv2d};
@@ -79,12 +79,19 @@ impl<B: MpmBackend> NormalisedStem<B> {
     }
 
     /// The stem that normalises by the statistics of `batches`, written as plain
-    /// convolutions with a bias.
+    /// convolutions with a bias. Its parameters are new values, through which no gradient
+    /// reaches this stem; they train if these did.
     ///
     /// # Shapes
     /// - batches: each `[batch, channels, side, side]`, of the same side; together a
     ///   fair sample of the pictures that were trained on
-    pub fn fold(self, mut batches: Vec<Tensor<B, 4>>) -> ConvStem<B> {
+    ///
+    /// # Errors
+    /// [`VisionError::NoPictures`] without any picture.
+    pub fn fold(self, mut batches: Vec<Tensor<B, 4>>) -> Result<ConvStem<B>, VisionError> {
+        if batches.iter().all(|batch| batch.dims()[0] == 0) {
+            return Err(VisionError::NoPictures);
+        }
         let mut blocks = Vec::new();
         for block in self.blocks {
             let responses = batches.iter().cloned();
@@ -96,7 +103,7 @@ impl<B: MpmBackend> NormalisedStem<B> {
                 .collect();
             blocks.push(folded);
         }
-        ConvStem { blocks }
+        Ok(ConvStem { blocks })
     }
 }
 
@@ -127,10 +134,14 @@ impl<B: Backend> NormalisedBlock<B> {
         let (scale, shift) = self.affine(moments);
         let channels = scale.dims()[0];
         let mut conv = self.conv;
-        conv.weight = conv
-            .weight
-            .map(|weight| weight * scale.reshape([channels, 1, 1, 1]));
-        conv.bias = Some(Param::from_tensor(shift));
+        conv.weight = conv.weight.map(|weight| {
+            let trains = weight.is_require_grad();
+            let folded = weight * scale.reshape([channels, 1, 1, 1]);
+            folded.detach().set_require_grad(trains)
+        });
+        let trains = self.beta.is_require_grad();
+        let shift = shift.detach().set_require_grad(trains);
+        conv.bias = Some(Param::initialized(ParamId::new(), shift));
         conv
     }
 }
@@ -162,7 +173,10 @@ impl<B: Backend> Moments<B> {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
-    use burn::{backend::Flex, tensor::Distribution};
+    use burn::{
+        backend::{Autodiff, Flex},
+        tensor::Distribution,
+    };
 
     /// Sums over a picture's pixels in another order, through two blocks.
     const TOLERANCE: f32 = 1e-5;
@@ -184,7 +198,7 @@ mod tests {
         let together = Tensor::cat(batches.clone(), 0);
 
         let expected = stem.forward(together.clone());
-        let folded = stem.fold(batches).forward(together);
+        let folded = stem.fold(batches).unwrap().forward(together);
         assert_eq!(folded.dims(), [6, 6, 8, 8]);
         let error = (folded - expected).abs().max().into_scalar();
         assert!(error < TOLERANCE, "{error}");
@@ -195,8 +209,47 @@ mod tests {
         let device = Default::default();
         let stem = NormalisedStem::<Flex>::new(&Beit3Config::tiny(), &device).unwrap();
         let picture = Tensor::ones([1, 3, 32, 32], &device);
-        let folded = stem.fold(vec![picture.clone()]);
+        let folded = stem.fold(vec![picture.clone()]).unwrap();
         assert_eq!(folded.stride(), 1);
         assert_eq!(folded.forward(picture.clone()).to_data(), picture.to_data());
+    }
+
+    #[test]
+    fn without_pictures_there_are_no_statistics() {
+        let device = Default::default();
+        let config = Beit3Config::tiny().with_stem_channels(vec![4]);
+        let stem = NormalisedStem::<Flex>::new(&config, &device).unwrap();
+        let empty = Tensor::<Flex, 4>::zeros([0, 3, 32, 32], &device);
+        for batches in [vec![], vec![empty]] {
+            let error = stem.clone().fold(batches).unwrap_err();
+            assert_eq!(error, VisionError::NoPictures);
+        }
+    }
+
+    #[test]
+    fn a_folded_stem_trains_if_the_stem_did() {
+        type B = Autodiff<Flex>;
+        let device = Default::default();
+        let config = Beit3Config::tiny().with_stem_channels(vec![4, 6]);
+        let picture = Tensor::<B, 4>::random([2, 3, 32, 32], Distribution::Default, &device);
+        for trains in [true, false] {
+            let stem = NormalisedStem::<B>::new(&config, &device).unwrap();
+            let stem = match trains {
+                true => stem,
+                false => stem.no_grad(),
+            };
+            let folded = stem.fold(vec![picture.clone()]).unwrap();
+            for block in &folded.blocks {
+                assert_eq!(block.weight.is_require_grad(), trains);
+                let bias = block.bias.as_ref().unwrap();
+                assert_eq!(bias.is_require_grad(), trains);
+            }
+            if trains {
+                let grads = folded.forward(picture.clone()).sum().backward();
+                let first = &folded.blocks[0];
+                let bias = first.bias.as_ref().unwrap();
+                assert!(first.weight.grad(&grads).is_some() && bias.grad(&grads).is_some());
+            }
+        }
     }
 }

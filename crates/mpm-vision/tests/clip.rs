@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use burn::{
-    backend::Flex,
+    backend::{Autodiff, Flex},
     module::{Module, Param},
     tensor::{DType, Distribution, Tensor, backend::Backend},
 };
@@ -15,7 +15,7 @@ use mpm_core::{
 };
 use mpm_vision::{
     PictureEncoder, VisionError,
-    clip::{ChineseClipVision, ClipConfig, ClipVisionConfig, SafetyChecker},
+    clip::{ChineseClipVision, ClipConfig, ClipVision, ClipVisionConfig, SafetyChecker},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -247,12 +247,29 @@ fn pictures_of_another_shape_are_refused_until_the_encoder_is_resized() {
     let error = vision.with_image_size(33).unwrap_err();
     assert!(matches!(
         error,
-        VisionError::Config {
-            field: "image_size",
-            value: 33,
-            ..
-        }
+        VisionError::Config { field: "image_size", value, .. } if value == "33"
     ));
+}
+
+#[test]
+fn positions_of_another_picture_size_stay_the_same_parameter() {
+    let device = Default::default();
+    for trains in [true, false] {
+        let vision = ClipVisionConfig::tiny()
+            .init::<Autodiff<B>>(&device)
+            .unwrap();
+        let vision = match trains {
+            true => vision,
+            false => vision.no_grad(),
+        };
+        let table = |vision: &ClipVision<Autodiff<B>>| {
+            let table = &vision.embeddings.position_embedding.weight;
+            (table.id, table.is_require_grad())
+        };
+        let before = table(&vision);
+        assert_eq!(before.1, trains);
+        assert_eq!(table(&vision.with_image_size(48).unwrap()), before);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use burn::{
-    backend::Flex,
+    backend::{Autodiff, Flex},
     module::{Module, ModuleMapper, Param},
     tensor::{DType, Distribution, Tensor},
 };
@@ -131,11 +131,31 @@ fn an_encoder_continues_at_another_picture_size() {
     assert_eq!(larger.picture_shape(), [3, 64, 64]);
     assert_eq!(larger.encode(pictures(1, 64)).unwrap().dims(), [1, 4, 48]);
 
-    for size in [0, 36] {
+    for size in [0, 36, 1 << 62] {
         let error = muffin.clone().with_image_size(size).unwrap_err();
-        assert!(
-            matches!(error, VisionError::Config { field: "image_size", value, .. } if value == size)
-        );
+        assert!(matches!(
+            error,
+            VisionError::Config { field: "image_size", value, .. } if value == size.to_string()
+        ));
+    }
+}
+
+#[test]
+fn positions_of_another_picture_size_stay_the_same_parameter() {
+    let device = Default::default();
+    for trains in [true, false] {
+        let muffin: Muffin<Autodiff<B>> = MuffinConfig::tiny().init(&device).unwrap();
+        let muffin = match trains {
+            true => muffin,
+            false => muffin.no_grad(),
+        };
+        let table = |muffin: &Muffin<Autodiff<B>>| {
+            let table = &muffin.vpm.beit3.encoder.embed_positions.A.weight;
+            (table.id, table.is_require_grad())
+        };
+        let before = table(&muffin);
+        assert_eq!(before.1, trains);
+        assert_eq!(table(&muffin.with_image_size(64).unwrap()), before);
     }
 }
 

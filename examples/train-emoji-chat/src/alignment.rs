@@ -63,10 +63,13 @@ impl<B: Backend> AlignedMuffin<B> {
 impl<B: MpmBackend> AlignedMuffin<B> {
     /// The visual module with the stem folded in; the statistics are those of `pictures`,
     /// each `[batch, channels, side, side]`.
-    pub fn finish(self, pictures: Vec<Tensor<B, 4>>) -> Muffin<B> {
+    ///
+    /// # Errors
+    /// [`VisionError::NoPictures`] without any.
+    pub fn finish(self, pictures: Vec<Tensor<B, 4>>) -> Result<Muffin<B>, VisionError> {
         let mut visual = self.visual;
-        visual.vpm.beit3.vision_embed.stem = self.stem.fold(pictures);
-        visual
+        visual.vpm.beit3.vision_embed.stem = self.stem.fold(pictures)?;
+        Ok(visual)
     }
 
     /// Takes pictures, `[batch, channels, side, side]`.

@@ -7,11 +7,10 @@ use mpm_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{VisionError, config::require};
-
-/// Largest side of an input picture in pixels: many times that of any published model, and small
-/// enough for its patches to be counted.
-pub const MAX_IMAGE_SIZE: usize = 16_384;
+use crate::{
+    VisionError,
+    check::{check_eps, check_image_size, check_layers, check_sizes, require},
+};
 
 /// Architecture of a CLIP vision transformer.
 ///
@@ -31,7 +30,7 @@ pub struct ClipVisionConfig {
     /// Colour channels of the picture.
     pub num_channels: usize,
     /// Side of the square input picture in pixels; a multiple of `patch_size`, at most
-    /// [`MAX_IMAGE_SIZE`].
+    /// [`MAX_IMAGE_SIZE`](super::MAX_IMAGE_SIZE).
     pub image_size: usize,
     /// Side of a square patch in pixels.
     pub patch_size: usize,
@@ -108,30 +107,23 @@ impl ClipVisionConfig {
         }
     }
 
-    /// Checks what [`init`](Self::init) relies on.
+    /// Checks what [`init`](Self::init) relies on. No model has more than 2¹⁶ layers, and no other
+    /// size is larger than 2²⁴.
     ///
     /// # Errors
-    /// [`VisionError::Config`] with the first field that is zero or that does not divide as it
-    /// has to.
+    /// [`VisionError::Config`] with the first field that is zero, that is larger than any model's,
+    /// or that does not divide as it has to.
     pub fn validate(&self) -> Result<(), VisionError> {
-        for (field, value) in [
+        check_sizes([
             ("hidden_size", self.hidden_size),
             ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("num_channels", self.num_channels),
-            ("image_size", self.image_size),
             ("patch_size", self.patch_size),
-        ] {
-            require(value > 0, field, value, || "it must be positive".to_owned())?;
-        }
-        let (image, patch) = (self.image_size, self.patch_size);
-        require(image <= MAX_IMAGE_SIZE, "image_size", image, || {
-            format!("it must be at most {MAX_IMAGE_SIZE}")
-        })?;
-        require(image.is_multiple_of(patch), "image_size", image, || {
-            format!("it must be a multiple of patch_size {patch}")
-        })?;
+        ])?;
+        check_layers("num_hidden_layers", self.num_hidden_layers)?;
+        check_image_size(self.image_size, self.patch_size)?;
+        check_eps("layer_norm_eps", self.layer_norm_eps)?;
         let (width, heads) = (self.hidden_size, self.num_attention_heads);
         require(width.is_multiple_of(heads), "hidden_size", width, || {
             format!("it must be a multiple of num_attention_heads {heads}")
@@ -156,10 +148,7 @@ impl ClipConfig {
     /// [`VisionError::Config`] with the first field that is out of range.
     pub fn validate(&self) -> Result<(), VisionError> {
         self.vision_config.validate()?;
-        let width = self.projection_dim;
-        require(width > 0, "projection_dim", width, || {
-            "it must be positive".to_owned()
-        })
+        check_sizes([("projection_dim", self.projection_dim)])
     }
 }
 
@@ -263,10 +252,38 @@ mod tests {
             ..tiny()
         };
         assert_eq!(field_of(huge), "image_size");
-        let narrow = ClipConfig {
-            vision_config: tiny(),
-            projection_dim: 0,
-        };
-        assert!(narrow.validate().is_err());
+        for eps in [0.0, f64::NAN] {
+            let config = ClipVisionConfig {
+                layer_norm_eps: eps,
+                ..tiny()
+            };
+            assert_eq!(field_of(config), "layer_norm_eps");
+        }
+        for projection_dim in [0, usize::MAX] {
+            let config = ClipConfig {
+                vision_config: tiny(),
+                projection_dim,
+            };
+            assert!(config.validate().is_err());
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_anything_is_made_of_them() {
+        for field in [
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_channels",
+            "image_size",
+            "patch_size",
+        ] {
+            let file = json!({"vision_config": {field: 4e18 as u64}});
+            match parse(file).unwrap().validate() {
+                Err(VisionError::Config { field: found, .. }) => assert_eq!(found, field),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
     }
 }

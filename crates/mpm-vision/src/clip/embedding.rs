@@ -10,7 +10,7 @@ use burn::{
 };
 
 use super::config::ClipVisionConfig;
-use crate::{VisionError, interpolation::interpolate_positions};
+use crate::{VisionError, check::check_image_size, interpolation::resize_positions};
 
 /// Cuts a picture into patches, projects each, puts a class token before them and adds positions.
 #[derive(Module, Debug)]
@@ -82,22 +82,13 @@ impl<B: Backend> ClipVisionEmbeddings<B> {
     /// The same patches over pictures of another size, with interpolated positions.
     ///
     /// # Errors
-    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch.
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch, or larger
+    /// than that of any model.
     pub(super) fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
         let patch = self.patch_embedding.stride[0];
-        if image_size == 0 || !image_size.is_multiple_of(patch) {
-            return Err(VisionError::Config {
-                field: "image_size",
-                value: image_size,
-                requirement: format!("it must be a positive multiple of patch_size {patch}"),
-            });
-        }
+        check_image_size(image_size, patch)?;
         let (from, to) = (self.image_size / patch, image_size / patch);
-        if from != to {
-            let table = &mut self.position_embedding.weight;
-            let resized = interpolate_positions(table.val(), 1, from, to)?;
-            *table = Param::from_tensor(resized.detach());
-        }
+        resize_positions(&mut self.position_embedding.weight, 1, from, to)?;
         Ok(Self { image_size, ..self })
     }
 }

@@ -17,8 +17,9 @@ mod similarity;
 mod vision_model;
 mod vision_tower;
 
+pub use crate::check::MAX_IMAGE_SIZE;
 pub use concepts::{ConceptHit, SafetyReport};
-pub use config::{ClipConfig, ClipVisionConfig, MAX_IMAGE_SIZE};
+pub use config::{ClipConfig, ClipVisionConfig};
 pub use embedding::ClipVisionEmbeddings;
 pub use mpm_core::nn::clip::{Activation, ClipAttention, ClipEncoder, ClipEncoderLayer, ClipMlp};
 pub use safety_checker::{NUM_CONCEPTS, NUM_SPECIAL_CARE, SafetyChecker};

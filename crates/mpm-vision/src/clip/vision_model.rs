@@ -54,7 +54,8 @@ impl<B: Backend> ClipVision<B> {
     /// (see [`interpolate_positions`](crate::interpolate_positions)).
     ///
     /// # Errors
-    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch size.
+    /// [`VisionError::Config`] for a size that is not a positive multiple of the patch size, or
+    /// larger than that of any model.
     pub fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
         self.embeddings = self.embeddings.with_image_size(image_size)?;
         Ok(self)
