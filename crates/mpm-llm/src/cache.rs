@@ -6,7 +6,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
 use mpm_core::kernel::{MpmBackend, assign};
 
-use crate::error::LlmError;
+use crate::{check::check_length, error::LlmError};
 
 /// The keys and values of all layers.
 #[derive(Debug, Clone)]
@@ -86,7 +86,9 @@ impl<B: MpmBackend> KvCache<B> {
             return;
         }
         let sources: Vec<usize> = changed.iter().map(|&row| rows[row]).collect();
-        for layer in &mut self.layers {
+        // A layer without attention adds nothing to its cache.
+        let changed_layers = self.layers.iter_mut().filter(|layer| layer.len > from);
+        for layer in changed_layers {
             let index = row_index(&sources, &layer.key.device());
             let len = layer.len;
             for buffer in [&mut layer.key, &mut layer.value] {
@@ -104,13 +106,18 @@ impl<B: MpmBackend> LayerCache<B> {
     /// - output: `[batch, heads, len, dim_head]` with the new `len`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when there is no room.
+    /// [`LlmError::CacheFull`] when there is no room, [`LlmError::CacheShape`] for another batch or
+    /// other heads than the cache was made for, [`LlmError::InputLength`] for another number of
+    /// values than keys. The cache is then as before.
     pub fn append(
         &mut self,
         key: Tensor<B, 4>,
         value: Tensor<B, 4>,
     ) -> Result<(Tensor<B, 4>, Tensor<B, 4>), LlmError> {
+        self.check_rows(key.dims())?;
+        self.check_rows(value.dims())?;
         let new = key.dims()[2];
+        check_length("values (tokens)", value.dims()[2], new)?;
         let [_, _, capacity, _] = self.key.dims();
         let end = self.len + new;
         if end > capacity {
@@ -123,6 +130,16 @@ impl<B: MpmBackend> LayerCache<B> {
         write(&mut self.value, value, self.len);
         self.len = end;
         Ok((self.key(), self.value()))
+    }
+
+    /// Whether keys or values of this shape are for the rows and heads of this cache.
+    fn check_rows(&self, new: [usize; 4]) -> Result<(), LlmError> {
+        let without_tokens = |[batch, heads, _, dim_head]: [usize; 4]| [batch, heads, dim_head];
+        let (expected, actual) = (without_tokens(self.key.dims()), without_tokens(new));
+        match expected == actual {
+            true => Ok(()),
+            false => Err(LlmError::CacheShape { expected, actual }),
+        }
     }
 
     /// Tokens in the cache.
@@ -241,6 +258,58 @@ mod tests {
                 needed: 7
             })
         ));
+    }
+
+    #[test]
+    fn other_rows_than_the_cache_was_made_for_are_errors() {
+        let mut cache = filled_cache();
+        let mut append = |key: [usize; 4], value: [usize; 4]| {
+            let zeros = |shape| Tensor::<Flex, 4>::zeros(shape, &Default::default());
+            cache.layer_mut(0).append(zeros(key), zeros(value)).err()
+        };
+        let good = [3, 2, 1, 4];
+        for wrong in [[2, 2, 1, 4], [3, 1, 1, 4], [3, 2, 1, 8]] {
+            let expected = [3, 2, 4];
+            let found = [wrong[0], wrong[1], wrong[3]];
+            for error in [append(wrong, good), append(good, wrong)] {
+                assert!(
+                    matches!(
+                        error,
+                        Some(LlmError::CacheShape { expected: e, actual: a })
+                            if e == expected && a == found
+                    ),
+                    "{wrong:?}"
+                );
+            }
+        }
+        assert!(matches!(
+            append(good, [3, 2, 2, 4]),
+            Some(LlmError::InputLength {
+                expected: 1,
+                actual: 2,
+                ..
+            })
+        ));
+        assert_eq!(cache.layers()[0].len(), 4);
+    }
+
+    #[test]
+    fn layers_without_tokens_are_left_alone() {
+        // The first layer has no attention, as `mask_modules` of CPM-Bee may have it.
+        let shape = CacheShape { layers: 2, ..SHAPE };
+        let mut cache = KvCache::<Flex>::new(shape, DType::F32, &Default::default());
+        let keys = tokens(0.0, 4);
+        let last = cache.layer_mut(1);
+        last.append(keys.clone(), tokens(1000.0, 4)).expect("room");
+        cache.reorder_rows(&[1, 0, 0], 3);
+        assert!(cache.layers()[0].is_empty());
+        let tail = |keys: Tensor<Flex, 4>, row: usize| {
+            keys.slice([row..row + 1, 0..2, 3..4, 0..4]).to_data()
+        };
+        for (row, source) in [1, 0, 0].into_iter().enumerate() {
+            let moved = tail(cache.layers()[1].key(), row);
+            assert_eq!(moved, tail(keys.clone(), source));
+        }
     }
 
     #[test]

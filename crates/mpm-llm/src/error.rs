@@ -285,6 +285,19 @@ pub enum LlmError {
         needed: usize,
     },
 
+    /// Keys or values of other rows than a cache was made for.
+    #[error(
+        "keys or values have {} rows, {} heads of width {}, and the cache was made for {} rows, \
+         {} heads of width {}; create it for this batch and this model",
+        actual[0], actual[1], actual[2], expected[0], expected[1], expected[2]
+    )]
+    CacheShape {
+        /// Rows, heads and width of a head of the cache.
+        expected: [usize; 3],
+        /// Those of the keys or values.
+        actual: [usize; 3],
+    },
+
     /// A decoding parameter out of its range.
     #[error("the decoding parameter {name} is {value}; allowed: {allowed}")]
     DecodingParameter {
@@ -296,9 +309,10 @@ pub enum LlmError {
         allowed: &'static str,
     },
 
-    /// A model's logits hold NaN, so that no token can be chosen.
+    /// A model's logits hold NaN, infinity, or nothing else than -infinity, so that no token can
+    /// be chosen.
     #[error(
-        "the logits of answer token {step} hold NaN; \
+        "the logits of answer token {step} hold NaN or infinity; \
          the weights are broken, or f16 overflowed: try f32 or bf16"
     )]
     NotANumber {
@@ -306,26 +320,35 @@ pub enum LlmError {
         step: usize,
     },
 
-    /// A tokenizer's file is not BERT's, or damaged.
+    /// A tokenizer's file is damaged, or that of another kind of model.
+    #[error("this is no tokenizer for {model}: {source}")]
+    TokenizerFile {
+        /// The kind of model.
+        model: &'static str,
+        /// What the `tokenizers` crate said.
+        source: tokenizers::Error,
+    },
+
+    /// A tokenizer is of another kind than BERT's.
     #[error("this is no tokenizer for BERT: {reason}")]
     BertTokenizer {
         /// Why.
         reason: String,
     },
 
-    /// The vocabulary of a BERT model has more tokens than the model.
+    /// A tokenizer has more tokens than its model.
     #[error(
         "the vocabulary has tokens up to id {largest}, but the model has {vocab_size} \
-         (`vocab_size`); use the vocabulary that came with the weights"
+         (`vocab_size`); use the tokenizer that came with the weights"
     )]
-    BertVocabularySize {
+    TokenizerVocabulary {
         /// The largest id of the vocabulary.
         largest: u32,
         /// Tokens of the model.
         vocab_size: usize,
     },
 
-    /// A tokenizer's file is not that of a CLIP model, or damaged.
+    /// A tokenizer is of another kind than CLIP's.
     #[error("this is no tokenizer for CLIP: {reason}")]
     ClipTokenizer {
         /// Why.

@@ -1,7 +1,7 @@
 //! Folders of BERT models: tokenizers in both forms, files that are missing or wrong, long texts.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
 use burn::{backend::Flex, module::Module, tensor::DType};
 use mpm_core::{
@@ -12,7 +12,7 @@ use mpm_llm::{
     LlmError,
     bert::{
         BertClassifier, BertConfig, BertTokenizer, BlockRule, ChineseClipText,
-        ChineseClipTextConfig, ChineseClipTextEncoder, PromptClassifier,
+        ChineseClipTextConfig, ChineseClipTextEncoder, Classification, PromptClassifier,
     },
 };
 use serde_json::{Value, json};
@@ -168,6 +168,9 @@ fn vocabularies_that_do_not_fit_are_explained() {
     refused("lacks the special token `[SEP]`");
     file(&folder, "vocab.txt", b"[PAD]\n\xff\xfe\n");
     refused("vocab.txt: this is no tokenizer for BERT: stream did not contain valid UTF-8");
+    let error = open_tokenizer(&folder).unwrap_err();
+    let cause = error.source().unwrap();
+    assert!(cause.source().is_some(), "{cause} has no cause");
     let many: String = (0..60).map(|word| format!("word{word}\n")).collect();
     file(&folder, "vocab.txt", format!("{VOCABULARY}{many}"));
     refused("tokens up to id 82, but the model has 64");
@@ -279,18 +282,42 @@ fn the_rule_decides_about_a_prompt() {
 }
 
 #[test]
-fn unread_ends_of_prompts_are_counted() {
+fn the_worst_window_of_a_long_prompt_counts() {
+    // The toy reads 22 tokens of a text at a time, half of them once more in the next window.
+    let mut words = vec!["hello"; 22];
+    words.extend(["zz"; 11]);
+    let windows = [words[..22].join(" "), words[11..].join(" ")];
+    let whole = words.join(" ");
     let folder = tempfile::tempdir().unwrap();
-    save_classifier(
-        folder.path(),
-        &BertConfig::tiny(),
-        Precision::Cast(DType::F16),
-    );
-    let classifier = open_classifier(&folder, BlockRule::default()).unwrap();
-    let long = classifier.classify(&"hello ".repeat(30)).unwrap();
-    assert_eq!(long.tokens_cut, 8);
-    let same = classifier.classify(&"hello ".repeat(22)).unwrap();
-    assert_eq!((same.tokens_cut, same.labels), (0, long.labels));
+    let mut differences = 0;
+    for precision in [Precision::AsStored, Precision::Cast(DType::F16)] {
+        save_classifier(folder.path(), &BertConfig::tiny(), precision);
+        // What is the better window for one label is the worse one for the other.
+        for label in ["LABEL_0", "LABEL_1"] {
+            let rule = BlockRule {
+                label: label.to_owned(),
+                threshold: 0.5,
+            };
+            let classifier = open_classifier(&folder, rule).unwrap();
+            let score = |classification: &Classification| {
+                let mut labels = classification.labels.iter();
+                labels.find(|found| found.label == label).unwrap().score
+            };
+            let [first, last] = windows
+                .each_ref()
+                .map(|window| classifier.classify(window).unwrap());
+            differences += usize::from(first != last);
+            let worst = if score(&first) > score(&last) {
+                first
+            } else {
+                last
+            };
+            assert_eq!(classifier.classify(&whole).unwrap(), worst);
+            let refused = classifier.check(&whole).unwrap().refusal().is_some();
+            assert_eq!(refused, score(&worst) > 0.5);
+        }
+    }
+    assert!(differences > 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! texts, and texts that do not end.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, error::Error, fs};
 
 use burn::{
     backend::Flex,
@@ -245,6 +245,9 @@ fn broken_folders_are_explained() {
     contains("its model is not `BPE`");
     write(&folder, "tokenizer.json", "{}");
     contains("no tokenizer for CLIP");
+    let error = open(&folder).unwrap_err();
+    let cause = error.source().unwrap();
+    assert!(cause.source().is_some(), "{cause} has no cause");
     fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
     contains("the folder has no tokenizer.json");
     write(&folder, "tokenizer.json", tokenizer("BPE", "<end>"));

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use mpm_llm::decoding::Token;
 use mpm_llm::prompt::{InferenceBatch, PromptEncoder, PromptValue};
 use mpm_llm::tokenizer::{
     CpmBeeTokenizer, TokenKind, Vocabulary, VocabularyBuilder, escape, unescape,
@@ -141,6 +142,31 @@ proptest! {
         let cut = InferenceBatch::new(&encoder, [&prompt], Some(limit));
         prop_assert_eq!(cut.is_ok(), fits);
     }
+}
+
+#[test]
+fn answers_are_numbered_as_their_tokens_are() {
+    let tokenizer = tokenizer();
+    let answers = PromptValue::from([("a", ""), ("b", ""), ("c", "")]);
+    let entries = [("q", "why".into()), ("<ans>", answers)];
+    let prompt = PromptValue::from(entries);
+    let batch = InferenceBatch::new(&PromptEncoder::new(tokenizer), [&prompt], None).unwrap();
+    let row = &batch.rows[0];
+    assert_eq!(row.predict_segments.len(), 3);
+
+    let mut tokens = Vec::new();
+    for (answer, text) in ["the cat", "a dog"].into_iter().enumerate() {
+        let mut ids = tokenizer.encode(text).unwrap().ids;
+        ids.push(tokenizer.eos_id());
+        tokens.extend(ids.into_iter().map(|id| Token {
+            id,
+            answer,
+            log_prob: 0.0,
+        }));
+    }
+    let texts = row.answers(tokenizer, &tokens).unwrap();
+    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+    assert_eq!(texts, [Some("the cat"), Some("a dog"), None]);
 }
 
 fn seconds(text: &str) -> Duration {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{config::BertConfig, input::BertInput, model::Bert, tokenizer::BertTokenizer};
-use crate::LlmError;
+use crate::{LlmError, check::check_sizes};
 
 /// [`ChineseClipTextConfig::projection_dim`] where a file leaves it out.
 const DEFAULT_PROJECTION_DIM: usize = 512;
@@ -58,16 +58,11 @@ impl<B: Backend> ChineseClipText<B> {
     /// A tower with random weights.
     ///
     /// # Errors
-    /// See [`BertConfig::validate`]; [`LlmError::Config`] for embeddings without width.
+    /// See [`BertConfig::validate`]; [`LlmError::Config`] for embeddings of no width that a model
+    /// can have.
     pub fn new(config: &ChineseClipTextConfig, device: &B::Device) -> Result<Self, LlmError> {
         let (text, width) = (&config.text_config, config.projection_dim);
-        if width == 0 {
-            return Err(LlmError::Config {
-                key: "projection_dim",
-                value: width.to_string(),
-                allowed: "1 or more",
-            });
-        }
+        check_sizes([("projection_dim", width)])?;
         Ok(Self {
             text_model: text.init(device)?,
             text_projection: TorchLinear::new(text.hidden_size, width, device).without_bias(),

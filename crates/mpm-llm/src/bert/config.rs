@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LlmError, check::require};
+use crate::{
+    LlmError,
+    check::{MAX_COUNT, check_eps, check_layers, check_sizes, require},
+};
 
 /// Architecture of a BERT model.
 ///
@@ -95,13 +98,15 @@ impl BertConfig {
     /// The names of a classifier's labels, by their number.
     ///
     /// # Errors
-    /// [`LlmError::Config`] for fewer than two labels, or when `id2label` leaves a number out.
+    /// [`LlmError::Config`] for fewer than two labels or absurdly many, or when `id2label` leaves a
+    /// number out.
     pub fn labels(&self) -> Result<Vec<String>, LlmError> {
         let count = match (&self.id2label, self.num_labels) {
             (Some(names), _) => names.len(),
             (None, count) => count.unwrap_or(2),
         };
-        require(count >= 2, "num_labels", count, "2 or more")?;
+        let possible = (2..=MAX_COUNT).contains(&count);
+        require(possible, "num_labels", count, "2 to 65536")?;
         let name = |number| match &self.id2label {
             None => Ok(format!("LABEL_{number}")),
             Some(names) => names.get(&number).cloned().ok_or_else(|| LlmError::Config {
@@ -113,21 +118,22 @@ impl BertConfig {
         (0..count).map(name).collect()
     }
 
-    /// Checks that a model of these sizes can exist.
+    /// Checks that a model of these sizes can exist. None has more than 2¹⁶ layers, and no other
+    /// size is larger than 2²⁴.
     ///
     /// # Errors
     /// [`LlmError::Config`] names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
-        for (key, size) in [
+        check_sizes([
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
-        ] {
-            require(size > 0, key, size, "1 or more")?;
-        }
+        ])?;
+        check_layers("num_hidden_layers", self.num_hidden_layers)?;
+        check_eps("layer_norm_eps", self.layer_norm_eps)?;
         let (width, positions) = (self.hidden_size, self.max_position_embeddings);
         let divides = width.is_multiple_of(self.num_attention_heads);
         require(
@@ -219,5 +225,30 @@ mod tests {
         assert_eq!(wrong_key(several), "problem_type");
         let short = json!({"max_position_embeddings": 2});
         assert_eq!(wrong_key(short), "max_position_embeddings");
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_anything_is_made_of_them() {
+        for key in [
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+        ] {
+            assert_eq!(wrong_key(json!({key: 4e18 as u64})), key);
+        }
+        for eps in [-1e-5, 0.0, f64::NAN, f64::INFINITY] {
+            let config = BertConfig {
+                layer_norm_eps: eps,
+                ..BertConfig::tiny()
+            };
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains("layer_norm_eps"), "{error}");
+        }
+        let labels = parse(json!({"num_labels": 4e18 as u64})).labels();
+        assert!(labels.unwrap_err().to_string().contains("2 to 65536"));
     }
 }

@@ -48,7 +48,8 @@ impl<B: Backend> Bert<B> {
     /// The same model with a new pooler.
     #[must_use]
     pub fn with_pooler(self, device: &B::Device) -> Self {
-        let width = self.embeddings.word_embeddings.weight.shape()[1];
+        // Without drawing the table, which a checkpoint takes the place of.
+        let width = self.embeddings.word_embeddings.weight.lazy_shape()[1];
         let dense = TorchLinear::new(width, width, device);
         Self {
             pooler: Some(BertPooler { dense }),

@@ -10,8 +10,14 @@ use mpm_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{classifier::BertClassifier, config::BertConfig, tokenizer::BertTokenizer};
+use super::{
+    classifier::BertClassifier, config::BertConfig, input::BertInput, tokenizer::BertTokenizer,
+};
 use crate::LlmError;
+
+/// Tokens that the windows of a long text share with the next, but half of a window at most: what
+/// takes no more tokens is whole in one of them.
+const WINDOW_OVERLAP: usize = 128;
 
 /// When a prompt is refused: when its likeliest label is this one, and likelier than this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,9 +52,6 @@ pub struct LabelScore {
 pub struct Classification {
     /// All labels, the likeliest first.
     pub labels: Vec<LabelScore>,
-    /// Tokens at the text's end that the classifier has not read, because its model reads no
-    /// more: above 0, the text's end is unchecked.
-    pub tokens_cut: usize,
 }
 
 /// What becomes of a prompt.
@@ -95,14 +98,23 @@ impl fmt::Display for PromptRefusal {
 impl BlockRule {
     /// Judges what a classifier said.
     pub fn judge(&self, classification: Classification) -> PromptVerdict {
-        let top = classification.labels.first();
-        if top.is_some_and(|top| top.label == self.label && top.score > self.threshold) {
+        let (breaks_rule, _) = self.harm(&classification);
+        if breaks_rule {
             return PromptVerdict::Refused(PromptRefusal {
                 classification,
                 rule: self.clone(),
             });
         }
         PromptVerdict::Allowed(classification)
+    }
+
+    /// Whether a classification breaks the rule, and how likely the rule's label is: the larger the
+    /// pair, the worse.
+    fn harm(&self, classification: &Classification) -> (bool, f32) {
+        let labels = &classification.labels;
+        let place = labels.iter().position(|found| found.label == self.label);
+        let score = place.map_or(0.0, |place| labels[place].score);
+        (place == Some(0) && score > self.threshold, score)
     }
 
     /// Checks that the rule can ever refuse something.
@@ -122,6 +134,11 @@ impl BlockRule {
 }
 
 /// A classifier of prompts with its tokenizer and its rule.
+///
+/// A text that is longer than the model can read is read in windows. Those that follow each other
+/// share 128 tokens or more, or half of their tokens where the model reads fewer than 258. The worst
+/// window counts: one that breaks the rule if there is any, then the one in which the rule's label
+/// is likeliest.
 #[derive(Clone, Debug)]
 pub struct PromptClassifier<B: Backend> {
     model: BertClassifier<B>,
@@ -175,14 +192,29 @@ impl<B: MpmBackend> PromptClassifier<B> {
         Ok(self.rule.judge(self.classify(text)?))
     }
 
-    /// The probabilities of all labels for a text.
+    /// The probabilities of all labels for a text, or for the worst window of a long one.
     ///
     /// # Errors
     /// [`LlmError::Tokenization`], and [`LlmError::BrokenLogits`] where NaN would pass for
     /// harmless.
     pub fn classify(&self, text: &str) -> Result<Classification, LlmError> {
-        let encoding = self.tokenizer.encode(&[text])?;
-        let logits = self.model.logits(&encoding.input)?;
+        let mut worst: Option<Classification> = None;
+        // One by one, so that a long text takes no more memory than a short one.
+        for window in self.tokenizer.windows(text, WINDOW_OVERLAP)? {
+            let found = self.classify_window(&window)?;
+            let harm = self.rule.harm(&found);
+            if worst
+                .as_ref()
+                .is_none_or(|worst| harm > self.rule.harm(worst))
+            {
+                worst = Some(found);
+            }
+        }
+        worst.ok_or(LlmError::EmptyBatch)
+    }
+
+    fn classify_window(&self, window: &BertInput) -> Result<Classification, LlmError> {
+        let logits = self.model.logits(window)?;
         let logits: Vec<f32> = logits.cast(DType::F32).into_data().iter().collect();
         let scores = softmax(&logits)?;
         let labels = self.labels.iter().cloned().zip(scores);
@@ -190,10 +222,7 @@ impl<B: MpmBackend> PromptClassifier<B> {
             .map(|(label, score)| LabelScore { label, score })
             .collect();
         labels.sort_by(|left, right| right.score.total_cmp(&left.score));
-        Ok(Classification {
-            labels,
-            tokens_cut: encoding.tokens_cut.iter().sum(),
-        })
+        Ok(Classification { labels })
     }
 }
 
@@ -212,14 +241,13 @@ fn softmax(logits: &[f32]) -> Result<Vec<f32>, LlmError> {
 mod tests {
     use super::*;
 
-    fn classification(scores: [(&str, f32); 2]) -> Classification {
+    fn classification<const N: usize>(scores: [(&str, f32); N]) -> Classification {
         let labels = scores.map(|(label, score)| LabelScore {
             label: label.to_owned(),
             score,
         });
         Classification {
             labels: labels.to_vec(),
-            tokens_cut: 0,
         }
     }
 
@@ -236,6 +264,20 @@ mod tests {
         };
         let top_is_harmless = classification([("LABEL_0", 0.9), ("LABEL_1", 0.1)]);
         assert!(strict.judge(top_is_harmless).refusal().is_none());
+    }
+
+    #[test]
+    fn what_breaks_the_rule_is_worse_than_what_only_comes_near() {
+        let rule = BlockRule {
+            label: "bad".to_owned(),
+            threshold: 0.3,
+        };
+        let harm = |scores| rule.harm(&classification(scores));
+        let broken = harm([("bad", 0.4), ("good", 0.35), ("odd", 0.25)]);
+        let near = harm([("good", 0.5), ("bad", 0.45), ("odd", 0.05)]);
+        let far = harm([("good", 0.9), ("odd", 0.08), ("bad", 0.02)]);
+        assert_eq!((broken, near), ((true, 0.4), (false, 0.45)));
+        assert!(broken > near && near > far);
     }
 
     #[test]

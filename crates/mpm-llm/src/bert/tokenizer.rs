@@ -6,11 +6,11 @@ use tokenizers::{AddedToken, Tokenizer, models::ModelWrapper, normalizers::Norma
 use super::{
     config::BertConfig,
     input::BertInput,
-    tokenizer_files::{SpecialTokens, TokenizerSettings, from_json, from_vocabulary},
+    tokenizer_files::{SpecialTokens, TokenizerSettings, from_json, from_vocabulary, unreadable},
 };
 use crate::{
     LlmError,
-    framed::{FramedTexts, FramedTokenizer},
+    framed::{FramedTexts, FramedTokenizer, check_vocabulary},
 };
 
 const VOCABULARY_FILE: &str = "vocab.txt";
@@ -24,8 +24,9 @@ const SETTINGS_FILE: &str = "tokenizer_config.json";
 /// punctuation and then cut into the longest pieces that the vocabulary has. The names of special
 /// tokens in a text count as these tokens, as they do in `transformers`.
 ///
-/// A text that is longer than its model can read loses its end; what is left has `[CLS]` before
-/// and `[SEP]` after it all the same. VisCPM's pipelines do not cut and fail on such texts.
+/// [`encode`](Self::encode) cuts off the end of a text that is longer than its model can read; what
+/// is left has `[CLS]` before and `[SEP]` after it all the same. VisCPM's pipelines do not cut and
+/// fail on such texts.
 #[derive(Clone, Debug)]
 pub struct BertTokenizer(FramedTokenizer);
 
@@ -75,14 +76,7 @@ impl BertTokenizer {
             Some(NormalizerWrapper::BertNormalizer(normalizer)) => settings.apply(*normalizer)?,
             _ => return Err(no_bert("its normalizer is not `BertNormalizer`".to_owned())),
         };
-        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
-        if largest as usize >= config.vocab_size {
-            let vocab_size = config.vocab_size;
-            return Err(LlmError::BertVocabularySize {
-                largest,
-                vocab_size,
-            });
-        }
+        check_vocabulary(&tokenizer, config.vocab_size)?;
         let SpecialTokens {
             unk,
             cls,
@@ -103,11 +97,10 @@ impl BertTokenizer {
             .filter(|name| tokenizer.token_to_id(name).is_some())
             .map(|name| AddedToken::from(name, true))
             .collect();
-        let failed = |error: tokenizers::Error| no_bert(error.to_string());
         tokenizer
             .with_normalizer(Some(normalizer))
-            .map_err(failed)?;
-        tokenizer.add_special_tokens(special).map_err(failed)?;
+            .map_err(unreadable)?;
+        tokenizer.add_special_tokens(special).map_err(unreadable)?;
         Ok(Self(FramedTokenizer {
             tokenizer,
             start: cls_id as i32,
@@ -127,5 +120,14 @@ impl BertTokenizer {
             input: BertInput::pad(&rows, self.0.pad),
             tokens_cut,
         })
+    }
+
+    /// All of a text, in as many inputs as it takes. Those that follow each other share `overlap`
+    /// tokens, but half of their tokens at most.
+    pub(super) fn windows(&self, text: &str, overlap: usize) -> Result<Vec<BertInput>, LlmError> {
+        let windows = self.0.windows(text, overlap)?.into_iter();
+        Ok(windows
+            .map(|window| BertInput::pad(&[window], self.0.pad))
+            .collect())
     }
 }

@@ -78,31 +78,33 @@ pub(super) fn from_vocabulary(
     bytes: &[u8],
     settings: &TokenizerSettings,
 ) -> Result<Tokenizer, LlmError> {
-    let failed = |error: tokenizers::Error| LlmError::BertTokenizer {
-        reason: error.to_string(),
-    };
     let model = WordPiece::builder()
-        .vocab(WordPiece::read_bytes(bytes).map_err(failed)?)
+        .vocab(WordPiece::read_bytes(bytes).map_err(unreadable)?)
         .unk_token(settings.special_tokens().unk)
         .build()
-        .map_err(failed)?;
+        .map_err(unreadable)?;
     let mut tokenizer = Tokenizer::new(model);
     tokenizer
         .with_normalizer(Some(BertNormalizer::default()))
-        .map_err(failed)?
+        .map_err(unreadable)?
         .with_pre_tokenizer(Some(BertPreTokenizer));
     Ok(tokenizer)
 }
 
 /// The tokenizer of `tokenizer.json`, without what it says about lengths.
 pub(super) fn from_json(bytes: &[u8]) -> Result<Tokenizer, LlmError> {
-    let failed = |error: tokenizers::Error| LlmError::BertTokenizer {
-        reason: error.to_string(),
-    };
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unreadable)?;
     tokenizer
         .with_padding(None)
         .with_truncation(None)
-        .map_err(failed)?;
+        .map_err(unreadable)?;
     Ok(tokenizer)
+}
+
+/// The error for a file of which the `tokenizers` crate makes no tokenizer.
+pub(super) fn unreadable(source: tokenizers::Error) -> LlmError {
+    LlmError::TokenizerFile {
+        model: "BERT",
+        source,
+    }
 }

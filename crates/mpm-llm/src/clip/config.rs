@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::end_of_text::EndOfText;
-use crate::{LlmError, check::require};
+use crate::{
+    LlmError,
+    check::{check_eps, check_layers, check_sizes, require},
+};
 
 /// Architecture of CLIP's text encoder.
 ///
@@ -112,20 +115,21 @@ impl ClipTextConfig {
         }
     }
 
-    /// Checks that a model of these sizes can exist.
+    /// Checks that a model of these sizes can exist. None has more than 2¹⁶ layers, and no other
+    /// size is larger than 2²⁴.
     ///
     /// # Errors
     /// [`LlmError::Config`] names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
-        for (key, size) in [
+        check_sizes([
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
             ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
-        ] {
-            require(size > 0, key, size, "1 or more")?;
-        }
+            ("max_position_embeddings", self.max_position_embeddings),
+        ])?;
+        check_layers("num_hidden_layers", self.num_hidden_layers)?;
+        check_eps("layer_norm_eps", self.layer_norm_eps)?;
         let (width, positions) = (self.hidden_size, self.max_position_embeddings);
         let divides = width.is_multiple_of(self.num_attention_heads);
         let multiple = "a multiple of num_attention_heads";
@@ -160,8 +164,7 @@ impl ClipTextTowerConfig {
     /// [`LlmError::Config`] names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
         self.text_config.validate()?;
-        let width = self.projection_dim;
-        require(width > 0, "projection_dim", width, "1 or more")
+        check_sizes([("projection_dim", self.projection_dim)])
     }
 }
 
@@ -241,10 +244,23 @@ mod tests {
             "num_hidden_layers"
         );
         assert_eq!(wrong_key(json!({"num_attention_heads": 7})), "hidden_size");
+        for key in [
+            "vocab_size",
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "max_position_embeddings",
+        ] {
+            assert_eq!(wrong_key(json!({key: 4e18 as u64})), key);
+        }
+        assert_eq!(wrong_key(json!({"layer_norm_eps": 0})), "layer_norm_eps");
         let short = json!({"max_position_embeddings": 2});
         assert_eq!(wrong_key(short), "max_position_embeddings");
         assert_eq!(wrong_key(json!({"vocab_size": 100})), "eos_token_id");
-        let narrow = parse(json!({"text_config": {}, "projection_dim": 0})).unwrap();
-        assert!(narrow.validate().is_err());
+        for width in [0, 4e18 as u64] {
+            let wrong = json!({"text_config": {}, "projection_dim": width});
+            assert!(parse(wrong).unwrap().validate().is_err());
+        }
     }
 }

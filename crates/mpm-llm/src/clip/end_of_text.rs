@@ -17,8 +17,10 @@ impl EndOfText {
     /// The place of each text's end, `[batch]`.
     ///
     /// # Errors
-    /// [`LlmError::NoEndOfText`] for a text without the token.
+    /// [`LlmError::NoEndOfText`] for a text without the token; [`LlmError::EmptyBatch`] without
+    /// texts or tokens, and [`LlmError::InputLength`] for another number of ids than the batch has.
     pub fn places(self, input: &ClipTextInput) -> Result<Vec<usize>, LlmError> {
+        input.check_lengths()?;
         let rows = input.ids.chunks_exact(input.seq_len).enumerate();
         rows.map(|(row, ids)| {
             let end = match self {
@@ -46,5 +48,23 @@ mod tests {
         let error = places(EndOfText::Token(3)).unwrap_err().to_string();
         assert!(error.contains("text 1"), "{error}");
         assert!(places(EndOfText::Token(usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn batches_without_texts_and_of_other_lengths_are_errors() {
+        let batches: [Vec<Vec<i32>>; 2] = [vec![], vec![vec![]]];
+        for texts in batches {
+            let places = EndOfText::Largest.places(&ClipTextInput::pad(&texts, 9));
+            assert!(matches!(places, Err(LlmError::EmptyBatch)), "{places:?}");
+        }
+        let short = ClipTextInput {
+            batch: 2,
+            ..ClipTextInput::pad(&[vec![8, 9]], 9)
+        };
+        let places = EndOfText::Largest.places(&short);
+        assert!(
+            matches!(places, Err(LlmError::InputLength { .. })),
+            "{places:?}"
+        );
     }
 }

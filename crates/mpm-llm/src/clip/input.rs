@@ -36,18 +36,23 @@ impl ClipTextInput {
         }
     }
 
-    /// Checks the lengths of the arrays and the range of what they hold.
-    pub(super) fn check(&self, vocabulary: usize, positions: usize) -> Result<(), LlmError> {
+    /// Whether there are texts, and as many ids as they have tokens.
+    pub(super) fn check_lengths(&self) -> Result<(), LlmError> {
         if self.batch == 0 || self.seq_len == 0 {
             return Err(LlmError::EmptyBatch);
         }
+        check_length("ids", self.ids.len(), self.batch * self.seq_len)
+    }
+
+    /// Checks the lengths of the arrays and the range of what they hold.
+    pub(super) fn check(&self, vocabulary: usize, positions: usize) -> Result<(), LlmError> {
+        self.check_lengths()?;
         if self.seq_len > positions {
             return Err(LlmError::TextTooLong {
                 tokens: self.seq_len,
                 limit: positions,
             });
         }
-        check_length("ids", self.ids.len(), self.batch * self.seq_len)?;
         check_range("ids", &self.ids, vocabulary.saturating_sub(1))
     }
 }

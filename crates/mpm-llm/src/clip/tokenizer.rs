@@ -7,7 +7,7 @@ use tokenizers::{Tokenizer, models::ModelWrapper};
 use super::{config::ClipTextConfig, end_of_text::EndOfText, input::ClipTextInput};
 use crate::{
     LlmError,
-    framed::{FramedTexts, FramedTokenizer},
+    framed::{FramedTexts, FramedTokenizer, check_vocabulary},
     special_token::SpecialToken,
 };
 
@@ -65,24 +65,20 @@ impl ClipTokenizer {
 
     fn new(bytes: &[u8], settings: Settings, config: &ClipTextConfig) -> Result<Self, LlmError> {
         let no_clip = |reason: String| LlmError::ClipTokenizer { reason };
-        let failed = |error: tokenizers::Error| no_clip(error.to_string());
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+        let unreadable = |source| LlmError::TokenizerFile {
+            model: "CLIP",
+            source,
+        };
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unreadable)?;
         // The frame and the length are ours: a file may ask for padding to its own length.
         tokenizer
             .with_padding(None)
             .with_truncation(None)
-            .map_err(failed)?;
+            .map_err(unreadable)?;
         if !matches!(tokenizer.get_model(), ModelWrapper::BPE(_)) {
             return Err(no_clip("its model is not `BPE`".to_owned()));
         }
-        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
-        if largest as usize >= config.vocab_size {
-            return Err(no_clip(format!(
-                "it has tokens up to id {largest}, but the model has {} (`vocab_size`); use the \
-                 tokenizer that came with the weights",
-                config.vocab_size
-            )));
-        }
+        check_vocabulary(&tokenizer, config.vocab_size)?;
         let id = |name: &str| match tokenizer.token_to_id(name) {
             Some(id) => Ok(id as i32),
             None => Err(no_clip(format!("it lacks the special token `{name}`"))),

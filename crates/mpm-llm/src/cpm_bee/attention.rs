@@ -57,7 +57,8 @@ impl<B: MpmBackend> Attention<B> {
     /// - x, output: `[batch, len_q, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when the cache has no room for `x`.
+    /// [`LlmError::CacheFull`] when the cache has no room for `x`,
+    /// [`LlmError::CacheShape`] when it was made for another batch or another model.
     pub fn forward(
         &self,
         x: Tensor<B, 3>,

@@ -20,7 +20,8 @@ const MAX_BIASES: usize = 1 << 26;
 #[derive(Debug, Clone)]
 pub struct AttentionBias<B: Backend> {
     bias: Bias<B>,
-    hidden: Tensor<B, 4, Bool>,
+    /// `None` where every query sees every key, as those of an answer do.
+    hidden: Option<Tensor<B, 4, Bool>>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,8 +42,9 @@ impl<B: MpmBackend> AttentionBias<B> {
     ///
     /// # Shapes
     /// - bias: `[batch or 1, heads, len_q, len_k]`, added to the scores
-    /// - hidden: `[batch or 1, 1, len_q, len_k]`, true where the query must not see the key
-    pub fn new(bias: Tensor<B, 4>, hidden: Tensor<B, 4, Bool>) -> Self {
+    /// - hidden: `[batch or 1, 1, len_q, len_k]`, true where the query must not see the key; `None`
+    ///   for nowhere
+    pub fn new(bias: Tensor<B, 4>, hidden: Option<Tensor<B, 4, Bool>>) -> Self {
         Self {
             bias: Bias::Whole(bias),
             hidden,
@@ -57,8 +59,9 @@ impl<B: MpmBackend> AttentionBias<B> {
         }
     }
 
-    /// True where the query must not see the key: `[batch or 1, 1, len_q, len_k]`.
-    pub fn hidden(&self) -> Tensor<B, 4, Bool> {
+    /// True where the query must not see the key: `[batch or 1, 1, len_q, len_k]`, `None` for
+    /// nowhere.
+    pub fn hidden(&self) -> Option<Tensor<B, 4, Bool>> {
         self.hidden.clone()
     }
 
@@ -78,7 +81,10 @@ impl<B: MpmBackend> AttentionBias<B> {
         let device = table.relative_attention_bias.device();
         let rows = TensorData::new(buckets, [batch, len_q, len_k]);
         let rows = Tensor::<B, 3, Int>::from_data(rows, &device);
-        let hidden = TensorData::new(hidden, [batch, 1, len_q, len_k]);
+        let hidden = hidden.contains(&true).then(|| {
+            let hidden = TensorData::new(hidden, [batch, 1, len_q, len_k]);
+            Tensor::from_data(hidden, &device)
+        });
         let of_a_query = (batch * heads * len_k).max(1);
         let bias = if of_a_query * len_q <= biases {
             Bias::Whole(table.forward(rows))
@@ -89,10 +95,7 @@ impl<B: MpmBackend> AttentionBias<B> {
                 queries_at_a_time: (biases / of_a_query).max(1),
             }
         };
-        Self {
-            bias,
-            hidden: Tensor::from_data(hidden, &device),
-        }
+        Self { bias, hidden }
     }
 }
 
@@ -132,7 +135,7 @@ impl<B: MpmBackend> AttentionBias<B> {
     ) -> Tensor<B, 4> {
         let (table, rows, at_a_time) = match &self.bias {
             Bias::Whole(bias) => {
-                let (bias, hidden) = (Some(bias.clone()), Some(self.hidden.clone()));
+                let (bias, hidden) = (Some(bias.clone()), self.hidden());
                 return attention(query, key, value, bias, hidden, scale);
             }
             Bias::Rows {
@@ -145,13 +148,14 @@ impl<B: MpmBackend> AttentionBias<B> {
         let blocks = (0..len_q).step_by(at_a_time).map(|start| {
             let queries = start..len_q.min(start + at_a_time);
             let bias = table.forward(rows.clone().slice(s![.., queries.clone(), ..]));
-            let hidden = self.hidden.clone().slice(s![.., .., queries.clone(), ..]);
+            let hidden = self.hidden();
+            let hidden = hidden.map(|hidden| hidden.slice(s![.., .., queries.clone(), ..]));
             attention(
                 query.clone().slice(s![.., .., queries, ..]),
                 key.clone(),
                 value.clone(),
                 Some(bias),
-                Some(hidden),
+                hidden,
                 scale,
             )
         });
@@ -169,25 +173,37 @@ mod tests {
     use super::*;
     use crate::cpm_bee::CpmBeeConfig;
 
+    const BATCH: usize = 2;
+    const LEN_Q: usize = 7;
+    const LEN_K: usize = 9;
+
+    fn relations(is_hidden: impl Fn(usize) -> bool) -> Relations {
+        let count = BATCH * LEN_Q * LEN_K;
+        Relations {
+            batch: BATCH,
+            len_q: LEN_Q,
+            len_k: LEN_K,
+            buckets: (0..count as i32).map(|i| i % 13).collect(),
+            hidden: (0..count).map(is_hidden).collect(),
+        }
+    }
+
     #[test]
     fn blocks_of_queries_give_what_all_of_them_give() {
+        for hidden_in_five in [0, 1] {
+            blocks_give_what_all_give(relations(|pair| pair % 5 < hidden_in_five));
+        }
+    }
+
+    fn blocks_give_what_all_give(relations: Relations) {
         let config = CpmBeeConfig::tiny();
         let device = Default::default();
         let table = PositionBias::<Flex>::new(&config, &device);
-        let (batch, len_q, len_k) = (2, 7, 9);
-        let count = batch * len_q * len_k;
-        let relations = Relations {
-            batch,
-            len_q,
-            len_k,
-            buckets: (0..count as i32).map(|i| i % 13).collect(),
-            hidden: (0..count).map(|i| i % 5 == 0).collect(),
-        };
         let random = |len| {
-            let shape = [batch, config.num_heads, len, config.dim_head];
+            let shape = [BATCH, config.num_heads, len, config.dim_head];
             Tensor::<Flex, 4>::random(shape, Distribution::Default, &device)
         };
-        let (query, key, value) = (random(len_q), random(len_k), random(len_k));
+        let (query, key, value) = (random(LEN_Q), random(LEN_K), random(LEN_K));
         let attend = |biases| {
             AttentionBias::with_at_most(biases, &table, relations.clone())
                 .attend(query.clone(), key.clone(), value.clone(), 0.5)
@@ -195,10 +211,22 @@ mod tests {
         };
         let whole = attend(usize::MAX);
         // One, two and three queries at a time, and fewer than one asked for.
-        let of_a_query = batch * config.num_heads * len_k;
+        let of_a_query = BATCH * config.num_heads * LEN_K;
         for biases in [1, of_a_query, 2 * of_a_query + 1, 3 * of_a_query] {
             // The products are the same; only how they are cut into tiles differs.
             attend(biases).assert_approx_eq::<f32>(&whole, Tolerance::absolute(1e-6));
         }
+    }
+
+    #[test]
+    fn there_is_a_mask_only_where_it_hides_something() {
+        let table = PositionBias::<Flex>::new(&CpmBeeConfig::tiny(), &Default::default());
+        let hidden = |relations| AttentionBias::of(&table, relations).hidden();
+        assert!(hidden(relations(|_| false)).is_none());
+        let last = BATCH * LEN_Q * LEN_K - 1;
+        let mask = hidden(relations(|pair| pair == last)).expect("hides the last pair");
+        assert_eq!(mask.dims(), [BATCH, 1, LEN_Q, LEN_K]);
+        let pairs: Vec<bool> = mask.into_data().iter().collect();
+        assert_eq!(pairs.iter().position(|&hidden| hidden), Some(last));
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::LlmError;
+use crate::{
+    check::{check_eps, check_layers, check_sizes, require},
+    error::LlmError,
+};
 
 /// Sizes of a [`CpmBee`](super::CpmBee) model.
 ///
@@ -87,74 +90,63 @@ impl CpmBeeConfig {
         }
     }
 
-    /// Checks that a model of these sizes can exist.
+    /// Checks that a model of these sizes can exist. None has more than 2¹⁶ layers, and no other
+    /// size is larger than 2²⁴.
     ///
     /// # Errors
     /// [`LlmError::Config`] names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
-        let fail = |key, value: String, allowed| {
-            Err(LlmError::Config {
-                key,
-                value,
-                allowed,
-            })
-        };
-        let sizes = [
+        check_sizes([
             ("vocab_size", self.vocab_size),
             ("dim_model", self.dim_model),
             ("num_heads", self.num_heads),
             ("dim_head", self.dim_head),
             ("dim_ff", self.dim_ff),
-            ("num_layers", self.num_layers),
+            ("position_bias_num_buckets", self.position_bias_num_buckets),
             (
                 "position_bias_num_segment_buckets",
                 self.position_bias_num_segment_buckets,
             ),
-        ];
-        for (key, value) in sizes {
-            if value == 0 {
-                return fail(key, value.to_string(), "at least 1");
-            }
-        }
-        if !self.dim_model.is_multiple_of(2) {
-            return fail("dim_model", self.dim_model.to_string(), "an even number");
-        }
-        let buckets = self.position_bias_num_buckets;
-        if buckets < 4 || !buckets.is_multiple_of(2) {
-            return fail(
-                "position_bias_num_buckets",
-                buckets.to_string(),
-                "an even number, at least 4",
-            );
-        }
-        if self.position_bias_max_distance <= buckets / 4 {
-            return fail(
+            (
                 "position_bias_max_distance",
-                self.position_bias_max_distance.to_string(),
-                "more than a quarter of position_bias_num_buckets",
-            );
-        }
-        if !(self.eps > 0.0 && self.eps.is_finite()) {
-            return fail("eps", self.eps.to_string(), "a positive number");
-        }
-        if self.dropout_p != 0.0 {
-            return fail("dropout_p", self.dropout_p.to_string(), "0");
-        }
-        if !(self.embedding_init_std >= 0.0 && self.embedding_init_std.is_finite()) {
-            return fail(
-                "embedding_init_std",
-                self.embedding_init_std.to_string(),
-                "a finite number, at least 0",
-            );
-        }
-        match &self.mask_modules {
-            Some(masks) if masks.len() != self.num_layers => fail(
-                "mask_modules",
-                format!("a list of {}", masks.len()),
-                "a list with one pair for each layer",
+                self.position_bias_max_distance,
             ),
-            _ => Ok(()),
-        }
+        ])?;
+        check_layers("num_layers", self.num_layers)?;
+        check_eps("eps", self.eps)?;
+        require(
+            self.dim_model.is_multiple_of(2),
+            "dim_model",
+            self.dim_model,
+            "an even number",
+        )?;
+        let buckets = self.position_bias_num_buckets;
+        require(
+            buckets >= 4 && buckets.is_multiple_of(2),
+            "position_bias_num_buckets",
+            buckets,
+            "an even number, at least 4",
+        )?;
+        require(
+            self.position_bias_max_distance > buckets / 4,
+            "position_bias_max_distance",
+            self.position_bias_max_distance,
+            "more than a quarter of position_bias_num_buckets",
+        )?;
+        require(self.dropout_p == 0.0, "dropout_p", self.dropout_p, "0")?;
+        require(
+            self.embedding_init_std >= 0.0 && self.embedding_init_std.is_finite(),
+            "embedding_init_std",
+            self.embedding_init_std,
+            "a finite number, at least 0",
+        )?;
+        let masks = self.mask_modules.as_ref().map_or(self.num_layers, Vec::len);
+        require(
+            masks == self.num_layers,
+            "mask_modules",
+            format!("a list of {masks}"),
+            "a list with one pair for each layer",
+        )
     }
 }
 
@@ -221,6 +213,28 @@ mod tests {
             match config.validate() {
                 Err(LlmError::Config { key, .. }) => assert_eq!(key, expected),
                 other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_anything_is_made_of_them() {
+        for key in [
+            "vocab_size",
+            "dim_model",
+            "num_heads",
+            "dim_head",
+            "dim_ff",
+            "num_layers",
+            "position_bias_num_buckets",
+            "position_bias_num_segment_buckets",
+            "position_bias_max_distance",
+        ] {
+            let json = format!(r#"{{"{key}": 4000000000000000000}}"#);
+            let config: CpmBeeConfig = serde_json::from_str(&json).expect("is a number");
+            match config.validate() {
+                Err(LlmError::Config { key: found, .. }) => assert_eq!(found, key),
+                other => panic!("{key}: {other:?}"),
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cache::{CacheShape, KvCache},
-    check::check_length,
+    check::{check_length, row_width},
     error::LlmError,
 };
 
@@ -105,8 +105,7 @@ impl<B: MpmBackend> CpmBee<B> {
         if batch == 0 {
             return Err(LlmError::EmptyBatch);
         }
-        let relations = segment_rel.len() / batch;
-        check_length("segment_rel", segment_rel.len(), relations * batch)?;
+        row_width("segment_rel", segment_rel.len(), batch)?;
         let config = self.config();
         let shape = CacheShape {
             layers: config.num_layers,
@@ -134,14 +133,16 @@ impl<B: MpmBackend> CpmBee<B> {
         state: &InferenceState<B>,
     ) -> Result<AttentionBias<B>, LlmError> {
         check_length("step (rows)", step.batch, state.batch())?;
-        let queries = step.tokens()?;
-        let keys: Vec<Vec<Token>> = state
-            .tokens
-            .iter()
-            .zip(&queries)
-            .map(|(past, new)| past.iter().chain(new).copied().collect())
-            .collect();
-        let relations = Relations::new(&self.buckets, &queries, &keys, &state.segment_rel)?;
+        self.bias_of(&step.tokens()?, state)
+    }
+
+    /// As [`step_bias`](Self::step_bias), of tokens that have as many rows as the state.
+    fn bias_of(
+        &self,
+        new: &[Vec<Token>],
+        state: &InferenceState<B>,
+    ) -> Result<AttentionBias<B>, LlmError> {
+        let relations = Relations::new(&self.buckets, &state.tokens, new, &state.segment_rel)?;
         Ok(AttentionBias::of(&self.position_bias, relations))
     }
 
@@ -164,6 +165,7 @@ impl<B: MpmBackend> CpmBee<B> {
         state: &mut InferenceState<B>,
     ) -> Result<Tensor<B, 3>, LlmError> {
         let [batch, len, width] = embeddings.dims();
+        check_length("step (rows)", step.batch, state.batch())?;
         check_length("embeddings (rows)", batch, step.batch)?;
         check_length("embeddings (tokens)", len, step.len)?;
         check_length("embeddings (width)", width, self.config().dim_model)?;
@@ -174,11 +176,12 @@ impl<B: MpmBackend> CpmBee<B> {
                 needed,
             });
         }
-        let bias = self.step_bias(step, state)?;
+        let tokens = step.tokens()?;
+        let bias = self.bias_of(&tokens, state)?;
         let hidden = self
             .encoder
             .forward(embeddings, &bias, Some(&mut state.cache), |_, _| {})?;
-        for (row, new) in state.tokens.iter_mut().zip(step.tokens()?) {
+        for (row, new) in state.tokens.iter_mut().zip(tokens) {
             row.extend(new);
         }
         Ok(hidden)

@@ -1,6 +1,9 @@
 //! What CPM-Bee reads beside the embeddings, on the host.
 
-use crate::{check::check_length, error::LlmError};
+use crate::{
+    check::{check_length, check_range},
+    error::LlmError,
+};
 
 /// A batch as CPM-Bee is trained on it: ids and the structure of the prompts.
 ///
@@ -91,6 +94,7 @@ impl CpmBeeInput {
         check_length("segment_ids", self.segment_ids.len(), count)?;
         check_length("segment_rel_offset", self.segment_rel_offset.len(), count)?;
         check_length("span", self.span.len(), count)?;
+        check_range("length", &self.length, self.seq_len)?;
         let rows = (0..self.batch).map(|row| {
             let length = self.length[row];
             let tokens = (0..self.seq_len).map(|column| {
@@ -140,5 +144,48 @@ impl CpmBeeStep {
             tokens.collect()
         });
         Ok(rows.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rows of three tokens, of these lengths.
+    fn input(length: [i32; 2]) -> CpmBeeInput {
+        CpmBeeInput {
+            batch: 2,
+            seq_len: 3,
+            length: length.to_vec(),
+            context: vec![true; 6],
+            sample_ids: vec![0; 6],
+            num_segments: vec![1; 6],
+            segment_ids: vec![0; 6],
+            segment_rel_offset: vec![0; 6],
+            span: vec![0; 6],
+            ..CpmBeeInput::default()
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_length_is_padding() {
+        let rows = input([3, 1]).tokens().expect("in range");
+        let unseen: Vec<bool> = rows.concat().iter().map(|token| token.unseen).collect();
+        assert_eq!(unseen, [false, false, false, false, true, true]);
+    }
+
+    #[test]
+    fn lengths_that_no_row_has_are_errors() {
+        for wrong in [-1, 4] {
+            assert!(matches!(
+                input([3, wrong]).tokens(),
+                Err(LlmError::InputRange {
+                    field: "length",
+                    index: 1,
+                    value,
+                    max: 3,
+                }) if value == i64::from(wrong)
+            ));
+        }
     }
 }

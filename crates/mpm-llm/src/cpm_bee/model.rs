@@ -137,7 +137,7 @@ impl<B: MpmBackend> CpmBee<B> {
     /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
     pub fn attention_bias(&self, input: &CpmBeeInput) -> Result<AttentionBias<B>, LlmError> {
         let tokens = input.tokens()?;
-        let relations = Relations::new(&self.buckets, &tokens, &tokens, &input.segment_rel)?;
+        let relations = Relations::new(&self.buckets, &[], &tokens, &input.segment_rel)?;
         Ok(AttentionBias::of(&self.position_bias, relations))
     }
 

@@ -68,11 +68,7 @@ impl CpmBeePrompt {
             ext_table_ids: batch.batch_ext_table_ids.clone(),
             ext_table_sub: batch.batch_ext_table_sub.clone(),
             allowed_ext: info.ext_table.iter().map(|(id, _)| id).collect(),
-            answer_segments: info
-                .predict_segments
-                .iter()
-                .map(|&(segment, _)| segment)
-                .collect(),
+            answer_segments: info.predict_segments.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! `VisCPM/models/cpmbee.py`.
 
 use super::{input::Token, position_bias::PositionBuckets};
-use crate::error::LlmError;
+use crate::{check::row_width, error::LlmError};
 
 /// The segment relation that stands for "another sample".
 const OTHER_SAMPLE: i32 = 1;
@@ -25,33 +25,37 @@ pub(super) struct Relations {
 }
 
 impl Relations {
-    /// Relates the `queries` of each row to its `keys`. `segment_rel` is
-    /// `[batch, relations]`.
+    /// Relates the `queries` of each row to its keys: the tokens before, `past`, and the queries
+    /// themselves. Without any past, `past` has no rows. `segment_rel` is `[batch, relations]`.
     pub fn new(
         table: &PositionBuckets,
+        past: &[Vec<Token>],
         queries: &[Vec<Token>],
-        keys: &[Vec<Token>],
         segment_rel: &[i32],
     ) -> Result<Self, LlmError> {
         let rows = queries.len();
-        let width = segment_rel.len() / rows.max(1);
-        let (len_q, len_k) = (
-            queries.first().map_or(0, Vec::len),
-            keys.first().map_or(0, Vec::len),
-        );
+        let width = row_width("segment_rel", segment_rel.len(), rows)?;
         let row_rel = |row: usize| &segment_rel[row * width..(row + 1) * width];
+        let past = |row: usize| past.get(row).map(Vec::as_slice).unwrap_or_default();
+        let len_q = queries.first().map_or(0, Vec::len);
+        let len_k = past(0).len() + len_q;
         let alike = (1..rows).all(|row| {
-            queries[row] == queries[0] && keys[row] == keys[0] && row_rel(row) == row_rel(0)
+            queries[row] == queries[0] && past(row) == past(0) && row_rel(row) == row_rel(0)
         });
         let batch = if alike { rows.min(1) } else { rows };
 
         let mut buckets = Vec::with_capacity(batch * len_q * len_k);
         let mut hidden = Vec::with_capacity(batch * len_q * len_k);
-        for row in 0..batch {
-            let rel = row_rel(row);
-            for query in &queries[row] {
-                for key in &keys[row] {
-                    buckets.push(bias_row(table, query, key, rel)?);
+        for (row, queries) in queries.iter().enumerate().take(batch) {
+            let relations = RowRelations {
+                table,
+                buckets: row_rel(row),
+                start: row * width,
+            };
+            for (column, query) in queries.iter().enumerate() {
+                for key in past(row).iter().chain(queries) {
+                    let index = row * len_q + column;
+                    buckets.push(relations.bias_row(index, query, key)?);
                     hidden.push(!sees(query, key));
                 }
             }
@@ -66,36 +70,48 @@ impl Relations {
     }
 }
 
-/// The row of the bias table for one pair of tokens.
-fn bias_row(
-    table: &PositionBuckets,
-    query: &Token,
-    key: &Token,
-    rel: &[i32],
-) -> Result<i32, LlmError> {
-    let relation = if query.sample == key.sample && query.span == key.span {
-        let index = i64::from(query.segment) * i64::from(query.num_segments)
+/// What the pairs of one row have in common.
+struct RowRelations<'a> {
+    table: &'a PositionBuckets,
+    /// The relations between the row's segments.
+    buckets: &'a [i32],
+    /// Where they begin in `segment_rel`.
+    start: usize,
+}
+
+impl RowRelations<'_> {
+    /// The row of the bias table for one pair of tokens; `index` is the query's in `[batch, len_q]`.
+    fn bias_row(&self, index: usize, query: &Token, key: &Token) -> Result<i32, LlmError> {
+        let place = self.place(index, query, key)?;
+        let relation = place.map_or(OTHER_SAMPLE, |place| self.buckets[place]);
+        let distance = key.position.saturating_sub(query.position);
+        let row = self.table.row(relation, distance);
+        row.ok_or_else(|| LlmError::InputRange {
+            field: "segment_rel",
+            index: self.start + place.unwrap_or_default(),
+            value: i64::from(relation),
+            max: self.table.max_relation(),
+        })
+    }
+
+    /// Where the relation of a pair's segments is, `None` for tokens of different samples.
+    fn place(&self, index: usize, query: &Token, key: &Token) -> Result<Option<usize>, LlmError> {
+        if query.sample != key.sample || query.span != key.span {
+            return Ok(None);
+        }
+        let value = i64::from(query.segment) * i64::from(query.num_segments)
             + i64::from(key.segment)
             + i64::from(query.segment_rel_offset);
-        let relation = usize::try_from(index)
-            .ok()
-            .and_then(|index| rel.get(index).copied());
-        relation.ok_or(LlmError::InputRange {
-            field: "segment_ids (as an index into segment_rel)",
-            index: query.position.unsigned_abs() as usize,
-            value: index,
-            max: rel.len().saturating_sub(1),
-        })?
-    } else {
-        OTHER_SAMPLE
-    };
-    let distance = key.position.saturating_sub(query.position);
-    table.row(relation, distance).ok_or(LlmError::InputRange {
-        field: "segment_rel",
-        index: query.position.unsigned_abs() as usize,
-        value: i64::from(relation),
-        max: table.max_relation(),
-    })
+        match usize::try_from(value) {
+            Ok(place) if place < self.buckets.len() => Ok(Some(place)),
+            _ => Err(LlmError::InputRange {
+                field: "segment_ids (as an index into segment_rel)",
+                index,
+                value,
+                max: self.buckets.len().saturating_sub(1),
+            }),
+        }
+    }
 }
 
 /// Everybody sees the context, an answer sees what came before it; the sample
@@ -126,18 +142,22 @@ mod tests {
         }
     }
 
-    fn relate(
-        queries: &[Vec<Token>],
-        keys: &[Vec<Token>],
+    /// Rows that are related to themselves.
+    fn relate(rows: &[Vec<Token>], segment_rel: &[i32]) -> Result<Relations, LlmError> {
+        relate_after(&[], rows, segment_rel)
+    }
+
+    fn relate_after(
+        past: &[Vec<Token>],
+        rows: &[Vec<Token>],
         segment_rel: &[i32],
     ) -> Result<Relations, LlmError> {
-        Relations::new(&PositionBuckets::new(16, 4, 40), queries, keys, segment_rel)
+        Relations::new(&PositionBuckets::new(16, 4, 40), past, rows, segment_rel)
     }
 
     /// One row, related to itself, of one segment.
     fn relate_alone(row: Vec<Token>) -> Result<Relations, LlmError> {
-        let rows = [row];
-        relate(&rows, &rows, &[0])
+        relate(&[row], &[0])
     }
 
     #[test]
@@ -163,34 +183,71 @@ mod tests {
     fn equal_rows_are_computed_once() {
         let row = vec![token(0, true), token(1, true)];
         let rows = vec![row; 3];
-        let relations = relate(&rows, &rows, &[0, 0, 0]).expect("in range");
+        let relations = relate(&rows, &[0, 0, 0]).expect("in range");
         assert_eq!((relations.batch, relations.buckets.len()), (1, 4));
-        let relations = relate(&rows, &rows, &[0, 0, 2]).expect("in range");
+        let relations = relate(&rows, &[0, 0, 2]).expect("in range");
         assert_eq!((relations.batch, relations.buckets.len()), (3, 12));
+        let mut past = rows.clone();
+        let relations = relate_after(&past, &rows, &[0, 0, 0]).expect("in range");
+        assert_eq!((relations.batch, relations.len_k), (1, 4));
+        past[2][0].context = false;
+        let relations = relate_after(&past, &rows, &[0, 0, 0]).expect("in range");
+        assert_eq!((relations.batch, relations.len_k), (3, 4));
+    }
+
+    #[test]
+    fn the_past_comes_before_the_queries() {
+        let (first, second) = (token(0, true), token(1, false));
+        let whole = relate_alone(vec![first, second]).expect("in range");
+        let step = relate_after(&[vec![first]], &[vec![second]], &[0]).expect("in range");
+        assert_eq!((step.len_q, step.len_k), (1, 2));
+        // The second query of the whole.
+        assert_eq!(step.buckets, whole.buckets[2..]);
+        assert_eq!(step.hidden, whole.hidden[2..]);
     }
 
     #[test]
     fn segments_and_relations_out_of_range_are_errors() {
-        let rows = [vec![token(0, true)]];
+        // The second of two rows is wrong: indices count through both.
+        let row = vec![token(0, true), token(1, true)];
+        let rows = [row.clone(), row.clone()];
         assert!(matches!(
-            relate(&rows, &rows, &[9]),
+            relate(&rows, &[0, 0, 0, 9]),
+            Ok(Relations { batch: 2, .. })
+        ));
+        assert!(matches!(
+            relate(&rows, &[0, 0, 9, 0]),
             Err(LlmError::InputRange {
                 field: "segment_rel",
+                index: 2,
                 value: 9,
                 max: 4,
-                ..
             })
         ));
         let second_of_one = Token {
             segment: 1,
-            ..token(0, true)
+            ..token(1, true)
         };
         assert!(matches!(
-            relate_alone(vec![second_of_one]),
+            relate(&[row, vec![token(0, true), second_of_one]], &[0, 0]),
             Err(LlmError::InputRange {
-                value: 2,
+                field: "segment_ids (as an index into segment_rel)",
+                index: 2,
+                value: 1,
                 max: 0,
-                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn relations_that_do_not_divide_among_the_rows_are_an_error() {
+        let rows = [vec![token(0, true)], vec![token(0, true)]];
+        assert!(matches!(
+            relate(&rows, &[0, 0, 0]),
+            Err(LlmError::InputLength {
+                field: "segment_rel",
+                expected: 2,
+                actual: 3,
             })
         ));
     }

@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
 use super::{inference::InferenceState, input::CpmBeeStep, model::CpmBee, splice::splice_features};
 use crate::{
-    check::check_length,
-    decoding::{DecodingSession, Logits},
+    check::{check_length, check_range},
+    decoding::{DecodingSession, Logits, check_max_new_tokens},
     error::LlmError,
 };
 
@@ -76,7 +76,7 @@ struct Cursor {
 
 impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
     /// Reads a prompt and its pictures, with room for an answer of
-    /// `max_new_tokens`.
+    /// `max_new_tokens`, 1 to [`MAX_NEW_TOKENS`](crate::decoding::MAX_NEW_TOKENS).
     ///
     /// # Shapes
     /// - features: `[pictures, n, d_model]`, `None` for a prompt without pictures
@@ -84,8 +84,10 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
     /// # Errors
     /// [`LlmError::NoAnswer`] when the prompt asks for none,
     /// [`LlmError::FeatureCount`] and the other errors of [`splice_features`] when
-    /// the features do not fit the slots, [`LlmError::InputLength`] and
-    /// [`LlmError::InputRange`].
+    /// the features do not fit the slots, [`LlmError::DecodingParameter`] for an
+    /// answer of another length, [`LlmError::InputLength`] and
+    /// [`LlmError::InputRange`], the latter also for `special` tokens that are not in
+    /// the vocabulary.
     pub fn new(
         model: &'a CpmBee<B>,
         prompt: CpmBeePrompt,
@@ -96,6 +98,10 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
         if prompt.answer_segments.is_empty() || prompt.tokens.len == 0 {
             return Err(LlmError::NoAnswer);
         }
+        check_max_new_tokens(max_new_tokens)?;
+        let vocab_size = model.config().vocab_size;
+        let AnswerTokens { bos, eos, unk } = special;
+        check_range("answer tokens", &[bos, eos, unk], vocab_size - 1)?;
         check_length("prompt (rows)", prompt.tokens.batch, 1)?;
         let embeddings = model.embed(&prompt.ids, &prompt.sub_ids, [1, prompt.tokens.len])?;
         let embeddings = match features {
@@ -115,8 +121,7 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
         let mut state = model.inference_state(1, capacity, prompt.segment_rel.clone())?;
         model.infer(embeddings, &prompt.tokens, &mut state)?;
 
-        let vocab_size = model.config().vocab_size;
-        let forbidden = std::iter::once(special.unk as usize)
+        let forbidden = std::iter::once(unk as usize)
             .chain(vocab_size..vocab_size + prompt.ext_table_ids.len())
             .filter(|&token| !prompt.allowed_ext.contains(&(token as i32)))
             .collect();
@@ -158,7 +163,7 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
         let hidden = self.model.infer(embeddings, &step, &mut self.state)?;
         let logits = self.model.logits(hidden, self.ext_table.clone());
         let width = logits.dims()[2];
-        let mut values: Vec<f32> = logits.into_data().iter().collect();
+        let mut values = on_host(logits);
         for row in values.chunks_exact_mut(width) {
             for &token in &self.forbidden {
                 row[token] = FORBIDDEN;
@@ -178,6 +183,12 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
             _ => (token, 0),
         }
     }
+}
+
+/// Values on the host, without the call that the data's iterator makes for each of them.
+fn on_host<B: Backend>(logits: Tensor<B, 3>) -> Vec<f32> {
+    let data = logits.cast(DType::F32).into_data();
+    data.to_vec().unwrap_or_else(|_| data.iter().collect())
 }
 
 impl<B: MpmBackend> DecodingSession for CpmBeeSession<'_, B> {
@@ -249,7 +260,6 @@ mod tests {
     use burn::{
         backend::Flex,
         module::{Module, ModuleMapper, Param},
-        tensor::DType,
     };
 
     use super::*;
@@ -276,7 +286,11 @@ mod tests {
     }
 
     fn model() -> CpmBee<Flex> {
-        let config = CpmBeeConfig {
+        config().init(&Default::default()).expect("valid")
+    }
+
+    fn config() -> CpmBeeConfig {
+        CpmBeeConfig {
             vocab_size: 40,
             dim_model: 16,
             num_heads: 2,
@@ -286,8 +300,7 @@ mod tests {
             // Logits of some size, so that rounding seldom decides.
             embedding_init_std: 1.0,
             ..CpmBeeConfig::tiny()
-        };
-        config.init(&Default::default()).expect("valid")
+        }
     }
 
     fn prompt() -> CpmBeePrompt {
@@ -369,7 +382,36 @@ mod tests {
 
     #[test]
     fn a_generation_fills_the_room_it_asked_for() {
-        let model = model();
+        fills_its_room(&model());
+    }
+
+    #[test]
+    fn models_without_some_attention_or_feed_forward_generate() {
+        let config = CpmBeeConfig {
+            num_layers: 3,
+            mask_modules: Some(vec![(true, false), (false, true), (false, false)]),
+            ..config()
+        };
+        let model: CpmBee<Flex> = config.init(&Default::default()).expect("valid");
+        fills_its_room(&model);
+
+        // Beams that change places go on as if they had been there from the start.
+        let logits = |tokens: [i32; 2], places: [usize; 2]| {
+            let mut session = CpmBeeSession::new(&model, prompt(), None, SPECIAL, 4).expect("fits");
+            session.start().expect("runs");
+            session.select_rows(&[0, 0]);
+            session.step(&tokens).expect("runs");
+            session.select_rows(&places);
+            session.step(&[22, 22]).expect("runs").values
+        };
+        let (swapped, expected) = (logits([20, 21], [1, 0]), logits([21, 20], [0, 1]));
+        for (swapped, expected) in swapped.into_iter().zip(expected) {
+            // The same sums in another blocking.
+            assert!((swapped - expected).abs() < 1e-3, "{swapped} {expected}");
+        }
+    }
+
+    fn fills_its_room(model: &CpmBee<Flex>) {
         for strategy in [
             Strategy::Greedy,
             Strategy::Beam {
@@ -382,7 +424,7 @@ mod tests {
                 max_new_tokens: 6,
                 ..DecodingParams::default()
             };
-            let mut session = CpmBeeSession::new(&model, prompt(), None, SPECIAL, 6).expect("fits");
+            let mut session = CpmBeeSession::new(model, prompt(), None, SPECIAL, 6).expect("fits");
             let generation = generate(
                 &mut session,
                 &params,
@@ -416,5 +458,33 @@ mod tests {
         };
         let error = CpmBeeSession::new(&model, without_answer, None, SPECIAL, 4).err();
         assert!(matches!(error, Some(LlmError::NoAnswer)));
+    }
+
+    #[test]
+    fn tokens_and_lengths_that_no_answer_has_are_errors() {
+        let model = model();
+        let refused = |special, max_new_tokens| {
+            CpmBeeSession::new(&model, prompt(), None, special, max_new_tokens).err()
+        };
+        let cases = [
+            AnswerTokens { bos: 40, ..SPECIAL },
+            AnswerTokens { eos: -1, ..SPECIAL },
+            AnswerTokens { unk: -1, ..SPECIAL },
+        ];
+        for (place, special) in cases.into_iter().enumerate() {
+            assert!(matches!(
+                refused(special, 4),
+                Some(LlmError::InputRange { index, max: 39, .. }) if index == place
+            ));
+        }
+        for max_new_tokens in [0, usize::MAX] {
+            assert!(matches!(
+                refused(SPECIAL, max_new_tokens),
+                Some(LlmError::DecodingParameter {
+                    name: "max_new_tokens",
+                    ..
+                })
+            ));
+        }
     }
 }

@@ -86,7 +86,7 @@ impl<'a> BeamSearch<'a> {
     /// search is over.
     ///
     /// # Errors
-    /// [`LlmError::NotANumber`] when the logits hold NaN.
+    /// [`LlmError::NotANumber`] when the logits hold NaN or infinity.
     pub fn advance<S: DecodingSession>(
         &mut self,
         logits: Logits,

@@ -48,7 +48,8 @@ pub struct Piece<'a> {
 /// A complete generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
-    /// All tokens, each answer's end included.
+    /// All tokens, each answer's end included; none after the one that completes a
+    /// stop text.
     pub tokens: Vec<Token>,
     /// The text of each answer that was begun, cut before a stop text.
     pub texts: Vec<String>,
@@ -69,8 +70,8 @@ pub struct Generation {
 ///
 /// # Errors
 /// [`LlmError::DecodingParameter`] when `params` are invalid,
-/// [`LlmError::NotANumber`] when the logits hold NaN, and those of `bytes_of`
-/// and of the session.
+/// [`LlmError::NotANumber`] when the logits hold NaN or infinity, and those of
+/// `bytes_of` and of the session.
 pub fn generate<S: DecodingSession>(
     session: &mut S,
     params: &DecodingParams,
@@ -205,7 +206,8 @@ where
     F: FnMut(i32) -> Result<Vec<u8>, LlmError>,
     G: FnMut(Piece<'_>) -> ControlFlow<()>,
 {
-    /// Writes what is new in `tokens`, which begin with those written before.
+    /// Writes what is new in `tokens`, which begin with those written before, up to
+    /// the first stop text.
     fn write<S: DecodingSession>(
         &mut self,
         tokens: &[Token],
@@ -231,6 +233,9 @@ where
                 }
             } else {
                 text += &stream.push(&(self.bytes_of)(token.id)?);
+                if stream.stopped() {
+                    break;
+                }
             }
         }
         let answer = self.streams.len().saturating_sub(1);
@@ -240,17 +245,19 @@ where
         }))
     }
 
-    /// Whether a stop text came in the answer being written.
+    /// Whether a stop text came.
     fn stopped(&self) -> bool {
-        self.streams.last().is_some_and(TextStream::stopped)
+        self.streams.iter().any(TextStream::stopped)
     }
 
     fn finish(
         mut self,
-        tokens: Vec<Token>,
+        mut tokens: Vec<Token>,
         finish: FinishReason,
         score: Option<f64>,
     ) -> Generation {
+        // A beam search may give tokens after a stop text, which are in no answer's text.
+        tokens.truncate(self.written);
         if let Some(stream) = self.streams.last_mut() {
             let rest = stream.finish();
             if finish != FinishReason::Cancelled && !rest.is_empty() {

@@ -26,6 +26,8 @@ impl Logits {
     /// probabilities in place of logits. `history` has the tokens of each row's
     /// answer so far.
     ///
+    /// [`LlmError::NotANumber`] for rows that no probabilities follow from.
+    ///
     /// Source: `apply_repetition_penalty` in
     /// `VisCPM/generation/generation_utils.py`, after the CTRL paper,
     /// arXiv:1909.05858.
@@ -36,21 +38,19 @@ impl Logits {
         history: &[Vec<i32>],
         step: usize,
     ) -> Result<Self, LlmError> {
+        let temperature = temperature as f32;
         for (row, history) in self.values.chunks_exact_mut(self.width).zip(history) {
             penalise(row, history, params);
-            let mut max = f32::NEG_INFINITY;
+            let max = largest(row).ok_or(LlmError::NotANumber { step })?;
             for logit in row.iter_mut() {
-                *logit /= temperature as f32;
-                if logit.is_nan() {
-                    return Err(LlmError::NotANumber { step });
-                }
-                max = max.max(*logit);
+                // In this order, small temperatures overflow to probabilities of 0 only.
+                *logit = (*logit - max) / temperature;
             }
             // f64, because the sum has a term for each of 86,583 tokens.
-            let sum: f64 = row.iter().map(|logit| f64::from((logit - max).exp())).sum();
+            let sum: f64 = row.iter().map(|logit| f64::from(logit.exp())).sum();
             let log_sum = sum.ln() as f32;
             for logit in row.iter_mut() {
-                *logit = (*logit - max) - log_sum;
+                *logit -= log_sum;
             }
         }
         Ok(self)
@@ -60,6 +60,13 @@ impl Logits {
     pub(super) fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width)
     }
+}
+
+/// The largest logit; `None` where one is NaN, or the largest is no finite number.
+fn largest(row: &[f32]) -> Option<f32> {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let broken = row.iter().any(|logit| logit.is_nan());
+    (max.is_finite() && !broken).then_some(max)
 }
 
 fn penalise(row: &mut [f32], history: &[i32], params: &DecodingParams) {
@@ -150,13 +157,45 @@ mod tests {
     }
 
     #[test]
-    fn nan_is_an_error() {
-        let logits = Logits {
-            values: vec![0.0, f32::NAN],
-            width: 2,
+    fn logits_without_probabilities_are_an_error() {
+        for broken in [
+            [0.0, f32::NAN],
+            [f32::NAN, 0.0],
+            [0.0, f32::INFINITY],
+            [f32::NEG_INFINITY; 2],
+        ] {
+            let logits = Logits {
+                values: [[0.0, 1.0], broken].concat(),
+                width: 2,
+            };
+            let history = [vec![], vec![]];
+            let error = logits.into_log_probs(&DecodingParams::default(), 1.0, &history, 4);
+            assert!(
+                matches!(error, Err(LlmError::NotANumber { step: 4 })),
+                "{broken:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_may_be_impossible() {
+        let params = DecodingParams {
+            temperature: 1.0,
+            ..DecodingParams::default()
         };
-        let error = logits.into_log_probs(&DecodingParams::default(), 1.0, &[vec![]], 4);
-        assert!(matches!(error, Err(LlmError::NotANumber { step: 4 })));
+        let actual = log_probs(&[3.0, f32::NEG_INFINITY], &[], &params);
+        assert_eq!(actual, [0.0, f32::NEG_INFINITY]);
+    }
+
+    #[test]
+    fn the_smallest_temperature_leaves_the_likeliest_token() {
+        let params = DecodingParams {
+            temperature: f64::from(f32::MIN_POSITIVE),
+            ..DecodingParams::default()
+        };
+        params.validate().expect("is allowed");
+        let actual = log_probs(&[50.0, 60.0, -60.0], &[], &params);
+        assert_eq!(actual, [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod tests;
 pub use beam::{BeamSearch, Candidate, Hypothesis};
 pub use generation::{FinishReason, Generation, Piece, Token, generate};
 pub use logits::Logits;
+pub(crate) use params::check_max_new_tokens;
 pub use params::{DecodingParams, MAX_BEAMS, MAX_NEW_TOKENS, Sampling, Strategy};
 pub use session::DecodingSession;
 pub use stream::TextStream;

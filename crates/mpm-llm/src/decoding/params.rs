@@ -20,7 +20,8 @@ pub const MAX_BEAMS: usize = 256;
 pub struct DecodingParams {
     /// The search.
     pub strategy: Strategy,
-    /// Divides the logits; above 0. Greedy decoding does not depend on it.
+    /// Divides the logits; above 0 and finite in f32 (1.2e-38 to 3.4e38). Greedy decoding does not
+    /// depend on it.
     pub temperature: f64,
     /// Makes tokens of the answer less likely to come again: positive logits are
     /// divided by it, negative ones multiplied. At least 1, which is none.
@@ -107,11 +108,14 @@ impl DecodingParams {
     /// [`LlmError::DecodingParameter`] names the first one out of its range.
     pub fn validate(&self) -> Result<(), LlmError> {
         let greedy = matches!(self.strategy, Strategy::Greedy);
+        // The logits are f32, in which smaller numbers than this one are inexact or 0.
+        let temperature = self.temperature as f32;
         require(
-            greedy || (self.temperature > 0.0 && self.temperature.is_finite()),
+            greedy || (temperature >= f32::MIN_POSITIVE && temperature.is_finite()),
             "temperature",
             self.temperature,
-            "a finite number above 0; for the likeliest token at each step use greedy decoding",
+            "a number above 0 (1.2e-38 to 3.4e38); for the likeliest token at each step use \
+             greedy decoding",
         )?;
         require(
             self.repetition_penalty >= 1.0 && self.repetition_penalty.is_finite(),
@@ -125,12 +129,7 @@ impl DecodingParams {
             0,
             "at least 1, or none for the whole answer",
         )?;
-        require(
-            (1..=MAX_NEW_TOKENS).contains(&self.max_new_tokens),
-            "max_new_tokens",
-            self.max_new_tokens,
-            "1 to 65536",
-        )?;
+        check_max_new_tokens(self.max_new_tokens)?;
         require(
             self.stop.iter().all(|stop| !stop.is_empty()),
             "stop",
@@ -179,6 +178,12 @@ impl Sampling {
     }
 }
 
+/// Whether an answer may be allowed so many tokens.
+pub(crate) fn check_max_new_tokens(count: usize) -> Result<(), LlmError> {
+    let possible = (1..=MAX_NEW_TOKENS).contains(&count);
+    require(possible, "max_new_tokens", count, "1 to 65536")
+}
+
 fn require(
     holds: bool,
     name: &'static str,
@@ -222,6 +227,21 @@ mod tests {
                 "temperature",
                 DecodingParams {
                     temperature: f64::NAN,
+                    ..default()
+                },
+            ),
+            // As f32 these are no ordinary numbers.
+            (
+                "temperature",
+                DecodingParams {
+                    temperature: 1e-40,
+                    ..default()
+                },
+            ),
+            (
+                "temperature",
+                DecodingParams {
+                    temperature: 1e40,
                     ..default()
                 },
             ),

@@ -14,10 +14,11 @@ pub struct TextStream {
 }
 
 impl TextStream {
-    /// An empty text that ends before the first of the `stop` texts.
+    /// An empty text that ends before the first of the `stop` texts. Empty ones count for nothing.
     pub fn new(stop: &[String]) -> Self {
+        let stop = stop.iter().filter(|stop| !stop.is_empty());
         Self {
-            stop: stop.to_vec(),
+            stop: stop.cloned().collect(),
             ..Self::default()
         }
     }
@@ -153,6 +154,16 @@ mod tests {
     fn the_first_of_several_stop_texts_counts() {
         let (shown, _) = run(&["cd", "b"], &[b"abcd"]);
         assert_eq!(shown.concat(), "a");
+    }
+
+    #[test]
+    fn an_empty_stop_text_stops_nothing() {
+        let (shown, stopped) = run(&["", "c"], &[b"ab", b"cd"]);
+        assert_eq!(shown, ["ab", "", ""]);
+        assert!(stopped);
+        let (shown, stopped) = run(&[""], &[b"ab", b"cd"]);
+        assert_eq!(shown, ["ab", "cd", ""]);
+        assert!(!stopped);
     }
 
     proptest! {

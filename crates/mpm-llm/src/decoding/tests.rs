@@ -16,6 +16,8 @@ struct Reciter {
     cursors: Vec<(usize, usize)>,
     /// Tokens read in one step, for each step.
     reads: Vec<usize>,
+    /// A first byte that is nearly as likely as the right one.
+    rival: Option<u8>,
 }
 
 impl Reciter {
@@ -27,6 +29,7 @@ impl Reciter {
                 .collect(),
             cursors: vec![(0, 0)],
             reads: Vec::new(),
+            rival: None,
         }
     }
 
@@ -37,6 +40,9 @@ impl Reciter {
             let next = self.answers[answer]
                 .get(byte)
                 .map_or(END as usize, |&b| b.into());
+            if let (Some(rival), (0, 0)) = (self.rival, (answer, byte)) {
+                row[usize::from(rival)] = 12.9;
+            }
             row[next] = 13.0;
         }
         Logits {
@@ -169,6 +175,35 @@ fn a_stop_text_ends_the_answer_before_it() {
 }
 
 #[test]
+fn a_stop_text_in_an_earlier_answer_ends_a_beam_search() {
+    let params = DecodingParams {
+        stop: vec!["s!".to_owned()],
+        ..params(Strategy::Beam {
+            beams: 2,
+            length_penalty: 1.0,
+        })
+    };
+    let mut session = Reciter::new(&["yes! no", "two"]);
+    // Two answers stay likely until both have ended: all tokens come at once.
+    session.rival = Some(b'Y');
+    let mut pieces = String::new();
+    let generation = generate(
+        &mut session,
+        &params,
+        |token| Ok(vec![token as u8]),
+        |piece| {
+            pieces += piece.text;
+            ControlFlow::Continue(())
+        },
+    )
+    .expect("recites");
+    assert_eq!(generation.finish, FinishReason::StopString);
+    assert_eq!(generation.texts, ["ye"]);
+    assert_eq!(pieces, "ye");
+    assert_eq!(generation.tokens.len(), 4);
+}
+
+#[test]
 fn no_more_tokens_than_allowed() {
     for strategy in strategies() {
         let params = DecodingParams {
@@ -253,11 +288,11 @@ fn invalid_parameters_fail_before_the_model_runs() {
 
 #[test]
 fn broken_logits_are_an_error() {
-    struct Broken(Reciter);
+    struct Broken(Reciter, f32);
     impl DecodingSession for Broken {
         fn start(&mut self) -> Result<Logits, LlmError> {
             let mut logits = self.0.logits();
-            logits.values[5] = f32::NAN;
+            logits.values[5] = self.1;
             Ok(logits)
         }
         fn step(&mut self, tokens: &[i32]) -> Result<Logits, LlmError> {
@@ -283,12 +318,14 @@ fn broken_logits_are_an_error() {
         }
     }
     for strategy in strategies() {
-        let result = generate(
-            &mut Broken(Reciter::new(&["abc"])),
-            &params(strategy),
-            |_| Ok(Vec::new()),
-            |_| ControlFlow::Continue(()),
-        );
-        assert!(matches!(result, Err(LlmError::NotANumber { step: 0 })));
+        for logit in [f32::NAN, f32::INFINITY] {
+            let result = generate(
+                &mut Broken(Reciter::new(&["abc"]), logit),
+                &params(strategy.clone()),
+                |_| Ok(Vec::new()),
+                |_| ControlFlow::Continue(()),
+            );
+            assert!(matches!(result, Err(LlmError::NotANumber { step: 0 })));
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{ANSWER_KEY, EncodedPrompt, PromptEncoder, PromptValue};
 use crate::LlmError;
+use crate::decoding::Token;
 use crate::tokenizer::{CpmBeeTokenizer, ExtTable};
 
 /// A prompt and worked examples for it.
@@ -29,8 +30,8 @@ impl<'a> From<&'a PromptValue> for InferenceInput<'a> {
 /// What decoding needs to know about one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InferenceRow {
-    /// The answers to find, in their order: the segment of each and its number from 1.
-    pub predict_segments: Vec<(i32, usize)>,
+    /// The segments of the answers to find, in their order.
+    pub predict_segments: Vec<i32>,
     /// For each answer the keys below `<ans>` that lead to it; none for a single answer.
     pub answer_placeholders: Vec<Vec<String>>,
     /// The texts of generated ids that are extension tokens.
@@ -38,20 +39,20 @@ pub struct InferenceRow {
 }
 
 impl InferenceRow {
-    /// The texts (markup) of generated tokens `(id, answer number)`, one per answer; `None` for an
-    /// answer that was not reached. A last `</s>` is left out.
+    /// The texts (markup) of generated tokens, one per answer; `None` for an answer that was not
+    /// reached. A last `</s>` is left out.
     ///
     /// # Errors
     /// [`LlmError::UnknownId`] for an id in neither table.
     pub fn answers(
         &self,
         tokenizer: &CpmBeeTokenizer,
-        tokens: &[(i32, usize)],
+        tokens: &[Token],
     ) -> Result<Vec<Option<String>>, LlmError> {
-        (1..=self.answer_placeholders.len())
+        (0..self.answer_placeholders.len())
             .map(|answer| {
-                let of_answer = tokens.iter().filter(|&&(_, a)| a == answer);
-                let mut ids: Vec<i32> = of_answer.map(|&(id, _)| id).collect();
+                let of_answer = tokens.iter().filter(|token| token.answer == answer);
+                let mut ids: Vec<i32> = of_answer.map(|token| token.id).collect();
                 if ids.is_empty() {
                     return Ok(None);
                 }
@@ -208,7 +209,7 @@ struct Row {
     pictures: Vec<Range<usize>>,
     /// Base, sub id and text of each extension token but answer slots.
     ext: Vec<(i32, i32, String)>,
-    predict_segments: Vec<(i32, usize)>,
+    predict_segments: Vec<i32>,
     answer_placeholders: Vec<Vec<String>>,
 }
 
@@ -304,15 +305,15 @@ fn with_placeholders(prompt: &PromptValue, paths: &mut Vec<Vec<String>>) -> Prom
     }
 }
 
-/// The segments of the answers, each with its number: answers are numbered as they come.
-fn answer_segments(encoded: &EncodedPrompt) -> Vec<(i32, usize)> {
+/// The segments of the answers, in their order.
+fn answer_segments(encoded: &EncodedPrompt) -> Vec<i32> {
     let tokens = encoded.segment_ids.iter().zip(&encoded.context);
     let mut segments: Vec<i32> = tokens
         .filter(|(_, given)| !**given)
         .map(|(s, _)| *s)
         .collect();
     segments.dedup();
-    segments.into_iter().zip(1..).collect()
+    segments
 }
 
 fn left_padded<T: Clone + Default>(

@@ -201,7 +201,7 @@ fn attention(case: &Case, config: &CpmBeeConfig) {
     for (name, past) in [("attention", 0), ("attention_past", cached)] {
         let bias = AttentionBias::new(
             case.tensor(&format!("in.{name}.position_bias")),
-            mask::hidden(case, &format!("in.{name}.mask")),
+            Some(mask::hidden(case, &format!("in.{name}.mask"))),
         );
         let shape = CacheShape {
             layers: 1,

@@ -1,6 +1,7 @@
 //! The inputs of `e_*`: batches for training and for inference.
 
 use mpm_llm::LlmError;
+use mpm_llm::decoding::Token;
 use mpm_llm::prompt::{Collator, InferenceBatch, PromptEncoder, PromptValue};
 use mpm_llm::tokenizer::{CpmBeeTokenizer, ExtTable};
 use mpm_test_support::{Case, cases, report};
@@ -68,10 +69,12 @@ fn inference_prompt(file: &Case, run: &Value) -> PromptValue {
 fn check_row(tokenizer: &CpmBeeTokenizer, batch: &InferenceBatch, run: &Value) {
     let row = &batch.rows[0];
     let info = &run["other_info"];
+    // The reference numbers answers from 1.
     let segments: Vec<i64> = row
         .predict_segments
         .iter()
-        .flat_map(|&(segment, answer)| [i64::from(segment), answer as i64])
+        .zip(1..)
+        .flat_map(|(&segment, answer)| [i64::from(segment), answer])
         .collect();
     assert_eq!(segments, integers(&info["predict_segments"]));
     let paths: Value = row.answer_placeholders.clone().into();
@@ -83,13 +86,17 @@ fn check_row(tokenizer: &CpmBeeTokenizer, batch: &InferenceBatch, run: &Value) {
     };
     assert_eq!(by_id(&row.ext_table), by_id(&table(&info["ext_table"])));
 
-    let tokens: Vec<(i32, usize)> = run["result_tokens"]
+    let tokens: Vec<Token> = run["result_tokens"]
         .as_array()
         .unwrap()
         .iter()
         .map(|pair| {
             let pair = integers(pair);
-            (pair[0] as i32, pair[1] as usize)
+            Token {
+                id: pair[0] as i32,
+                answer: pair[1] as usize - 1,
+                log_prob: 0.0,
+            }
         })
         .collect();
     let answers = row.answers(tokenizer, &tokens).unwrap();

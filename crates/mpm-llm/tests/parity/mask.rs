@@ -13,3 +13,15 @@ pub fn hidden<B: Backend>(case: &Case, key: &str) -> Tensor<B, 4, Bool> {
     let data = TensorData::new(hidden, [batch, 1, len_q, len_k]);
     Tensor::from_data(data, &B::Device::default())
 }
+
+/// Compares a mask, which may be absent where nothing is hidden, with the tensor `key`.
+pub fn assert_hidden<B: Backend>(case: &Case, key: &str, actual: Option<Tensor<B, 4, Bool>>) {
+    let expected = hidden::<B>(case, key);
+    match actual {
+        Some(actual) => {
+            let actual = actual.expand(expected.dims());
+            assert_eq!(actual.into_data(), expected.into_data(), "{key}");
+        }
+        None => assert!(!case.bools(key).contains(&false), "{key}: no mask"),
+    }
+}

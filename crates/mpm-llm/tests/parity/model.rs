@@ -66,9 +66,7 @@ fn forward_and_gradients(case: &Case, config: &CpmBeeConfig, prefix: &str) {
     let [_, heads, len_q, len_k] = bias.bias().dims();
     let all_rows = bias.bias().expand([input.batch, heads, len_q, len_k]);
     case.assert_close("out.forward.position_bias", all_rows, BIAS);
-    let expected = mask::hidden::<Train>(case, "out.forward.attention_mask");
-    let actual = bias.hidden().expand(expected.dims());
-    assert_eq!(actual.into_data(), expected.into_data(), "attention mask");
+    mask::assert_hidden(case, "out.forward.attention_mask", bias.hidden());
 
     let embeddings = model
         .embed(&input.ids, &input.sub_ids, [input.batch, input.seq_len])
@@ -145,14 +143,7 @@ fn infer(
     let [_, heads, len_q, len_k] = bias.bias().dims();
     let all_rows = bias.bias().expand([step.batch, heads, len_q, len_k]);
     case.assert_close(&name("position_bias"), all_rows, BIAS);
-    let expected = mask::hidden::<TestBackend>(case, &name("attention_mask"));
-    let actual = bias.hidden().expand(expected.dims());
-    assert_eq!(
-        actual.into_data(),
-        expected.into_data(),
-        "{}",
-        name("attention_mask")
-    );
+    mask::assert_hidden(case, &name("attention_mask"), bias.hidden());
 
     let embeddings = model
         .embed(&ints("input"), &ints("input_sub"), [shape[0], shape[1]])
