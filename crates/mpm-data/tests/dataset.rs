@@ -250,6 +250,97 @@ fn tables_have_the_columns_that_they_are_said_to_have() {
 }
 
 #[test]
+fn malformed_rows_of_a_table_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = b"image,caption\na.png,a dog\nb.png\nc.png,a cat,and more\nd.png,\xFF\n,a bird\n";
+    let file = write(folder.path(), "t.csv", table);
+    let (examples, reports) = read(&config(DatasetFormat::Csv, &[file]));
+    assert_eq!(
+        examples.iter().map(texts).collect::<Vec<_>>(),
+        [[["en", "a dog"]], [["en", "a bird"]]]
+    );
+    // An empty cell is no picture.
+    let pictures = examples.iter().map(|example| example.pictures.len());
+    assert_eq!(pictures.collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(reports.len(), 3, "{reports:?}");
+    for (report, part) in reports.iter().zip([
+        "t.csv, line 3: not a row of this table",
+        "t.csv, line 4: not a row of this table",
+        "t.csv, line 5: not a row of this table",
+    ]) {
+        assert!(report.contains(part), "{report}");
+    }
+}
+
+#[test]
+fn what_is_no_name_of_a_picture_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |image: Value| json!({ "image": image, "caption": "a dog" }).to_string();
+    let lines = [
+        line(Value::Null),
+        line(json!("")),
+        line(json!([])),
+        line(json!(42)),
+        line(json!(["a.jpg", null])),
+        line(json!(["", "a.jpg"])),
+        line(json!({ "path": "a.jpg" })),
+    ];
+    let file = write(folder.path(), "l.jsonl", lines.join("\n"));
+    let (examples, reports) = read(&config(DatasetFormat::JsonLines, &[file]));
+    assert_eq!(examples.len(), 3);
+    assert!(examples.iter().all(|example| example.pictures.is_empty()));
+    assert_eq!(reports.len(), 4, "{reports:?}");
+    for (report, part) in reports.iter().zip([
+        "line 4: a number stands",
+        "line 5: null stands",
+        "line 6: an empty text stands",
+        "line 7: an object stands where the name of a picture belongs",
+    ]) {
+        assert!(report.contains(part), "{report}");
+    }
+}
+
+/// Compressed by gzip and by Zstandard.
+fn packed(content: &[u8]) -> [Vec<u8>; 2] {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content).unwrap();
+    [
+        encoder.finish().unwrap(),
+        zstd::encode_all(content, 1).unwrap(),
+    ]
+}
+
+#[test]
+fn where_compressed_lines_are_damaged_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = 0..20_000;
+    let lines = numbers.clone().map(|number| {
+        let line = json!({ "image": "x", "caption": format!("dog {number}") });
+        format!("{line}\n")
+    });
+    let rows = numbers.map(|number| format!("x,a dog with the number {number}\n"));
+    let table = "image,caption\n".to_owned() + &rows.collect::<String>();
+    for (format, content, head) in [
+        (DatasetFormat::JsonLines, lines.collect::<String>(), 0),
+        (DatasetFormat::Csv, table, 1),
+    ] {
+        for packed in packed(content.as_bytes()) {
+            let file = write(folder.path(), "cut", &packed[..packed.len() / 2]);
+            let (examples, reports) = read(&config(format, &[file]));
+            assert!(examples.len() > 1000);
+            let [report] = reports.as_slice() else {
+                panic!("{reports:?}");
+            };
+            let place = format!("behind line {}:", examples.len() + head);
+            assert!(
+                report.contains("stopped: damaged") && report.contains(&place),
+                "{report}, but not {place}"
+            );
+        }
+    }
+}
+
+#[test]
 fn webdataset_groups_what_is_called_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
@@ -334,6 +425,28 @@ fn a_part_larger_than_any_picture_is_skipped() {
         reports[1].contains("entry 3: it has no text"),
         "{reports:?}"
     );
+}
+
+#[test]
+fn a_name_of_megabytes_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "long/".repeat(1 << 19) + "2.png";
+    let archive = tar(&[
+        ("1.png", picture()),
+        ("1.txt", b"a dog".to_vec()),
+        (&long, picture()),
+    ]);
+    let file = write(folder.path(), "names.tar", archive);
+    let dataset = config(DatasetFormat::Webdataset, &[file]);
+    let (examples, reports) = read(&dataset);
+    let checked = dataset.check().unwrap_err().to_string();
+    for report in [&reports[0], &checked] {
+        assert!(
+            report.contains("behind entry 1") && report.contains("more than 1048576 bytes"),
+            "{report}"
+        );
+    }
+    assert!(examples.is_empty());
 }
 
 #[test]
@@ -439,6 +552,57 @@ fn too_many_unusable_examples_end_the_stream() {
     ));
     let nothing = config(DatasetFormat::Csv, &[]);
     assert!(ExampleStream::new(nothing, StreamOptions::new(1)).is_err());
+}
+
+#[test]
+fn a_failure_is_met_again_until_its_cause_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = numbered(folder.path(), &[9]);
+    let lines = fs::read_to_string(&dataset.files[0]).unwrap() + "\n{}\n";
+    let [whole, _] = packed(lines.as_bytes());
+    // All lines are there, but not the checksum behind them.
+    let cut = &whole[..whole.len() - 4];
+    dataset.files = vec![write(folder.path(), "cut.jsonl.gz", cut)];
+    let mut stream = ExampleStream::new(dataset.clone(), options(4)).unwrap();
+    let mut all = deliver(&mut stream, 8);
+    let error = stream.next_example().unwrap_err().to_string();
+    assert!(error.contains("behind line 10"), "{error}");
+    let position = stream.position();
+    assert_eq!(stream.next_example().unwrap_err().to_string(), error);
+    assert_eq!((stream.position(), stream.bad()), (position, 1));
+
+    write(folder.path(), "cut.jsonl.gz", &whole);
+    let rest = deliver(&mut stream, 99);
+    all.extend(&rest);
+    all.sort_unstable();
+    assert_eq!(all, (1..=9).collect::<Vec<_>>());
+    assert_eq!(stream.bad(), 1);
+    let mut resumed = ExampleStream::new(dataset, options(4)).unwrap();
+    resumed.seek(position).unwrap();
+    assert_eq!(deliver(&mut resumed, 99), rest);
+}
+
+#[test]
+fn unusable_examples_are_counted_over_all_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = "{\"image\": \"x\", \"caption\": \"1\"}\n";
+    let lines = good.repeat(6) + "{}\n{}\n";
+    let file = write(folder.path(), "bad.jsonl", lines);
+    let dataset = config(DatasetFormat::JsonLines, &[file]);
+    let options = StreamOptions {
+        max_bad: 1,
+        ..options(4)
+    };
+    let mut stream = ExampleStream::new(dataset.clone(), options).unwrap();
+    deliver(&mut stream, 4);
+    let mut resumed = ExampleStream::new(dataset, options).unwrap();
+    resumed.seek(stream.position()).unwrap();
+    for stream in [&mut stream, &mut resumed] {
+        for _ in 0..2 {
+            let error = stream.next_example().unwrap_err().to_string();
+            assert!(error.contains("2 of 8 examples"), "{error}");
+        }
+    }
 }
 
 proptest! {

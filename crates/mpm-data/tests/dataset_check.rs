@@ -13,7 +13,7 @@ use common::{config, picture, tar, write};
 use flate2::{Compression, write::GzEncoder};
 use mpm_data::{
     DataError,
-    dataset::{DatasetConfig, DatasetError, DatasetFormat, Fault, MixMember},
+    dataset::{Columns, DatasetConfig, DatasetError, DatasetFormat, Fault, MixMember},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -213,6 +213,43 @@ fn missing_files_columns_and_folders_are_named() {
     let mut dataset = config(DatasetFormat::Csv, &[first]);
     dataset.pictures = Some(folder.path().join("train2017"));
     assert!(check(dataset).contains("train2017"));
+}
+
+#[test]
+fn columns_that_the_configuration_names_have_to_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |header: &str, change: fn(&mut Columns)| {
+        let table = format!("{header}\n");
+        let mut dataset = config(
+            DatasetFormat::Csv,
+            &[write(folder.path(), "table.csv", table)],
+        );
+        change(&mut dataset.columns);
+        dataset.check().map_err(|error| error.to_string())
+    };
+    let translated = |columns: &mut Columns| {
+        columns.translations = [("zh".to_owned(), "zh".to_owned())].into();
+    };
+    let renamed = |columns: &mut Columns| columns.caption = "text".into();
+    let plain = |_: &mut Columns| ();
+    check("image,caption,zh", translated).unwrap();
+    check("image,conversations,zh", translated).unwrap();
+    check("image,text", renamed).unwrap();
+    check("image,question,answer", plain).unwrap();
+    check("image,conversations,question", plain).unwrap();
+    type Change = fn(&mut Columns);
+    let refused: [(&str, Change, &str); 5] = [
+        ("image,caption,zn", translated, "zh"),
+        ("image,conversations,caption", renamed, "text"),
+        ("image,question", plain, "answer"),
+        ("image,question,caption", plain, "answer"),
+        ("image,answer", plain, "caption"),
+    ];
+    for (header, change, missing) in refused {
+        let error = check(header, change).unwrap_err();
+        let expected = format!("there is no column `{missing}`");
+        assert!(error.contains(&expected), "{header}: {error}");
+    }
 }
 
 #[test]

@@ -113,6 +113,39 @@ fn what_a_model_cannot_read_is_counted_and_replaced() {
 }
 
 #[test]
+fn a_batch_that_fails_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = load(&mut loader(folder.path(), 1, 99));
+    let loader_of = |max_bad| loader(folder.path(), 2, max_bad);
+    let mut failing = loader_of(2);
+    let mut next = || {
+        let batch = failing.next_batch(BATCH, |_, _, _| Ok(()));
+        let result = batch.map(|batch| batch.is_some());
+        (
+            result.map_err(|error| error.to_string()),
+            failing.position(),
+        )
+    };
+    let (mut batches, mut before) = (0, None);
+    let (error, after) = loop {
+        match next() {
+            (Ok(more), position) => {
+                assert!(more, "the data ended without an error");
+                (batches, before) = (batches + 1, Some(position));
+            }
+            (Err(error), position) => break (error, position),
+        }
+    };
+    assert!(batches > 0 && batches < expected.len());
+    assert_eq!(before.as_ref(), Some(&after));
+    assert_eq!(next(), (Err(error), after.clone()));
+
+    let mut patient = loader_of(99);
+    patient.seek(&after).unwrap();
+    assert_eq!(load(&mut patient), expected[batches..]);
+}
+
+#[test]
 fn too_many_bad_pictures_end_the_data() {
     let folder = tempfile::tempdir().unwrap();
     let mut loader = loader(folder.path(), 2, 2);

@@ -264,6 +264,14 @@ fn unimm_chat_and_viscpm_have_json_and_base64() {
         assert_eq!(texts(&examples[2]), json!([["zh", "车"]]));
         assert_eq!(examples[1].pictures, [PictureSource::Bytes(png[..].into())]);
     }
+    // One of the languages may have no column.
+    for column in ["TEXT", "ZH_TEXT"] {
+        let schema = format!(
+            "message schema {{ optional binary BUFFER; optional binary {column} (UTF8); }}"
+        );
+        write(&file, &schema, &[], Compression::SNAPPY);
+        config(DatasetFormat::Viscpm, &file).check().unwrap();
+    }
 }
 
 #[test]

@@ -10,10 +10,12 @@ mod common;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     num::{NonZeroU32, NonZeroUsize},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -554,6 +556,71 @@ fn a_folder_may_be_named_with_a_slash_at_its_end() {
     assert_eq!(examples(&done.dataset).len(), 2);
 }
 
+/// What is in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_folder_that_only_looks_like_half_of_the_output_stays() {
+    let folder = tempdir().unwrap();
+    let file = captions(folder.path(), 2);
+    let config = translation(
+        folder.path(),
+        config(DatasetFormat::JsonLines, &[file]),
+        CAPITALS,
+    );
+    let own = folder.path().join("out.partial");
+    fs::create_dir(&own).unwrap();
+    write(&own, "notes", "mine");
+    run(&config).unwrap();
+    assert_eq!(names(&own), ["notes"]);
+    assert_eq!(
+        names(folder.path()),
+        ["cache", "captions.jsonl", "out", "out.partial"]
+    );
+    // Others may read it as they may read what is beside it.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&config.output), mode(&own));
+}
+
+#[test]
+fn an_output_that_another_run_made_meanwhile_stays() {
+    let folder = tempdir().unwrap();
+    let file = captions(folder.path(), 2);
+    let other = folder.path().join("out");
+    let command = format!(
+        "mkdir '{0}'; echo x > '{0}/other'; {CAPITALS}",
+        other.display()
+    );
+    let dataset = config(DatasetFormat::JsonLines, &[file]);
+    let error = run(&translation(folder.path(), dataset, &command)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DataError::Translation(TranslationError::Exists { .. })
+        ),
+        "{error}"
+    );
+    assert_eq!(names(&other), ["other"]);
+    assert_eq!(names(folder.path()), ["cache", "captions.jsonl", "out"]);
+}
+
+#[test]
+fn nothing_is_left_where_an_example_cannot_be_written() {
+    let folder = tempdir().unwrap();
+    let file = captions(folder.path(), 2);
+    let mut dataset = config(DatasetFormat::JsonLines, &[file]);
+    dataset.pictures = Some(OsStr::from_bytes(b"\xFF").into());
+    let error = run(&translation(folder.path(), dataset, CAPITALS)).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+    assert_eq!(names(folder.path()), ["cache", "captions.jsonl"]);
+}
+
 #[test]
 fn nothing_is_left_where_nothing_is_translated() {
     let folder = tempdir().unwrap();
@@ -566,7 +633,7 @@ fn nothing_is_left_where_nothing_is_translated() {
         }
         other => panic!("{other}"),
     }
-    assert!(!config.output.exists() && !folder.path().join("out.partial").exists());
+    assert_eq!(names(folder.path()), ["cache", "captions.jsonl"]);
     config.target = "en".into();
     assert!(matches!(
         run(&config).unwrap_err(),

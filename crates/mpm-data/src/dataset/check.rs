@@ -1,10 +1,10 @@
 //! What can be known of a data set's files before they are read.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{DatasetConfig, MixMember};
+use super::{DatasetConfig, DatasetError, MixMember};
 use crate::DataError;
 
 impl DatasetConfig {
@@ -29,8 +29,7 @@ impl DatasetConfig {
         if let Some(folder) = &dataset.pictures
             && !folder.is_dir()
         {
-            let missing = io::Error::from(io::ErrorKind::NotFound);
-            return Err(named(folder)(missing.into()));
+            return Err(named(folder)(DatasetError::Missing));
         }
         let files = dataset.files.par_iter();
         let bad = files.find_map_first(|file| dataset.probe(file).map_err(named(file)).err());

@@ -24,6 +24,10 @@ pub enum Flaw {
     #[error("not an example of this format: {0}")]
     Json(#[from] serde_json::Error),
 
+    /// A row that does not fit its table, or is no text.
+    #[error("not a row of this table: {0}")]
+    Csv(#[from] csv::Error),
+
     /// Bytes that stand as text in Base64.
     #[error("a picture is not valid Base64: {0}")]
     Base64(#[from] base64::DecodeError),
@@ -33,6 +37,13 @@ pub enum Flaw {
     Missing {
         /// The part.
         what: &'static str,
+    },
+
+    /// What stands for a picture does not name one.
+    #[error("{found} stands where the name of a picture belongs")]
+    PictureName {
+        /// What it is instead.
+        found: &'static str,
     },
 
     /// It would fill the memory.
@@ -83,6 +94,10 @@ pub enum DatasetError {
     /// The file cannot be opened or read.
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
+
+    /// There is no such file or folder.
+    #[error("there is no such file or folder; check the path")]
+    Missing,
 
     /// There is nothing to read.
     #[error("the data set names no files")]

@@ -17,7 +17,7 @@ impl DatasetConfig {
     ///
     /// # Errors
     /// [`DatasetError::NoMatch`] and [`DatasetError::Pattern`] for a pattern that matches nothing
-    /// or is none, [`DatasetError::Read`] for a file that is not there, and
+    /// or is none, [`DatasetError::Missing`] for a file that is not there, and
     /// [`DatasetError::NoFiles`] for a data set without any.
     pub fn expand(&self) -> Result<Self, DataError> {
         let mut files = Vec::new();
@@ -47,7 +47,7 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     }
     let pattern = path.to_str();
     let Some(pattern) = pattern.filter(|text| text.contains(['*', '?', '['])) else {
-        return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        return Err(DatasetError::Missing);
     };
     let found = glob::glob(pattern).map_err(|error| DatasetError::Pattern {
         pattern: pattern.to_owned(),

@@ -21,6 +21,9 @@ pub type Prepared<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// its own.
 pub struct ExampleLoader {
     mix: DatasetMix,
+    /// Between two batches. The mixture is ahead of it when one could not be finished.
+    position: MixPosition,
+    failed: bool,
     pool: ThreadPool,
     limits: PictureLimits,
 }
@@ -33,7 +36,9 @@ impl ExampleLoader {
     pub fn new(mix: DatasetMix, threads: NonZeroUsize) -> Result<Self, DataError> {
         let pool = ThreadPoolBuilder::new().num_threads(threads.get());
         Ok(Self {
+            position: mix.position(),
             mix,
+            failed: false,
             pool: pool.build().map_err(DataError::Threads)?,
             limits: PictureLimits::default(),
         })
@@ -52,8 +57,25 @@ impl ExampleLoader {
     /// mixture, and the next one takes its place.
     ///
     /// # Errors
-    /// Those of [`DatasetMix::next_example`] and [`DatasetMix::report`].
+    /// Those of [`DatasetMix::next_example`] and [`DatasetMix::report`]. The loader stays before
+    /// the batch, which the next call tries again.
     pub fn next_batch<T: Send>(
+        &mut self,
+        size: NonZeroUsize,
+        prepare: impl Fn(&Example, &[Picture], &mut ChaCha8Rng) -> Prepared<T> + Sync,
+    ) -> Result<Option<Vec<T>>, DataError> {
+        if self.failed {
+            self.mix.seek(&self.position)?;
+        }
+        let batch = self.batch(size, prepare);
+        self.failed = batch.is_err();
+        let batch = batch?;
+        self.position = self.mix.position();
+        Ok(batch)
+    }
+
+    /// The next batch of the mixture.
+    fn batch<T: Send>(
         &mut self,
         size: NonZeroUsize,
         prepare: impl Fn(&Example, &[Picture], &mut ChaCha8Rng) -> Prepared<T> + Sync,
@@ -98,17 +120,21 @@ impl ExampleLoader {
         Ok(examples)
     }
 
-    /// Where the mixture stands between two batches.
+    /// Where the loader stands between two batches: after an error, before the batch that failed.
     pub fn position(&self) -> MixPosition {
-        self.mix.position()
+        self.position.clone()
     }
 
     /// Goes to a position of a loader of the same mixture.
     ///
     /// # Errors
-    /// Those of [`DatasetMix::seek`].
+    /// Those of [`DatasetMix::seek`]. The loader stays where it was.
     pub fn seek(&mut self, position: &MixPosition) -> Result<(), DataError> {
-        self.mix.seek(position)
+        let sought = self.mix.seek(position);
+        self.failed = sought.is_err();
+        sought?;
+        self.position = position.clone();
+        Ok(())
     }
 
     /// The mixture, for reports on its members.

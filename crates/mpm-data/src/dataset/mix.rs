@@ -218,14 +218,16 @@ impl DatasetMix {
                 expected: ours().collect::<Vec<_>>().join(", "),
             }));
         }
+        self.delivered = position.delivered;
+        let mut result = Ok(());
+        // All of them, for the mixture is at the position even if one fails there.
         for (member, place) in self.members.iter_mut().zip(&position.members) {
-            let sought = member.span.in_scope(|| member.stream.seek(place.stream));
-            sought.map_err(|source| member.named(source))?;
             member.delivered = place.delivered;
             member.ended = place.ended;
+            let sought = member.span.in_scope(|| member.stream.seek(place.stream));
+            result = result.and(sought.map_err(|source| member.named(source)));
         }
-        self.delivered = position.delivered;
-        Ok(())
+        result
     }
 
     /// Counts an example that was delivered and turned out to be unusable, and logs it.

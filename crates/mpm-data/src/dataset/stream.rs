@@ -10,7 +10,10 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{BadExample, DatasetConfig, DatasetError, Example, Examples, Fault};
+use super::{
+    BadExample, DatasetConfig, DatasetError, Example, Fault,
+    format::{NumberedExamples, Part},
+};
 use crate::DataError;
 
 /// The stream of random numbers that orders the files of an epoch; those of windows have lower
@@ -60,6 +63,9 @@ pub struct StreamPosition {
     delivered: usize,
     /// Unusable examples before the window, and later ones that were reported.
     bad: u64,
+    /// Examples before the window, usable or not.
+    #[serde(default)]
+    read: u64,
 }
 
 impl StreamPosition {
@@ -87,13 +93,16 @@ pub struct ExampleStream {
     window: vec::IntoIter<Example>,
     /// Unusable examples that were met on the way through the window.
     bad_in_window: u64,
+    /// All examples that were met there.
+    read_in_window: u64,
     /// Where reading goes on behind the window.
     next: FilePlace,
     /// The file of `next`, if it is open.
-    reader: Option<(PathBuf, Examples)>,
+    reader: Option<(PathBuf, NumberedExamples)>,
     /// The files of the epoch that `next` is in.
     order: (u64, Vec<PathBuf>),
-    read: u64,
+    /// Whether the window could not be read to its end, so that `next` is behind a gap.
+    failed: bool,
 }
 
 impl ExampleStream {
@@ -114,10 +123,11 @@ impl ExampleStream {
             position: StreamPosition::default(),
             window: Vec::new().into_iter(),
             bad_in_window: 0,
+            read_in_window: 0,
             next: FilePlace::default(),
             reader: None,
             order: (0, Vec::new()),
-            read: 0,
+            failed: false,
         };
         stream.order = (0, stream.files(0));
         Ok(stream)
@@ -129,8 +139,11 @@ impl ExampleStream {
     ///
     /// # Errors
     /// [`DataError::Dataset`] for a file that cannot be read, or after too many unusable
-    /// examples.
+    /// examples. The next call tries the same again: no example is passed over.
     pub fn next_example(&mut self) -> Result<Option<Example>, DataError> {
+        if self.failed {
+            self.seek(self.position)?;
+        }
         loop {
             if let Some(example) = self.window.next() {
                 self.position.delivered += 1;
@@ -150,18 +163,18 @@ impl ExampleStream {
     /// Goes to a position of a stream of the same data and options.
     ///
     /// # Errors
-    /// As [`next_example`](Self::next_example).
+    /// As [`next_example`](Self::next_example), which then goes on from the position.
     pub fn seek(&mut self, position: StreamPosition) -> Result<(), DataError> {
-        self.position = StreamPosition {
-            delivered: 0,
-            ..position
-        };
+        self.position = position;
         self.bad_in_window = 0;
+        self.read_in_window = 0;
         self.window = Vec::new().into_iter();
-        self.go_to(position.window)?;
+        self.failed = false;
+        self.go_to(position.window);
         if position.delivered > 0 {
-            self.fill()?;
+            let filled = self.fill();
             self.position.delivered = position.delivered;
+            filled?;
             self.window.by_ref().take(position.delivered).for_each(drop);
         }
         Ok(())
@@ -190,7 +203,7 @@ impl ExampleStream {
             path: bad.origin.file.to_path_buf(),
             source: DatasetError::TooManyBad {
                 bad: self.bad(),
-                read: self.read,
+                read: self.position.read + self.read_in_window,
                 last: bad.to_string(),
             },
         })
@@ -221,26 +234,25 @@ impl ExampleStream {
         rng
     }
 
-    fn go_to(&mut self, place: FilePlace) -> Result<(), DataError> {
-        self.next = FilePlace {
-            example: 0,
-            ..place
-        };
+    fn go_to(&mut self, place: FilePlace) {
+        self.next = place;
         self.reader = None;
         self.order = (place.epoch, self.files(place.epoch));
-        while self.next.example < place.example {
-            // What is unusable here was counted when it was passed first.
-            if self.read_next()?.is_none() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Reads the next window. False at the end of the last epoch.
     fn fill(&mut self) -> Result<bool, DataError> {
+        let filled = self.read_window();
+        self.failed = filled.is_err();
+        filled
+    }
+
+    /// After an error, the position is that before the window.
+    fn read_window(&mut self) -> Result<bool, DataError> {
         self.position.bad += self.bad_in_window;
+        self.position.read += self.read_in_window;
         self.bad_in_window = 0;
+        self.read_in_window = 0;
         self.position.window = self.next;
         self.position.delivered = 0;
         if self.next.file >= self.order.1.len() {
@@ -255,12 +267,14 @@ impl ExampleStream {
             self.go_to(FilePlace {
                 epoch,
                 ..FilePlace::default()
-            })?;
+            });
         }
         self.position.window = self.next;
         let mut window = Vec::new();
         while window.len() < self.options.window.get() {
-            match self.read_next()? {
+            let next = self.read_next()?;
+            self.read_in_window += u64::from(next.is_some());
+            match next {
                 None => break,
                 Some(Ok(example)) => window.push(example),
                 Some(Err(bad)) => {
@@ -285,6 +299,7 @@ impl ExampleStream {
 
     /// The next example of this part; `None` at the end of the epoch.
     fn read_next(&mut self) -> Result<Option<Result<Example, BadExample>>, DataError> {
+        let part = self.part();
         loop {
             let Some(path) = self.order.1.get(self.next.file) else {
                 return Ok(None);
@@ -296,30 +311,37 @@ impl ExampleStream {
             let (path, reader) = match &mut self.reader {
                 Some(reader) => reader,
                 None => {
-                    let opened = self.dataset.open(path);
+                    let first = self.next.example;
+                    let opened = self.dataset.open_part(path, Part { first, ..part });
                     let opened = opened.map_err(|source| named(path, source))?;
                     self.reader.insert((path.clone(), opened))
                 }
             };
-            let Some(item) = reader.next() else {
+            let Some((number, item)) = reader.next() else {
                 self.reader = None;
                 self.next.file += 1;
                 self.next.example = 0;
                 continue;
             };
-            let number = self.next.example;
-            self.next.example += 1;
-            let item = match item {
-                Ok(example) => Ok(example),
-                Err(Fault::Skip(bad)) => Err(bad),
-                Err(Fault::Stop(source)) => return Err(named(path, source)),
+            self.next.example = number + 1;
+            return match item {
+                Ok(example) => Ok(Some(Ok(example))),
+                Err(Fault::Skip(bad)) => Ok(Some(Err(bad))),
+                Err(Fault::Stop(source)) => Err(named(path, source)),
             };
-            let Self { options, .. } = self;
-            let ranks = options.ranks.get() as u64;
-            if self.files_are_shared_out() || number % ranks == self.options.rank as u64 {
-                self.read += 1;
-                return Ok(Some(item));
-            }
+        }
+    }
+
+    /// Which examples of its files belong to this part of the data.
+    fn part(&self) -> Part {
+        let Self { options, .. } = self;
+        match self.files_are_shared_out() {
+            true => Part::ALL,
+            false => Part {
+                first: 0,
+                rank: options.rank as u64,
+                ranks: options.ranks.get() as u64,
+            },
         }
     }
 }

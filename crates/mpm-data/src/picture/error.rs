@@ -75,6 +75,20 @@ pub enum PictureError {
     #[error("not a whole PNG file: {0}")]
     NoPng(#[source] ::png::DecodingError),
 
+    /// A compressed text of a PNG file is damaged, or longer than any that is read.
+    #[error(
+        "the text `{keyword}` of the PNG file is damaged, or has more than {limit} bytes with \
+         those before it; remove it from the file"
+    )]
+    PngText {
+        /// The keyword of the text.
+        keyword: String,
+        /// Bytes of all compressed texts that are read.
+        limit: usize,
+        /// What the decoder says.
+        source: ::png::DecodingError,
+    },
+
     /// Pictures that make no sheet.
     #[error("no sheet can be made of the pictures: {reason}")]
     Sheet {

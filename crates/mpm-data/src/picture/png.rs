@@ -6,6 +6,10 @@ use std::{collections::BTreeMap, io::Cursor};
 
 use super::{Picture, PictureError};
 
+/// Bytes to which the compressed texts of a file may grow, all of them together: a small file
+/// could fill the memory otherwise.
+const MAX_COMPRESSED_TEXTS: usize = 1 << 20;
+
 impl Picture {
     /// The bytes of a PNG file.
     ///
@@ -50,7 +54,9 @@ impl Picture {
 /// behind them. Of several with one keyword the last of the richest kind counts.
 ///
 /// # Errors
-/// [`PictureError::NoPng`] when the bytes are no PNG file, or a damaged one.
+/// [`PictureError::NoPng`] when the bytes are no PNG file, or a damaged one, and
+/// [`PictureError::PngText`] for compressed texts that are damaged or have more than 1 MiB
+/// together.
 pub fn png_texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, PictureError> {
     let failed = PictureError::NoPng;
     let decoder = ::png::Decoder::new(Cursor::new(bytes));
@@ -61,11 +67,29 @@ pub fn png_texts(bytes: &[u8]) -> Result<BTreeMap<String, String>, PictureError>
     for chunk in &info.uncompressed_latin1_text {
         texts.insert(chunk.keyword.clone(), chunk.text.clone());
     }
+    let too_long = |keyword: &str, source| PictureError::PngText {
+        keyword: keyword.to_owned(),
+        limit: MAX_COMPRESSED_TEXTS,
+        source,
+    };
+    let mut left = MAX_COMPRESSED_TEXTS;
     for chunk in &info.compressed_latin1_text {
-        texts.insert(chunk.keyword.clone(), chunk.get_text().map_err(failed)?);
+        let mut chunk = chunk.clone();
+        let unpacked = chunk.decompress_text_with_limit(left);
+        unpacked.map_err(|source| too_long(&chunk.keyword, source))?;
+        let text = chunk.get_text().map_err(failed)?;
+        left = left.saturating_sub(text.len());
+        texts.insert(chunk.keyword, text);
     }
     for chunk in &info.utf8_text {
-        texts.insert(chunk.keyword.clone(), chunk.get_text().map_err(failed)?);
+        let mut chunk = chunk.clone();
+        let unpacked = chunk.decompress_text_with_limit(left);
+        unpacked.map_err(|source| too_long(&chunk.keyword, source))?;
+        let text = chunk.get_text().map_err(failed)?;
+        if chunk.compressed {
+            left = left.saturating_sub(text.len());
+        }
+        texts.insert(chunk.keyword, text);
     }
     Ok(texts)
 }
@@ -96,6 +120,47 @@ mod tests {
         // What is ASCII is in the chunk that every program reads.
         let has = |chunk: &[u8]| file.windows(chunk.len()).any(|window| window == chunk);
         assert!(has(b"tEXtseed\0") && has(b"iTXtprompt\0"));
+    }
+
+    /// A file with texts that are compressed, of both kinds.
+    fn compressed(latin: &[(&str, String)], unicode: &[(&str, String)]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = ::png::Encoder::new(&mut file, 1, 1);
+        encoder.set_color(::png::ColorType::Rgb);
+        for (keyword, text) in latin {
+            let (keyword, text) = ((*keyword).to_owned(), text.clone());
+            encoder.add_ztxt_chunk(keyword, text).unwrap();
+        }
+        let mut writer = encoder.write_header().unwrap();
+        for (keyword, text) in unicode {
+            let mut chunk = ::png::text_metadata::ITXtChunk::new(*keyword, text.as_str());
+            chunk.compressed = true;
+            writer.write_text_chunk(&chunk).unwrap();
+        }
+        writer.write_image_data(&[1, 2, 3]).unwrap();
+        writer.finish().unwrap();
+        file
+    }
+
+    #[test]
+    fn compressed_texts_are_read_up_to_a_limit() {
+        let (latin, unicode) = ("é ".repeat(1000), "狗 ".repeat(1000));
+        let file = compressed(&[("a", latin.clone())], &[("b", unicode.clone())]);
+        let texts = BTreeMap::from([("a".to_owned(), latin), ("b".to_owned(), unicode)]);
+        assert_eq!(png_texts(&file).unwrap(), texts);
+
+        let long = |share: usize| "x".repeat(MAX_COMPRESSED_TEXTS / share + 1);
+        for (latin, unicode, refused) in [
+            (vec![("a", long(1))], vec![], "`a`"),
+            (vec![], vec![("b", long(1))], "`b`"),
+            (vec![("a", long(2))], vec![("b", long(2))], "`b`"),
+        ] {
+            let file = compressed(&latin, &unicode);
+            assert!(file.len() < 100_000);
+            let error = png_texts(&file).unwrap_err();
+            assert!(matches!(error, PictureError::PngText { .. }), "{error}");
+            assert!(error.to_string().contains(refused), "{error}");
+        }
     }
 
     #[test]

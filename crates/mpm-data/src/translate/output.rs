@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::{
     dataset::{Columns, DatasetConfig, DatasetFormat, Dialogue, ExampleText, PictureSource},
@@ -19,13 +20,15 @@ const EXAMPLES: &str = "examples.jsonl";
 const DATASET: &str = "dataset.json";
 const PICTURES: &str = "pictures";
 
-/// A folder of JSON lines and their pictures. It gets its name when all is written.
+/// A folder of JSON lines and their pictures. It gets its name when all is written; until then
+/// it is one of a name that nothing else has, and vanishes where something fails.
 #[derive(Debug)]
 pub(super) struct Output {
     /// Absolute
     folder: PathBuf,
-    staging: PathBuf,
+    // Before the folder that it is in: not every system removes files that are open.
     lines: BufWriter<File>,
+    staging: TempDir,
     pictures: HashSet<String>,
 }
 
@@ -41,28 +44,25 @@ impl Output {
         }
     }
 
-    /// Begins a folder. What a killed run left of it is removed.
+    /// Begins a folder, beside the one to make: only within a file system it can be renamed.
     pub fn create(folder: &Path) -> Result<Self, TranslationError> {
         Self::check(folder)?;
-        // Beside the folder, also where its name is written with a slash at its end.
-        let mut name = folder.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let staging = folder.with_file_name(name);
         let create = || {
-            if staging.try_exists()? {
-                fs::remove_dir_all(&staging)?;
-            }
-            fs::create_dir_all(&staging)?;
-            let lines = BufWriter::new(File::create(staging.join(EXAMPLES))?);
-            Ok((lines, path::absolute(folder)?))
+            let folder = path::absolute(folder)?;
+            let parent = parent(&folder);
+            fs::create_dir_all(parent)?;
+            let mut name = folder.file_name().unwrap_or_default().to_owned();
+            name.push(".partial-");
+            let staging = tempfile::Builder::new().prefix(&name).tempdir_in(parent)?;
+            let lines = BufWriter::new(File::create(staging.path().join(EXAMPLES))?);
+            Ok(Self {
+                folder,
+                lines,
+                staging,
+                pictures: HashSet::new(),
+            })
         };
-        let (lines, folder) = create().map_err(|error| TranslationError::file(&staging, error))?;
-        Ok(Self {
-            folder,
-            staging,
-            lines,
-            pictures: HashSet::new(),
-        })
+        create().map_err(|error| TranslationError::file(folder, error))
     }
 
     /// Writes an example: a line, or one for each of several captions.
@@ -72,7 +72,7 @@ impl Output {
         text: &ExampleText,
     ) -> Result<(), TranslationError> {
         self.write(pictures, text)
-            .map_err(|error| TranslationError::file(&self.staging, error))
+            .map_err(|error| TranslationError::file(&self.folder, error))
     }
 
     fn write(&mut self, pictures: &[PictureSource], text: &ExampleText) -> io::Result<()> {
@@ -106,14 +106,16 @@ impl Output {
             extension.unwrap_or(&"bin")
         );
         if self.pictures.insert(name.clone()) {
-            fs::create_dir_all(self.staging.join(PICTURES))?;
-            fs::write(self.staging.join(&name), bytes)?;
+            fs::create_dir_all(self.staging.path().join(PICTURES))?;
+            write_synced(&self.staging.path().join(&name), bytes)?;
         }
         Ok(name)
     }
 
-    /// Gives the folder its name.
+    /// Gives the folder its name, when all that is in it is on the disk.
     pub fn finish(mut self, language: &str) -> Result<DatasetConfig, TranslationError> {
+        // Another run may have been faster.
+        Self::check(&self.folder)?;
         let dataset = DatasetConfig {
             format: DatasetFormat::JsonLines,
             files: vec![self.folder.join(EXAMPLES)],
@@ -121,30 +123,59 @@ impl Output {
             language: Some(language.to_owned()),
             columns: Columns::default(),
         };
-        let finish = || {
-            self.lines.flush()?;
-            self.lines.get_ref().sync_all()?;
-            let mut json = serde_json::to_vec_pretty(&dataset)?;
-            json.push(b'\n');
-            fs::write(self.staging.join(DATASET), json)?;
-            fs::rename(&self.staging, &self.folder)
-        };
-        write_named(&self.folder.clone(), finish)?;
+        self.publish(&dataset)
+            .map_err(|error| TranslationError::file(&self.folder, error))?;
         Ok(dataset)
+    }
+
+    fn publish(&mut self, dataset: &DatasetConfig) -> io::Result<()> {
+        self.lines.flush()?;
+        self.lines.get_ref().sync_all()?;
+        let staging = self.staging.path();
+        let mut json = serde_json::to_vec_pretty(dataset)?;
+        json.push(b'\n');
+        write_synced(&staging.join(DATASET), &json)?;
+        if !self.pictures.is_empty() {
+            sync_folder(&staging.join(PICTURES))?;
+        }
+        sync_folder(staging)?;
+        fs::rename(staging, &self.folder)?;
+        self.staging.disable_cleanup(true);
+        sync_folder(parent(&self.folder))
     }
 
     /// Removes what was begun.
     pub fn discard(self) -> Result<(), TranslationError> {
-        let Self { staging, .. } = self;
-        write_named(&staging, || fs::remove_dir_all(&staging))
+        let Self {
+            folder,
+            lines,
+            staging,
+            ..
+        } = self;
+        drop(lines);
+        staging
+            .close()
+            .map_err(|error| TranslationError::file(&folder, error))
     }
 }
 
-fn write_named(
-    path: &Path,
-    write: impl FnOnce() -> io::Result<()>,
-) -> Result<(), TranslationError> {
-    write().map_err(|error| TranslationError::file(path, error))
+/// The folder that an absolute path is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes names in a folder survive a loss of power, where the system can open folders.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
 }
 
 /// The lines of an example, with the keys of [`Columns::default`].

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{
     super::{Caption, DatasetError, ExampleText, Flaw, Place},
-    Content, Context, Examples, examples, input,
+    Content, Context, NumberedExamples, examples, input,
     json_list::JsonList,
+    limited::MAX_RECORD,
 };
 
 #[derive(Deserialize)]
@@ -24,9 +25,10 @@ struct Annotation {
 }
 
 /// Keeps the names of all pictures: a few megabytes for COCO.
-pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
+pub(super) fn open(file: &Path, context: Context) -> Result<NumberedExamples, DatasetError> {
     let mut names = HashMap::new();
-    for image in JsonList::at_key(input::open(file)?, "images")? {
+    let open = || input::open_limited(file, MAX_RECORD);
+    for image in JsonList::at_key(open()?, "images")? {
         let (row, value) = image?;
         let image: Image = element(value).map_err(|error| DatasetError::Damaged {
             place: format!("at image {row}"),
@@ -34,9 +36,10 @@ pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetErr
         })?;
         names.insert(image.id, image.file_name);
     }
-    let annotations = JsonList::at_key(input::open(file)?, "annotations")?;
+    let annotations = JsonList::at_key(open()?, "annotations")?;
     Ok(examples(
         file,
+        context.part,
         annotations,
         |(row, _)| Place::Row(*row),
         move |(_, value)| content(value, &names, &context),

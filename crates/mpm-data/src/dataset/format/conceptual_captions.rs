@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::{
     super::{Caption, DatasetError, ExampleText, Flaw, PictureSource, Place},
-    Content, Context, Examples, examples,
+    Content, Context, NumberedExamples, examples,
     input::Lines,
 };
 
 /// Lines whose pictures img2dataset puts into one folder.
 const LINES_PER_FOLDER: u64 = 10_000;
 
-pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
-    let lines = Lines::open(file)?.map(|line| Ok(line?));
+pub(super) fn open(file: &Path, context: Context) -> Result<NumberedExamples, DatasetError> {
     Ok(examples(
         file,
-        lines,
+        context.part,
+        Lines::open(file)?,
         |(number, _)| Place::Line(*number),
         move |(number, line)| content(number - 1, &line, &context),
     ))

@@ -6,6 +6,11 @@ use std::{
     path::Path,
 };
 
+use super::{
+    super::DatasetError,
+    limited::{Limited, MAX_RECORD},
+};
+
 /// How a file is compressed, as its first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
@@ -40,43 +45,83 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     })
 }
 
-/// The lines of a file, numbered from 1, without those that are empty.
+/// The same, for a parser that gathers records of up to `limit` bytes.
+pub(super) fn open_limited(
+    path: &Path,
+    limit: u64,
+) -> io::Result<Limited<Box<dyn BufRead + Send>>> {
+    Ok(Limited::new(open(path)?, limit))
+}
+
+/// What it means that no more can be read. Errors of the system have a number; all others come
+/// from decompressors and limits, and say what is wrong with the file.
+pub(super) fn failure(error: io::Error, place: impl FnOnce() -> String) -> DatasetError {
+    match error.raw_os_error() {
+        Some(_) => error.into(),
+        None => DatasetError::Damaged {
+            place: place(),
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// The lines of a file, numbered from 1, without those that are empty; ends at the first damage.
 pub(super) struct Lines {
     reader: Box<dyn BufRead + Send>,
     number: u64,
+    failed: bool,
 }
-
-/// A line is longer than any example: it is not a file of lines.
-const MAX_LINE: u64 = 256 << 20;
 
 impl Lines {
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             reader: open(path)?,
             number: 0,
+            failed: false,
         })
+    }
+
+    /// The next line that is not empty.
+    fn line(&mut self) -> Result<Option<(u64, Vec<u8>)>, DatasetError> {
+        loop {
+            let mut line = Vec::new();
+            let limited = &mut self.reader.by_ref().take(MAX_RECORD);
+            let read = limited.read_until(b'\n', &mut line);
+            let read = read.map_err(|error| failure(error, || behind_line(self.number)))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if read as u64 == MAX_RECORD {
+                return Err(DatasetError::Damaged {
+                    place: behind_line(self.number),
+                    reason: format!("a line has {MAX_RECORD} bytes or more"),
+                });
+            }
+            self.number += 1;
+            if !line.trim_ascii().is_empty() {
+                return Ok(Some((self.number, line)));
+            }
+        }
     }
 }
 
 impl Iterator for Lines {
-    type Item = io::Result<(u64, Vec<u8>)>;
+    type Item = Result<(u64, Vec<u8>), DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut line = Vec::new();
-            let limited = &mut self.reader.by_ref().take(MAX_LINE);
-            match limited.read_until(b'\n', &mut line) {
-                Err(error) => return Some(Err(error)),
-                Ok(0) => return None,
-                Ok(_) => self.number += 1,
-            }
-            if line.len() as u64 == MAX_LINE {
-                let reason = format!("line {} has more than {MAX_LINE} bytes", self.number);
-                return Some(Err(io::Error::new(io::ErrorKind::InvalidData, reason)));
-            }
-            if !line.trim_ascii().is_empty() {
-                return Some(Ok((self.number, line)));
-            }
+        if self.failed {
+            return None;
         }
+        let line = self.line();
+        self.failed = line.is_err();
+        line.transpose()
+    }
+}
+
+/// The place behind a line, counted from 1; 0 is the beginning of the file.
+pub(super) fn behind_line(number: u64) -> String {
+    match number {
+        0 => "at its head".to_owned(),
+        _ => format!("behind line {number}"),
     }
 }

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::{
     super::{DatasetError, Place},
-    Context, Examples, examples,
+    Context, NumberedExamples, examples,
     input::Lines,
     record,
 };
 
-pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
-    let lines = Lines::open(file)?.map(|line| Ok(line?));
+pub(super) fn open(file: &Path, context: Context) -> Result<NumberedExamples, DatasetError> {
     Ok(examples(
         file,
-        lines,
+        context.part,
+        Lines::open(file)?,
         |(number, _)| Place::Line(*number),
         move |(_, line)| record::content(&serde_json::from_slice(&line)?, &context),
     ))

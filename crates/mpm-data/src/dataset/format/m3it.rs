@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     super::{DatasetError, ExampleText, Flaw, PictureSource, Place},
-    Content, Context, Examples,
+    Content, Context, NumberedExamples,
     conversation::{dialogue, exchange},
     examples,
     input::Lines,
@@ -36,11 +36,11 @@ impl Default for Pictures {
     }
 }
 
-pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
-    let lines = Lines::open(file)?.map(|line| Ok(line?));
+pub(super) fn open(file: &Path, context: Context) -> Result<NumberedExamples, DatasetError> {
     Ok(examples(
         file,
-        lines,
+        context.part,
+        Lines::open(file)?,
         |(number, _)| Place::Line(*number),
         move |(_, line)| content(&line, &context),
     ))

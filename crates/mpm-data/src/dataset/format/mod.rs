@@ -7,10 +7,12 @@ mod csv_table;
 mod input;
 mod json_lines;
 mod json_list;
+mod limited;
 mod llava;
 mod m3it;
 mod parquet_rows;
 mod parquet_table;
+mod part;
 mod record;
 mod webdataset;
 mod whole;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadExample, DatasetError, Example, ExampleText, Fault, Flaw, Origin, PictureSource};
 
+pub(super) use part::Part;
 pub use record::Columns;
 
 /// The layout of the files of a data set. Lists, lines, tables and archives may be compressed by
@@ -88,13 +91,27 @@ pub struct DatasetConfig {
 /// The examples of a file, in its order, and what is wrong with others.
 pub type Examples = Box<dyn Iterator<Item = Result<Example, Fault>> + Send>;
 
+/// The same with their numbers in the file, counted from 0.
+pub(super) type NumberedExamples = Box<dyn Iterator<Item = (u64, Result<Example, Fault>)> + Send>;
+
 impl DatasetConfig {
     /// Opens one of the files. It is read as the examples are asked for.
     ///
     /// # Errors
     /// [`DatasetError`] when the file cannot be opened, or its head is not in the format.
     pub fn open(&self, file: &Path) -> Result<Examples, DatasetError> {
+        let examples = self.open_part(file, Part::ALL)?;
+        Ok(Box::new(examples.map(|(_, example)| example)))
+    }
+
+    /// The same for some of the examples. The others are passed over, usable or not.
+    pub(super) fn open_part(
+        &self,
+        file: &Path,
+        part: Part,
+    ) -> Result<NumberedExamples, DatasetError> {
         let context = Context {
+            part,
             folder: self.pictures.clone().unwrap_or_else(|| {
                 let parent = file.parent().unwrap_or(Path::new(""));
                 parent.to_path_buf()
@@ -130,6 +147,7 @@ impl DatasetConfig {
 /// What the examples of a file have in common.
 #[derive(Clone, Debug)]
 struct Context {
+    part: Part,
     folder: PathBuf,
     language: Option<String>,
     columns: Columns,
@@ -144,15 +162,16 @@ impl Context {
 /// What an example says, before its origin is known.
 type Content = (Vec<PictureSource>, ExampleText);
 
-/// Makes examples of the items of a file.
+/// Makes examples of those items of a file that are wanted.
 fn examples<T>(
     file: &Path,
+    part: Part,
     items: impl Iterator<Item = Result<T, DatasetError>> + Send + 'static,
     place: impl Fn(&T) -> super::Place + Send + 'static,
     content: impl Fn(T) -> Result<Content, Flaw> + Send + 'static,
-) -> Examples {
+) -> NumberedExamples {
     let file: Arc<Path> = file.into();
-    Box::new(items.map(move |item| {
+    let example = move |item: Result<T, DatasetError>| {
         let item = item.map_err(Fault::Stop)?;
         let origin = Origin {
             file: file.clone(),
@@ -166,5 +185,39 @@ fn examples<T>(
             }),
             Err(flaw) => Err(Fault::Skip(BadExample { origin, flaw })),
         }
-    }))
+    };
+    let items = (0..).zip(items);
+    let wanted = items.filter(move |(number, item)| item.is_err() || part.contains(*number));
+    Box::new(wanted.map(move |(number, item)| (number, example(item))))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::{super::Place, *};
+
+    #[test]
+    fn only_what_is_wanted_is_unpacked() {
+        let unpacked = Arc::new(Mutex::new(Vec::new()));
+        let seen = unpacked.clone();
+        let part = Part {
+            first: 3,
+            rank: 1,
+            ranks: 2,
+        };
+        // Number 8 is not wanted, but damage concerns everyone.
+        let items = (0..8).map(Ok).chain([Err(DatasetError::NoFiles)]);
+        let place = |row: &u64| Place::Row(*row);
+        let examples = examples(Path::new("x"), part, items, place, move |row| {
+            seen.lock().unwrap().push(row);
+            Err(Flaw::Missing { what: "text" })
+        });
+        let met: Vec<_> = examples
+            .map(|(number, example)| (number, matches!(example, Err(Fault::Stop(_)))))
+            .collect();
+        assert_eq!(met, [(3, false), (5, false), (7, false), (8, true)]);
+        assert_eq!(*unpacked.lock().unwrap(), [3, 5, 7]);
+    }
 }

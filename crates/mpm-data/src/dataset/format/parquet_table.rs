@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{DatasetError, ExampleText, Flaw, PictureSource, Place},
-    Columns, Context, Examples,
+    Columns, Context, NumberedExamples,
     conversation::{dialogue, utterances},
     examples,
     parquet_rows::{Cells, ParquetRows},
@@ -23,12 +23,18 @@ enum PictureText {
 }
 
 /// Columns as the configuration calls them.
-pub(super) fn hugging_face(file: &Path, context: Context) -> Result<Examples, DatasetError> {
+pub(super) fn hugging_face(
+    file: &Path,
+    context: Context,
+) -> Result<NumberedExamples, DatasetError> {
     open(file, context, PictureText::Path)
 }
 
 /// `image` and `conversation`.
-pub(super) fn unimm_chat(file: &Path, mut context: Context) -> Result<Examples, DatasetError> {
+pub(super) fn unimm_chat(
+    file: &Path,
+    mut context: Context,
+) -> Result<NumberedExamples, DatasetError> {
     context.columns = Columns {
         conversation: "conversation".into(),
         ..Columns::default()
@@ -39,7 +45,7 @@ pub(super) fn unimm_chat(file: &Path, mut context: Context) -> Result<Examples, 
 /// `BUFFER`, and `TEXT` or `ZH_TEXT` or both, which are captions or conversations.
 ///
 /// Reference: `finetune/dataset/itembuilder.py` of VisCPM.
-pub(super) fn viscpm(file: &Path, mut context: Context) -> Result<Examples, DatasetError> {
+pub(super) fn viscpm(file: &Path, mut context: Context) -> Result<NumberedExamples, DatasetError> {
     context.columns = Columns {
         picture: "BUFFER".into(),
         caption: "TEXT".into(),
@@ -51,9 +57,11 @@ pub(super) fn viscpm(file: &Path, mut context: Context) -> Result<Examples, Data
         texts.reverse();
     }
     context.language = Some("en".into());
-    let rows = rows(file, &context.columns)?;
+    // Of a table with one language, the other is no slip.
+    let rows = ParquetRows::open(file, |found| context.columns.choose_any(found))?;
     Ok(examples(
         file,
+        context.part,
         rows,
         |(row, _)| Place::Row(*row),
         move |(_, cells)| {
@@ -81,10 +89,15 @@ fn is_conversation(text: &str) -> bool {
     list && text.contains("human") && text.contains("gpt")
 }
 
-fn open(file: &Path, context: Context, texts: PictureText) -> Result<Examples, DatasetError> {
-    let rows = rows(file, &context.columns)?;
+fn open(
+    file: &Path,
+    context: Context,
+    texts: PictureText,
+) -> Result<NumberedExamples, DatasetError> {
+    let rows = ParquetRows::open(file, |found| context.columns.choose(found))?;
     Ok(examples(
         file,
+        context.part,
         rows,
         |(row, _)| Place::Row(*row),
         move |(_, cells)| {
@@ -93,11 +106,6 @@ fn open(file: &Path, context: Context, texts: PictureText) -> Result<Examples, D
             Ok((pictures, text))
         },
     ))
-}
-
-/// Reads the columns that are there, among them pictures and a text at least.
-fn rows(file: &Path, columns: &Columns) -> Result<ParquetRows, DatasetError> {
-    ParquetRows::open(file, |found| columns.choose(found))
 }
 
 /// The pictures of a row, and the rest of it.

@@ -18,7 +18,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Columns {
-    /// Names of pictures, one or a list.
+    /// Names of pictures, one or a list; none, null or an empty text for text alone.
     pub picture: String,
     /// A conversation, as LLaVA writes it.
     pub conversation: String,
@@ -26,9 +26,10 @@ pub struct Columns {
     pub question: String,
     /// Its answer.
     pub answer: String,
-    /// A caption, in the data set's language.
+    /// A caption, in the data set's language. A table has to have the column if it is called
+    /// otherwise than by default.
     pub caption: String,
-    /// Captions in further languages: from ISO 639-1 to the column.
+    /// Captions in further languages: from ISO 639-1 to the column. A table has to have all.
     pub translations: BTreeMap<String, String>,
 }
 
@@ -47,17 +48,29 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// Those of the columns that a table has: the one of pictures, and one of text at least.
+    /// As [`choose_any`](Self::choose_any), with all captions that the configuration names.
     pub(super) fn choose(&self, found: &[&str]) -> Result<Vec<String>, DatasetError> {
-        if !found.contains(&self.picture.as_str()) {
-            return Err(DatasetError::no_column(&self.picture, found));
+        let columns = self.choose_any(found)?;
+        // The default's name may be that of a column that no row needs.
+        let own = Some(&self.caption).filter(|own| **own != Self::default().caption);
+        for caption in own.into_iter().chain(self.translations.values()) {
+            require(caption, found)?;
         }
-        let texts = [&self.conversation, &self.question, &self.caption];
-        let texts = texts.into_iter().chain(self.translations.values());
-        let mut texts: Vec<_> = texts
-            .filter(|text| found.contains(&text.as_str()))
-            .cloned()
-            .collect();
+        Ok(columns)
+    }
+
+    /// Those of the columns that a table has: the one of pictures, and one of text at least. A
+    /// question is one together with its answer.
+    pub(super) fn choose_any(&self, found: &[&str]) -> Result<Vec<String>, DatasetError> {
+        require(&self.picture, found)?;
+        let is_there = |column: &String| found.contains(&column.as_str());
+        if is_there(&self.question) && !is_there(&self.conversation) {
+            require(&self.answer, found)?;
+        }
+        let question = Some(&self.question).filter(|_| is_there(&self.answer));
+        let texts = [&self.conversation, &self.caption].into_iter();
+        let texts = texts.chain(question).chain(self.translations.values());
+        let mut texts: Vec<_> = texts.filter(|text| is_there(text)).cloned().collect();
         if texts.is_empty() {
             return Err(DatasetError::no_column(&self.caption, found));
         }
@@ -66,16 +79,43 @@ impl Columns {
     }
 }
 
+fn require(column: &str, found: &[&str]) -> Result<(), DatasetError> {
+    match found.contains(&column) {
+        true => Ok(()),
+        false => Err(DatasetError::no_column(column, found)),
+    }
+}
+
 /// Makes an example of an object whose pictures are files.
 pub(super) fn content(value: &Value, context: &Context) -> Result<Content, Flaw> {
-    let names = match value.get(&context.columns.picture) {
-        Some(Value::String(name)) => vec![name.as_str()],
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
+    let names = names(value.get(&context.columns.picture))?;
     let pictures: Vec<_> = names.iter().map(|name| context.picture(name)).collect();
     let text = text(value, pictures.len(), context)?;
     Ok((pictures, text))
+}
+
+/// The names of an example's pictures, which may have none.
+fn names(cell: Option<&Value>) -> Result<Vec<&str>, Flaw> {
+    match cell {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        // A table has a cell also where a row has no picture.
+        Some(Value::String(name)) if name.is_empty() => Ok(Vec::new()),
+        Some(Value::Array(cells)) => cells.iter().map(name).collect(),
+        Some(cell) => Ok(vec![name(cell)?]),
+    }
+}
+
+fn name(cell: &Value) -> Result<&str, Flaw> {
+    let found = match cell {
+        Value::String(name) if !name.is_empty() => return Ok(name),
+        Value::String(_) => "an empty text",
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    Err(Flaw::PictureName { found })
 }
 
 /// The text of an object.

@@ -9,7 +9,9 @@ use std::{
 
 use super::{
     super::{Caption, DatasetError, ExampleText, Flaw, PictureSource, Place},
-    Content, Context, Examples, examples, input, record,
+    Content, Context, NumberedExamples, examples, input,
+    limited::{Budget, MAX_HEADERS},
+    record,
 };
 
 /// Examples that are read before they are asked for.
@@ -53,16 +55,19 @@ impl Group {
     }
 }
 
-pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetError> {
-    let archive = tar::Archive::new(input::open(file)?);
-    let (sender, groups) = sync_channel(AHEAD);
+pub(super) fn open(file: &Path, context: Context) -> Result<NumberedExamples, DatasetError> {
+    let reader = input::open_limited(file, MAX_HEADERS)?;
+    let budget = reader.budget();
+    let archive = tar::Archive::new(reader);
+    let (sender, receiver) = sync_channel(AHEAD);
     // An archive's entries borrow from it, so both live in a thread.
     thread::Builder::new()
         .name("tar".into())
-        .spawn(move || send_groups(archive, &sender))?;
+        .spawn(move || send_groups(archive, &budget, &sender))?;
     Ok(examples(
         file,
-        Groups(groups),
+        context.part,
+        Groups::new(receiver),
         |group| Place::Entry(group.key.as_str().into()),
         move |group| content(group, &context),
     ))
@@ -70,7 +75,7 @@ pub(super) fn open(file: &Path, context: Context) -> Result<Examples, DatasetErr
 
 /// Looks at the first entry alone.
 pub(super) fn probe(file: &Path) -> Result<(), DatasetError> {
-    let mut archive = tar::Archive::new(input::open(file)?);
+    let mut archive = tar::Archive::new(input::open_limited(file, MAX_HEADERS)?);
     let first = archive.entries()?.next().transpose();
     first.map(drop).map_err(|error| DatasetError::Damaged {
         place: "at its head".into(),
@@ -78,26 +83,77 @@ pub(super) fn probe(file: &Path) -> Result<(), DatasetError> {
     })
 }
 
-struct Groups(Receiver<Result<Group, DatasetError>>);
+/// An example, or `None` at the end of the archive.
+type Message = Result<Option<Group>, DatasetError>;
+
+/// The examples that a thread sends.
+struct Groups {
+    receiver: Receiver<Message>,
+    /// The name of the last one.
+    last: String,
+    ended: bool,
+}
+
+impl Groups {
+    fn new(receiver: Receiver<Message>) -> Self {
+        Self {
+            receiver,
+            last: String::new(),
+            ended: false,
+        }
+    }
+}
 
 impl Iterator for Groups {
     type Item = Result<Group, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.recv().ok()
+        if self.ended {
+            return None;
+        }
+        // Without a message of the end the thread died, and may have had more to send.
+        let message = self.receiver.recv().unwrap_or_else(|_| {
+            Err(DatasetError::Damaged {
+                place: behind_entry(&self.last),
+                reason: "the thread that reads the archive stopped".to_owned(),
+            })
+        });
+        match &message {
+            Ok(Some(group)) => self.last.clone_from(&group.key),
+            Ok(None) | Err(_) => self.ended = true,
+        }
+        message.transpose()
+    }
+}
+
+fn behind_entry(name: &str) -> String {
+    match name {
+        "" => "at its head".to_owned(),
+        _ => format!("behind entry {name}"),
     }
 }
 
 /// Sends all examples, until nobody listens any more.
 fn send_groups<R: Read>(
     mut archive: tar::Archive<R>,
-    sender: &SyncSender<Result<Group, DatasetError>>,
+    budget: &Budget,
+    sender: &SyncSender<Message>,
 ) {
     let mut group: Option<Group> = None;
     let mut last = String::new();
     let mut read = || -> io::Result<bool> {
-        for entry in archive.entries()? {
+        let mut entries = archive.entries()?;
+        // Bytes of the last entry, which are passed over unless they were read.
+        let mut passed = 0;
+        loop {
+            budget.renew_behind(passed);
+            let Some(entry) = entries.next() else {
+                return Ok(true);
+            };
             let mut entry = entry?;
+            // What is kept of its content has a limit of its own.
+            budget.lift();
+            passed = entry.size();
             if !entry.header().entry_type().is_file() {
                 continue;
             }
@@ -108,7 +164,7 @@ fn send_groups<R: Read>(
             last.clone_from(&key);
             if group.as_ref().is_some_and(|group| group.key != key)
                 && let Some(done) = group.take()
-                && sender.send(Ok(done)).is_err()
+                && sender.send(Ok(Some(done))).is_err()
             {
                 return Ok(false);
             }
@@ -118,15 +174,17 @@ fn send_groups<R: Read>(
                 group.add(extension, &mut entry)?;
             }
         }
-        Ok(true)
     };
     let result = read();
     // Nobody may listen; then there is nothing more to do either.
     let _ = match result {
         Ok(false) => Ok(()),
-        Ok(true) => group.map_or(Ok(()), |group| sender.send(Ok(group))),
+        Ok(true) => {
+            let group = group.map_or(Ok(()), |group| sender.send(Ok(Some(group))));
+            group.and_then(|()| sender.send(Ok(None)))
+        }
         Err(error) => sender.send(Err(DatasetError::Damaged {
-            place: format!("behind entry {last}"),
+            place: behind_entry(&last),
             reason: error.to_string(),
         })),
     };
@@ -174,4 +232,33 @@ fn content(group: Group, context: &Context) -> Result<Content, Flaw> {
         (None, None) => return Err(Flaw::Missing { what: "text" }),
     };
     Ok((pictures, text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_dies_is_not_the_end_of_the_archive() {
+        for (last, ends) in [(Some(Ok(None)), true), (None, false)] {
+            let (sender, receiver) = sync_channel(AHEAD);
+            sender.send(Ok(Some(Group::new("00/1".into())))).unwrap();
+            if let Some(last) = last {
+                sender.send(last).unwrap();
+            }
+            drop(sender);
+            let mut groups = Groups::new(receiver);
+            assert_eq!(groups.next().unwrap().unwrap().key, "00/1");
+            match groups.next() {
+                None => assert!(ends),
+                Some(Err(error @ DatasetError::Damaged { .. })) => {
+                    assert!(!ends);
+                    assert!(error.to_string().contains("behind entry 00/1"), "{error}");
+                }
+                Some(_) => panic!("neither an end nor an error"),
+            }
+            assert!(groups.next().is_none());
+        }
+    }
 }
