@@ -8,7 +8,7 @@ use burn::{
 use mpm_core::weights::module_keys;
 use mpm_diffusion::{
     DiffusionError, LatentDiffusion,
-    unet::{PerLevel, UNet2DConditionModel, UNetConfig},
+    unet::{KeyValue, PerLevel, UNet2DConditionModel, UNetConfig},
 };
 
 type B = Flex;
@@ -102,6 +102,34 @@ fn what_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
+fn texts_of_other_models_are_refused() {
+    let unet = model();
+    let changes: [fn(&mut UNetConfig); 3] = [
+        |c| c.layers_per_block = 2,
+        |c| c.transformer_layers_per_block = 2,
+        |c| c.attention_head_dim = PerLevel::Same(4),
+    ];
+    for change in changes {
+        let mut config = small();
+        change(&mut config);
+        let other: UNet2DConditionModel<B> = config.init(&Default::default()).unwrap();
+        for (unet, other) in [(&unet, &other), (&other, &unet)] {
+            let text = other.read_text(random([1, 3, 8])).unwrap();
+            let error = unet.forward(random([1, 4, 8, 8]), &[1.0], &text);
+            let error = error.unwrap_err();
+            assert!(matches!(error, DiffusionError::Shape { .. }), "{error}");
+        }
+    }
+
+    let transformer = &unet.down_blocks[0].attentions[0];
+    let text = transformer.read_text(&random([1, 3, 8]));
+    let forward = |text: &[KeyValue<B>]| transformer.forward(random([1, 16, 4, 4]), text);
+    forward(&text).unwrap();
+    assert!(forward(&[]).is_err());
+    assert!(forward(&[text.clone(), text].concat()).is_err());
+}
+
+#[test]
 fn configurations_that_describe_no_model_are_refused() {
     let refused = |change: fn(&mut UNetConfig), what: &str| {
         let mut config = small();
@@ -127,6 +155,39 @@ fn configurations_that_describe_no_model_are_refused() {
     refused(|c| c.dual_cross_attention = true, "dual_cross_attention");
     refused(|c| c.freq_shift = 8, "freq_shift");
     refused(|c| c.up_block_types.clear(), "up_block_types");
+    refused(|c| c.downsample_padding = 0, "downsample_padding");
+    refused(|c| c.mid_block_scale_factor = 2.0, "mid_block_scale_factor");
+    refused(
+        |c| c.resnet_out_scale_factor = f64::NAN,
+        "resnet_out_scale_factor",
+    );
+    refused(|c| c.resnet_skip_time_act = true, "resnet_skip_time_act");
+    refused(
+        |c| c.time_embedding_act_fn = Some("silu".into()),
+        "time_embedding_act_fn",
+    );
+    refused(
+        |c| c.timestep_post_act = Some("silu".into()),
+        "timestep_post_act",
+    );
+}
+
+#[test]
+fn keys_that_change_nothing_are_read_and_not_written() {
+    let read = |json: &str| serde_json::from_str::<UNetConfig>(json).unwrap();
+    let config = read(
+        r#"{"downsample_padding": 1, "mid_block_scale_factor": 1, "resnet_out_scale_factor": 1.0,
+            "resnet_skip_time_act": false, "time_embedding_act_fn": null,
+            "timestep_post_act": null}"#,
+    );
+    assert_eq!(config, UNetConfig::stable_diffusion_2_1());
+    let written = serde_json::to_string(&config).unwrap();
+    for key in ["padding", "scale_factor", "act_fn\":null", "post_act"] {
+        assert!(!written.contains(key), "{written}");
+    }
+    let other = read(r#"{"mid_block_scale_factor": 1.4142}"#);
+    assert!(other.validate().is_err());
+    assert_eq!(read(&serde_json::to_string(&other).unwrap()), other);
 }
 
 /// As many as diffusers' own models have.

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::{ElementConversion, Tensor, backend::Backend};
+use burn::tensor::{DType, ElementConversion, Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
 use super::guidance::GuidedText;
@@ -23,12 +23,12 @@ pub enum Start<B: Backend> {
     /// A picture that changes: img2img.
     Picture {
         /// Its latents, in the UNet's scale: `[pictures, channels, height, width]`, or one row
-        /// for all.
+        /// for all, of any float dtype.
         latents: Tensor<B, 4>,
         /// How much changes, above 0 to 1: the share of the steps that are taken.
         strength: f64,
         /// What changes, for inpainting: 1 there and 0 where the picture stays,
-        /// `[1, 1, height, width]`. `None` changes all.
+        /// `[1, 1, height, width]`, of any float dtype. `None` changes all.
         mask: Option<Tensor<B, 4>>,
     },
 }
@@ -129,7 +129,8 @@ impl<B: MpmBackend> Denoising<'_, B> {
                 found: latents.dims().to_vec(),
             });
         }
-        let latents = latents.clone().expand(size);
+        // The sample that they meet is f32.
+        let latents = latents.clone().cast(DType::F32).expand(size);
         let taken = self.plan.steps_from(strength)?;
         let first = taken
             .first()
@@ -139,7 +140,7 @@ impl<B: MpmBackend> Denoising<'_, B> {
             None => None,
             Some(mask) if mask.dims() == [1, 1, height, width] => Some(Kept {
                 latents,
-                mask: mask.clone(),
+                mask: mask.clone().cast(DType::F32),
             }),
             Some(mask) => {
                 return Err(DiffusionError::Shape {

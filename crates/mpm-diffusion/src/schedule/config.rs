@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{ScheduleError, Timesteps};
+use super::{PathEnd, ScheduleError, Timesteps};
 
 /// The most [`num_train_timesteps`](NoiseScheduleConfig::num_train_timesteps): a thousand times
 /// what published models have.
@@ -63,6 +63,22 @@ pub struct NoiseScheduleConfig {
     /// Whether the betas are rescaled so that the last timestep is pure noise
     /// (<https://arxiv.org/abs/2305.08891>). `true` is refused.
     pub rescale_betas_zero_snr: bool,
+    /// Where [`Euler`](super::Euler) and [`DpmSolver`](super::DpmSolver) end by
+    /// [`Convention::Current`](super::Convention). `None` leaves it to the sampler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_sigmas_type: Option<PathEnd>,
+    /// The least `ln(signal / noise)` of a timestep that [`DpmSolver::Spaced`](super::DpmSolver)
+    /// visits. One that would leave timesteps out is refused by that sampler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_min_clipped: Option<f64>,
+    /// See [`Lcm::original_inference_steps`](super::Lcm::original_inference_steps). `None` leaves
+    /// it to the sampler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original_inference_steps: Option<usize>,
+    /// See [`Lcm::timestep_scaling`](super::Lcm::timestep_scaling). `None` leaves it to the
+    /// sampler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestep_scaling: Option<f64>,
 }
 
 /// How the variances of the timesteps grow.
@@ -149,6 +165,10 @@ impl Default for NoiseScheduleConfig {
             clip_sample_range: 1.0,
             thresholding: false,
             rescale_betas_zero_snr: false,
+            final_sigmas_type: None,
+            lambda_min_clipped: None,
+            original_inference_steps: None,
+            timestep_scaling: None,
         }
     }
 }

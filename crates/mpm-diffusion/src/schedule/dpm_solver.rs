@@ -3,8 +3,12 @@
 //! References: Lu et al. 2022 (<https://arxiv.org/abs/2211.01095>), algorithm 2;
 //! `DPMSolverMultistepScheduler` of diffusers with `solver_order` 2 and `solver_type` midpoint.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    DenoisingPlan, Next, NoiseLevel, NoiseSchedule, ScheduleError, Scheduler, Timesteps,
+    Convention, DenoisingPlan, Next, NoiseLevel, NoiseSchedule, ScheduleError, Scheduler,
+    Timesteps,
+    config::require,
     path::{Path, check_steps},
 };
 
@@ -15,7 +19,9 @@ const FEW_STEPS: usize = 15;
 /// DPM-Solver++(2M).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DpmSolver {
-    /// Between evenly spaced whole timesteps.
+    /// Between evenly spaced whole timesteps. A schedule whose
+    /// [`lambda_min_clipped`](super::NoiseScheduleConfig::lambda_min_clipped) leaves some of them
+    /// out is refused.
     Spaced {
         /// The timesteps to visit.
         timesteps: Timesteps,
@@ -23,19 +29,38 @@ pub enum DpmSolver {
         end: PathEnd,
     },
     /// Between the noise levels of Karras et al., from the schedule's noisiest timestep to its
-    /// first and from there to the clean sample.
+    /// first.
     ///
     /// diffusers 0.15 rounds these levels to whole timesteps, which later releases mended.
-    Karras,
+    Karras {
+        /// Where the step behind the first timestep ends.
+        end: PathEnd,
+        /// Whose whole timesteps the model is told: with
+        /// [`BetaSchedule::SquaredcosCapV2`](super::BetaSchedule), [`Convention::Current`] rounds
+        /// them down, and to the nearest otherwise.
+        convention: Convention,
+    },
 }
 
 /// Where the last step of a plan ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathEnd {
     /// At the clean sample: `final_sigmas_type` zero of diffusers 0.26 and later.
+    #[serde(rename = "zero")]
     Clean,
     /// At the noise of timestep 0: diffusers before, and `final_sigmas_type` sigma_min.
+    #[serde(rename = "sigma_min")]
     FirstTimestep,
+}
+
+impl PathEnd {
+    /// How much noise is left.
+    pub(super) fn level(self, schedule: &NoiseSchedule) -> Result<NoiseLevel, ScheduleError> {
+        match self {
+            Self::Clean => Ok(NoiseLevel::CLEAN),
+            Self::FirstTimestep => schedule.level(0),
+        }
+    }
 }
 
 impl Default for DpmSolver {
@@ -73,19 +98,34 @@ impl DpmSolver {
         steps: usize,
     ) -> Result<(Path, PathEnd), ScheduleError> {
         match *self {
-            Self::Karras => Ok((Path::karras(schedule, steps)?, PathEnd::Clean)),
+            Self::Karras { end, convention } => {
+                let level = end.level(schedule)?;
+                Ok((Path::karras(schedule, steps, level, convention)?, end))
+            }
             Self::Spaced { timesteps, end } => {
                 let trained = schedule.num_train_timesteps();
                 check_steps(steps, trained)?;
-                let level = match end {
-                    PathEnd::Clean => NoiseLevel::CLEAN,
-                    PathEnd::FirstTimestep => schedule.level(0)?,
-                };
+                require_unclipped(schedule)?;
+                let level = end.level(schedule)?;
                 let visited = timesteps.before_end(steps, trained);
                 Ok((Path::new(schedule, &visited, level)?, end))
             }
         }
     }
+}
+
+/// An error if the reference would leave out timesteps, those with more noise than allowed.
+fn require_unclipped(schedule: &NoiseSchedule) -> Result<(), ScheduleError> {
+    let Some(least) = schedule.config().lambda_min_clipped else {
+        return Ok(());
+    };
+    let noisiest = schedule.level(schedule.num_train_timesteps() - 1)?;
+    require(
+        least <= -noisiest.sigma().ln(),
+        "lambda_min_clipped",
+        &least,
+        "clipping is not supported; leave it out, or choose another sampler",
+    )
 }
 
 /// A step of second order, or of first order if there is no step before.

@@ -6,7 +6,7 @@
 //! `EulerDiscreteScheduler` and `EulerAncestralDiscreteScheduler` of diffusers.
 
 use super::{
-    DenoisingPlan, Next, NoiseLevel, NoiseSchedule, ScheduleError, Scheduler, Timesteps,
+    DenoisingPlan, Next, NoiseLevel, NoiseSchedule, PathEnd, ScheduleError, Scheduler, Timesteps,
     path::{Path, Stage, check_steps},
 };
 
@@ -15,6 +15,8 @@ use super::{
 pub struct Euler {
     /// The timesteps to visit, between whole ones where the spacing says so.
     pub timesteps: Timesteps,
+    /// Where the last step ends.
+    pub end: PathEnd,
 }
 
 /// Euler's method down to less noise than the next step begins with, and fresh noise for the
@@ -26,10 +28,11 @@ pub struct EulerAncestral {
 }
 
 impl Default for Euler {
-    /// Timesteps from the last to the first.
+    /// Timesteps from the last to the first, and from there to the clean sample.
     fn default() -> Self {
         Self {
             timesteps: Timesteps::Linspace,
+            end: PathEnd::Clean,
         }
     }
 }
@@ -45,13 +48,15 @@ impl Default for EulerAncestral {
 
 impl Scheduler for Euler {
     fn plan(&self, schedule: &NoiseSchedule, steps: usize) -> Result<DenoisingPlan, ScheduleError> {
-        plan(schedule, self.timesteps, steps, |_, end| (end, 0.0))
+        let end = self.end.level(schedule)?;
+        plan(schedule, self.timesteps, steps, end, |_, end| (end, 0.0))
     }
 }
 
 impl Scheduler for EulerAncestral {
     fn plan(&self, schedule: &NoiseSchedule, steps: usize) -> Result<DenoisingPlan, ScheduleError> {
-        plan(schedule, self.timesteps, steps, |start, end| {
+        let end = NoiseLevel::CLEAN;
+        plan(schedule, self.timesteps, steps, end, |start, end| {
             let variance = end * end;
             let fresh = variance * (1.0 - variance / (start * start));
             ((variance - fresh).max(0.0).sqrt(), fresh.sqrt())
@@ -65,12 +70,13 @@ fn plan(
     schedule: &NoiseSchedule,
     timesteps: Timesteps,
     steps: usize,
+    end: NoiseLevel,
     split: fn(f64, f64) -> (f64, f64),
 ) -> Result<DenoisingPlan, ScheduleError> {
     let trained = schedule.num_train_timesteps();
     check_steps(steps, trained)?;
     let visited = timesteps.spaced(steps, trained);
-    let path = Path::new(schedule, &visited, NoiseLevel::CLEAN)?;
+    let path = Path::new(schedule, &visited, end)?;
     let step = |(stage, end): (Stage, NoiseLevel)| {
         let sigma = stage.level.sigma();
         let (down, fresh) = split(sigma, end.sigma());

@@ -60,7 +60,8 @@ pub enum Convention {
     #[default]
     Pinned,
     /// 0.42: `timestep_spacing` and `steps_offset` count for all samplers that space timesteps
-    /// evenly, and DPM-Solver++ ends at the clean sample.
+    /// evenly, and Euler and DPM-Solver++ end where `final_sigmas_type` says, else at the clean
+    /// sample.
     Current,
 }
 
@@ -100,7 +101,8 @@ impl SchedulerKind {
         }
     }
 
-    /// The sampler for a model with this configuration.
+    /// The sampler for a model with this configuration. [`Lcm`], which 0.15 does not have, is the
+    /// same by both conventions.
     pub fn scheduler(
         self,
         config: &NoiseScheduleConfig,
@@ -114,6 +116,10 @@ impl SchedulerKind {
                 spacing.with_offset(config.steps_offset)
             }
         };
+        let end = |pinned: PathEnd| match convention {
+            Convention::Pinned => pinned,
+            Convention::Current => config.final_sigmas_type.unwrap_or(PathEnd::Clean),
+        };
         match self {
             Self::Ddpm => Box::new(Ddpm {
                 timesteps: timesteps(TimestepSpacing::Leading, 0),
@@ -124,19 +130,27 @@ impl SchedulerKind {
             }),
             Self::Euler => Box::new(Euler {
                 timesteps: timesteps(TimestepSpacing::Linspace, 0),
+                end: end(PathEnd::Clean),
             }),
             Self::EulerAncestral => Box::new(EulerAncestral {
                 timesteps: timesteps(TimestepSpacing::Linspace, 0),
             }),
             Self::DpmSolver => Box::new(DpmSolver::Spaced {
                 timesteps: timesteps(TimestepSpacing::Linspace, 0),
-                end: match convention {
-                    Convention::Pinned => PathEnd::FirstTimestep,
-                    Convention::Current => PathEnd::Clean,
-                },
+                end: end(PathEnd::FirstTimestep),
             }),
-            Self::DpmSolverKarras => Box::new(DpmSolver::Karras),
-            Self::Lcm => Box::new(Lcm::default()),
+            Self::DpmSolverKarras => Box::new(DpmSolver::Karras {
+                end: end(PathEnd::Clean),
+                convention,
+            }),
+            Self::Lcm => {
+                let own = Lcm::default();
+                let original = config.original_inference_steps;
+                Box::new(Lcm {
+                    original_inference_steps: original.unwrap_or(own.original_inference_steps),
+                    timestep_scaling: config.timestep_scaling.unwrap_or(own.timestep_scaling),
+                })
+            }
         }
     }
 }

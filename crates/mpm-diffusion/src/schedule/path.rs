@@ -1,12 +1,15 @@
 //! The noise levels between which a sampler steps.
 
 use super::{
-    Denoised, DenoisingStep, Next, NoiseLevel, NoiseSchedule, PredictionType, ScheduleError,
-    Timesteps,
+    BetaSchedule, Convention, Denoised, DenoisingStep, Next, NoiseLevel, NoiseSchedule,
+    PredictionType, ScheduleError, Timesteps,
 };
 
 /// Exponent of the spacing of Karras sigmas (equation 5 of <https://arxiv.org/abs/2206.00364>).
 const KARRAS_RHO: f64 = 7.0;
+
+/// By how much powers and logarithms may put a whole timestep below itself.
+const ROUNDING: f64 = 1e-6;
 
 /// Where steps begin, and where the last of them ends.
 #[derive(Debug, Clone)]
@@ -60,23 +63,29 @@ impl Path {
     }
 
     /// From the most noise to the least so that steps get shorter towards the end, and from there
-    /// to the clean sample. The model is told the nearest whole timesteps, as in the reference.
-    pub fn karras(schedule: &NoiseSchedule, steps: usize) -> Result<Self, ScheduleError> {
+    /// to `end`. The model is told whole timesteps, as in the reference.
+    pub fn karras(
+        schedule: &NoiseSchedule,
+        steps: usize,
+        end: NoiseLevel,
+        convention: Convention,
+    ) -> Result<Self, ScheduleError> {
         let trained = schedule.num_train_timesteps();
         check_steps(steps, trained)?;
         let root = |timestep| Ok(schedule.level(timestep)?.sigma().powf(1.0 / KARRAS_RHO));
         let (most, least): (f64, f64) = (root(trained - 1)?, root(0)?);
+        let whole = whole_timestep(schedule, convention);
         let stage = |i: usize| {
             let ramp = i as f64 / (steps - 1).max(1) as f64;
             let sigma = (most + ramp * (least - most)).powf(KARRAS_RHO);
             Stage {
-                timestep: schedule.timestep_of(sigma).round_ties_even(),
+                timestep: whole(schedule.timestep_of(sigma)),
                 level: NoiseLevel::from_sigma(sigma),
             }
         };
         Ok(Self {
             stages: (0..steps).map(stage).collect(),
-            end: NoiseLevel::CLEAN,
+            end,
         })
     }
 
@@ -121,6 +130,15 @@ impl Stage {
             clip: schedule.config().clip(),
             next,
         }
+    }
+}
+
+/// How the timesteps of Karras sigmas, which are not negative, become whole.
+fn whole_timestep(schedule: &NoiseSchedule, convention: Convention) -> fn(f64) -> f64 {
+    match (convention, schedule.config().beta_schedule) {
+        // Since 0.33 the reference casts these to integers without rounding them.
+        (Convention::Current, BetaSchedule::SquaredcosCapV2) => |t: f64| (t + ROUNDING).floor(),
+        _ => f64::round_ties_even,
     }
 }
 

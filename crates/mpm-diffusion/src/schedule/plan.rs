@@ -10,8 +10,9 @@ pub trait Scheduler: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`ScheduleError::NoSteps`], [`ScheduleError::TooManySteps`], [`ScheduleError::Repeated`]
-    /// and [`ScheduleError::Timestep`] for a number of steps that the sampler cannot take, and
-    /// [`ScheduleError::Setting`] for settings of the sampler that are out of range.
+    /// and [`ScheduleError::Timestep`] for a number of steps that the sampler cannot take,
+    /// [`ScheduleError::Setting`] for settings of the sampler that are out of range, and
+    /// [`ScheduleError::Config`] for what the configuration asks of a sampler that does not do it.
     fn plan(&self, schedule: &NoiseSchedule, steps: usize) -> Result<DenoisingPlan, ScheduleError>;
 }
 

@@ -15,6 +15,8 @@ use mpm_core::{
     recompute::Detach,
 };
 
+use crate::DiffusionError;
+
 /// Keys and values, ready to be attended to.
 ///
 /// # Shapes
@@ -74,6 +76,20 @@ impl<B: Backend> Attention<B> {
             ),
             heads,
         }
+    }
+
+    /// [`DiffusionError::Shape`] unless keys and values have as many heads, of the same width.
+    pub(super) fn check(&self, context: &KeyValue<B>) -> Result<(), DiffusionError> {
+        let width = self.to_k.d_out() / self.heads;
+        let found @ [_, heads, _, found_width] = context.key.dims();
+        if [heads, found_width] == [self.heads, width] {
+            return Ok(());
+        }
+        Err(DiffusionError::Shape {
+            what: "keys of the text",
+            expected: format!("[batch, {}, seq, {width}]", self.heads),
+            found: found.to_vec(),
+        })
     }
 }
 

@@ -38,16 +38,17 @@ impl<'a, B: MpmBackend> Condition<'a, B> {
     /// Runs a transformer.
     ///
     /// # Panics
-    /// When no text is left for it: the states are of another model.
+    /// When no text is left for it: the states are of another model, which
+    /// [`check_text`](super::transformer::check_text) finds before.
     pub fn transformer(&mut self, transformer: &Transformer2D<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let count = transformer.transformer_blocks.len();
         let (text, rest) = self.text.split_at(count);
         self.text = rest;
         match self.recompute {
             true => recompute(transformer, (x, text.to_vec()), |transformer, (x, text)| {
-                transformer.forward(x, &text)
+                transformer.attend(x, &text)
             }),
-            false => transformer.forward(x, text),
+            false => transformer.attend(x, text),
         }
     }
 }

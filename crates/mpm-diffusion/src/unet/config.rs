@@ -96,11 +96,33 @@ pub struct UNetConfig {
     /// Refused unless null: classes instead of texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_class_embeds: Option<usize>,
+    /// Refused unless 1: the padding of the convolutions that halve the size.
+    #[serde(skip_serializing_if = "is_one")]
+    pub downsample_padding: usize,
+    /// Refused unless 1: what outputs in the middle are divided by.
+    #[serde(skip_serializing_if = "is_one")]
+    pub mid_block_scale_factor: f64,
+    /// Refused unless 1: what outputs of the other residual blocks are divided by.
+    #[serde(skip_serializing_if = "is_one")]
+    pub resnet_out_scale_factor: f64,
+    /// Refused unless false: residual blocks that take the embedding of time as it is.
+    #[serde(skip_serializing_if = "is_false")]
+    pub resnet_skip_time_act: bool,
+    /// Refused unless null: an activation behind the embedding of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_embedding_act_fn: Option<String>,
+    /// Refused unless null: the same, by another key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestep_post_act: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn is_one<T: PartialEq + From<u8>>(value: &T) -> bool {
+    *value == T::from(1)
 }
 
 impl Default for UNetConfig {
@@ -144,6 +166,12 @@ impl UNetConfig {
             only_cross_attention: false,
             dual_cross_attention: false,
             num_class_embeds: None,
+            downsample_padding: 1,
+            mid_block_scale_factor: 1.0,
+            resnet_out_scale_factor: 1.0,
+            resnet_skip_time_act: false,
+            time_embedding_act_fn: None,
+            timestep_post_act: None,
         }
     }
 
@@ -250,11 +278,26 @@ impl UNetConfig {
                 self.act_fn
             ));
         }
+        for (field, value) in [
+            ("downsample_padding", self.downsample_padding as f64),
+            ("mid_block_scale_factor", self.mid_block_scale_factor),
+            ("resnet_out_scale_factor", self.resnet_out_scale_factor),
+        ] {
+            if value != 1.0 {
+                return wrong(format!("`{field}` is {value}; only 1 exists"));
+            }
+        }
         for (field, is_set) in [
             ("center_input_sample", self.center_input_sample),
             ("only_cross_attention", self.only_cross_attention),
             ("dual_cross_attention", self.dual_cross_attention),
             ("num_class_embeds", self.num_class_embeds.is_some()),
+            ("resnet_skip_time_act", self.resnet_skip_time_act),
+            (
+                "time_embedding_act_fn",
+                self.time_embedding_act_fn.is_some(),
+            ),
+            ("timestep_post_act", self.timestep_post_act.is_some()),
         ] {
             if is_set {
                 return wrong(format!("`{field}` is set, which this UNet does not have"));

@@ -20,6 +20,7 @@ use super::{
     levels::{DownBlock, LevelBuilder, MidBlock, UpBlock},
     text::TextStates,
     time_embedding::{TimestepEmbedding, timestep_embedding},
+    transformer::{Transformer2D, check_text},
 };
 use crate::{DiffusionError, block::NormConfig};
 
@@ -126,6 +127,13 @@ impl<B: Backend> UNet2DConditionModel<B> {
     pub fn cross_attention_dim(&self) -> usize {
         self.cross_attention_dim
     }
+
+    /// All that read the text, in the order in which its layers are kept.
+    fn transformers(&self) -> impl Iterator<Item = &Transformer2D<B>> {
+        let down = self.down_blocks.iter().flat_map(|block| &block.attentions);
+        let up = self.up_blocks.iter().flat_map(|block| &block.attentions);
+        down.chain(&self.mid_block.attentions).chain(up)
+    }
 }
 
 impl<B: MpmBackend> UNet2DConditionModel<B> {
@@ -145,10 +153,8 @@ impl<B: MpmBackend> UNet2DConditionModel<B> {
                 found: states.dims().to_vec(),
             });
         }
-        let down = self.down_blocks.iter().flat_map(|block| &block.attentions);
-        let up = self.up_blocks.iter().flat_map(|block| &block.attentions);
-        let attentions = down.chain(&self.mid_block.attentions).chain(up);
-        let layers = attentions.flat_map(|attention| attention.read_text(&states));
+        let transformers = self.transformers();
+        let layers = transformers.flat_map(|transformer| transformer.read_text(&states));
         Ok(TextStates {
             layers: layers.collect(),
         })
@@ -163,7 +169,8 @@ impl<B: MpmBackend> UNet2DConditionModel<B> {
     /// - output: `[batch, out_channels, height, width]`
     ///
     /// # Errors
-    /// [`DiffusionError::Shape`] when sample, timesteps and text do not fit.
+    /// [`DiffusionError::Shape`] when sample, timesteps and text do not fit, or the text was read
+    /// by a model of other sizes.
     pub fn forward(
         &self,
         sample: Tensor<B, 4>,
@@ -201,6 +208,11 @@ impl<B: MpmBackend> UNet2DConditionModel<B> {
                 });
             }
         }
+        let transformers = self.transformers();
+        let blocks: Vec<_> = transformers
+            .flat_map(|transformer| &transformer.transformer_blocks)
+            .collect();
+        check_text(blocks.into_iter(), &text.layers)?;
         let time = self.embed_time(timesteps).expand([batch as i64, -1]);
 
         let mut condition = Condition::new(time, text, self.recompute);

@@ -19,7 +19,7 @@ use super::{
     config::UNetConfig,
     feed_forward::FeedForward,
 };
-use crate::block::NormConfig;
+use crate::{DiffusionError, block::NormConfig};
 
 /// Added to the variance in the group norm, whatever `norm_eps` says.
 const GROUP_NORM_EPSILON: f64 = 1e-6;
@@ -159,7 +159,20 @@ impl<B: MpmBackend> Transformer2D<B> {
     /// # Shapes
     /// - x, output: `[batch, channels, height, width]`
     /// - text: from [`read_text`](Self::read_text)
-    pub fn forward(&self, x: Tensor<B, 4>, text: &[KeyValue<B>]) -> Tensor<B, 4> {
+    ///
+    /// # Errors
+    /// [`DiffusionError::Shape`] for what another transformer made of a text.
+    pub fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        text: &[KeyValue<B>],
+    ) -> Result<Tensor<B, 4>, DiffusionError> {
+        check_text(self.transformer_blocks.iter(), text)?;
+        Ok(self.attend(x, text))
+    }
+
+    /// As [`forward`](Self::forward), of a text that is known to fit.
+    pub(super) fn attend(&self, x: Tensor<B, 4>, text: &[KeyValue<B>]) -> Tensor<B, 4> {
         let size = x.dims();
         let normal = self.norm.forward(x.clone());
         let pixels = match &self.proj_in {
@@ -176,6 +189,22 @@ impl<B: MpmBackend> Transformer2D<B> {
         };
         x + output
     }
+}
+
+/// [`DiffusionError::Shape`] unless there are keys and values for each block, of its sizes.
+pub(super) fn check_text<'a, B: Backend>(
+    blocks: impl ExactSizeIterator<Item = &'a BasicTransformerBlock<B>>,
+    text: &[KeyValue<B>],
+) -> Result<(), DiffusionError> {
+    if blocks.len() != text.len() {
+        return Err(DiffusionError::Shape {
+            what: "layers of the text",
+            expected: format!("[{}], one for each transformer block", blocks.len()),
+            found: vec![text.len()],
+        });
+    }
+    let mut layers = blocks.zip(text);
+    layers.try_for_each(|(block, layer)| block.attn2.check(layer))
 }
 
 /// `[batch, channels, height, width]` to `[batch, height · width, channels]`.

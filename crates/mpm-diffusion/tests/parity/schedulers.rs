@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
 use mpm_diffusion::schedule::{
-    Convention, Ddim, DenoisingPlan, DenoisingState, DenoisingStep, DpmSolver, Lcm, NoiseSchedule,
-    NoiseScheduleConfig, PathEnd, Scheduler, SchedulerKind, TimestepSpacing,
+    Convention, Ddim, DenoisingPlan, DenoisingState, DenoisingStep, NoiseSchedule,
+    NoiseScheduleConfig, Scheduler, SchedulerKind, TimestepSpacing,
 };
 use mpm_test_support::{Case, TestBackend, Tolerance, assert_values_close, cases, report};
 use serde::Deserialize;
@@ -246,17 +246,6 @@ fn scheduler(
         (SchedulerKind::Ddim, Some(eta)) => Box::new(Ddim {
             timesteps: spacing.unwrap_or(leading),
             eta,
-        }),
-        (SchedulerKind::DpmSolver, _) if effective["final_sigmas_type"] == "sigma_min" => {
-            Box::new(DpmSolver::Spaced {
-                timesteps: spacing.unwrap(),
-                end: PathEnd::FirstTimestep,
-            })
-        }
-        (SchedulerKind::Lcm, _) => Box::new(Lcm {
-            original_inference_steps: effective["original_inference_steps"].as_u64().unwrap()
-                as usize,
-            timestep_scaling: effective["timestep_scaling"].as_f64().unwrap(),
         }),
         _ => kind.scheduler(config, convention),
     }

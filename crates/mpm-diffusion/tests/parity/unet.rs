@@ -90,7 +90,7 @@ fn every_output_is_equal(case: &Case) {
     record("inter.down0.resnet0", x.clone().into_data());
     let attention = &first.attentions[0];
     let x = attention.forward(x, &attention.read_text(&states));
-    record("inter.down0.attn0", x.into_data());
+    record("inter.down0.attn0", x.unwrap().into_data());
     let loss = (output.clone() * case.tensor("in.loss_weight")).mean();
     record("loss", loss.into_data());
     record("sample", output.into_data());

@@ -61,6 +61,18 @@ fn configurations_are_read_from_files_of_diffusers() {
     };
     assert_eq!(schedule.signal_to_noise(2), Err(past));
 
+    let config = read(
+        r#"{"final_sigmas_type": "sigma_min", "lambda_min_clipped": -5.1,
+            "original_inference_steps": 40, "timestep_scaling": null}"#,
+    )
+    .unwrap();
+    assert_eq!(config.final_sigmas_type, Some(PathEnd::FirstTimestep));
+    assert_eq!(config.lambda_min_clipped, Some(-5.1));
+    assert_eq!(config.original_inference_steps, Some(40));
+    assert_eq!(config.timestep_scaling, None);
+    let other = read(r#"{"final_sigmas_type": "sigma_max"}"#).unwrap_err();
+    assert!(other.to_string().contains("sigma_min"), "{other}");
+
     let learned = read(r#"{"variance_type": "learned_range"}"#).unwrap_err();
     assert!(learned.to_string().contains("fixed_small"), "{learned}");
 }

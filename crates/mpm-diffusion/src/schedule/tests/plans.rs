@@ -188,7 +188,8 @@ fn one_step_of_euler_is_the_estimate() {
 #[test]
 fn karras_sigmas_get_closer_towards_the_end() {
     let schedule = schedule(|_| ());
-    let plan = DpmSolver::Karras.plan(&schedule, 12).unwrap();
+    let karras = SchedulerKind::DpmSolverKarras.scheduler(schedule.config(), Convention::Current);
+    let plan = karras.plan(&schedule, 12).unwrap();
     let sigmas: Vec<f64> = plan
         .steps
         .iter()
@@ -199,6 +200,95 @@ fn karras_sigmas_get_closer_towards_the_end() {
     let roots: Vec<f64> = sigmas.iter().map(|sigma| sigma.powf(1.0 / 7.0)).collect();
     for three in roots.windows(3) {
         assert!(close(three[0] - three[1], three[1] - three[2], 1e-9));
+    }
+}
+
+#[test]
+fn karras_timesteps_of_a_cosine_are_cut_off() {
+    let schedule = schedule(|config| config.beta_schedule = BetaSchedule::SquaredcosCapV2);
+    let timesteps = |convention: Convention| -> Vec<f64> {
+        let karras = SchedulerKind::DpmSolverKarras.scheduler(schedule.config(), convention);
+        let plan = karras.plan(&schedule, 10).unwrap();
+        plan.steps.iter().map(|step| step.timestep).collect()
+    };
+    // 999, 998.79, 998.56, 998.29, 997.96, 995.44, 983.29, 894.67, 259.17 and 0.
+    assert_eq!(
+        timesteps(Convention::Current),
+        [
+            999.0, 998.0, 998.0, 998.0, 997.0, 995.0, 983.0, 894.0, 259.0, 0.0
+        ]
+    );
+    assert_eq!(
+        timesteps(Convention::Pinned),
+        [
+            999.0, 999.0, 999.0, 998.0, 998.0, 995.0, 983.0, 895.0, 259.0, 0.0
+        ]
+    );
+}
+
+#[test]
+fn plans_end_where_the_configuration_says() {
+    let schedule = schedule(|config| config.final_sigmas_type = Some(PathEnd::FirstTimestep));
+    let plan = |kind: SchedulerKind, convention| {
+        let scheduler = kind.scheduler(schedule.config(), convention);
+        scheduler.plan(&schedule, 20).unwrap()
+    };
+    let timesteps = Timesteps::Linspace;
+    for (convention, end) in [
+        (Convention::Current, PathEnd::FirstTimestep),
+        (Convention::Pinned, PathEnd::Clean),
+    ] {
+        let euler = Euler { timesteps, end }.plan(&schedule, 20);
+        assert_eq!(plan(SchedulerKind::Euler, convention), euler.unwrap());
+        // From timestep 0 there is no step to timestep 0.
+        let last = plan(SchedulerKind::DpmSolverKarras, convention).steps[19].next;
+        let is_identity = close(last.sample, 1.0, 1e-9) && close(last.denoised, 0.0, 1e-9);
+        assert_eq!(is_identity, end == PathEnd::FirstTimestep, "{last:?}");
+    }
+    let solver = plan(SchedulerKind::DpmSolver, Convention::Current);
+    let end = PathEnd::FirstTimestep;
+    let spaced = DpmSolver::Spaced { timesteps, end }.plan(&schedule, 20);
+    assert_eq!(solver, spaced.unwrap());
+    let end = PathEnd::Clean;
+    let spaced = DpmSolver::Spaced { timesteps, end }.plan(&schedule, 20);
+    assert_ne!(solver, spaced.unwrap());
+}
+
+#[test]
+fn a_distilled_model_says_how_it_was_distilled() {
+    let schedule = schedule(|config| {
+        config.original_inference_steps = Some(20);
+        config.timestep_scaling = Some(0.5);
+    });
+    let expected = Lcm {
+        original_inference_steps: 20,
+        timestep_scaling: 0.5,
+    };
+    let expected = expected.plan(&schedule, 4);
+    for convention in [Convention::Pinned, Convention::Current] {
+        let lcm = SchedulerKind::Lcm.scheduler(schedule.config(), convention);
+        assert_eq!(lcm.plan(&schedule, 4), expected);
+    }
+    assert_ne!(Lcm::default().plan(&schedule, 4), expected);
+}
+
+#[test]
+fn a_schedule_that_is_clipped_is_refused_where_it_counts() {
+    let plan = |kind: SchedulerKind, least: f64| {
+        let schedule = schedule(|config| config.lambda_min_clipped = Some(least));
+        let scheduler = kind.scheduler(schedule.config(), Convention::Current);
+        scheduler.plan(&schedule, 4)
+    };
+    // The noisiest timestep has −2.68.
+    for least in [-2.0, f64::NAN] {
+        let error = plan(SchedulerKind::DpmSolver, least).unwrap_err();
+        assert!(error.to_string().contains("lambda_min_clipped"), "{error}");
+        for other in [SchedulerKind::DpmSolverKarras, SchedulerKind::Euler] {
+            plan(other, least).unwrap();
+        }
+    }
+    for least in [-3.0, f64::NEG_INFINITY] {
+        plan(SchedulerKind::DpmSolver, least).unwrap();
     }
 }
 
