@@ -7,19 +7,22 @@
 //! everything else that the next step depends on.
 //! The folder is staged under a temporary name, synced to the disk and renamed,
 //! so that a process killed at any time leaves the earlier checkpoints and at
-//! most a staging folder, which the next run removes.
+//! most a staging folder, which the next run removes. A lock keeps other processes
+//! out of the folder of checkpoints meanwhile.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::TrainError;
 use crate::evaluator::Better;
+use crate::folder_lock::FolderLock;
 
 /// Version of the folder's layout.
 const FORMAT: u32 = 2;
@@ -95,36 +98,68 @@ impl Checkpoint {
     /// Opens a folder.
     ///
     /// # Errors
-    /// [`TrainError::Io`] or [`TrainError::Json`] when it has no sound manifest,
-    /// [`TrainError::CheckpointMismatch`] when a file is missing, cut off or of an
-    /// unknown format.
+    /// [`TrainError::CheckpointIncomplete`] when a file is missing or cut off,
+    /// [`TrainError::CheckpointMismatch`] for an unknown format and for files that have grown
+    /// since, [`TrainError::Json`] for a manifest that is none, [`TrainError::Io`] when a file
+    /// cannot be read.
     pub fn open(folder: &Path) -> Result<Self, TrainError> {
+        let text = read_manifest(folder)?;
         let file = folder.join(MANIFEST);
-        let text = fs::read_to_string(&file).map_err(TrainError::io("read", &file))?;
-        let mismatch = |reason: String| TrainError::CheckpointMismatch {
-            folder: folder.to_owned(),
-            reason,
-        };
         // First of all: another format has other fields.
-        let Version { format } = serde_json::from_str(&text).map_err(TrainError::json(&file))?;
+        let version: Result<Version, _> = serde_json::from_str(&text);
+        let Version { format } = version.map_err(|error| match error.is_eof() {
+            true => incomplete(folder, format!("`{MANIFEST}` is cut off")),
+            false => TrainError::json(&file)(error),
+        })?;
         if format != FORMAT {
-            return Err(mismatch(format!(
-                "its format is {format}, this program reads {FORMAT}"
-            )));
+            return Err(TrainError::CheckpointMismatch {
+                folder: folder.to_owned(),
+                reason: format!("its format is {format}, this program reads {FORMAT}"),
+            });
         }
         let manifest: Manifest = serde_json::from_str(&text).map_err(TrainError::json(&file))?;
         for (name, &expected) in &manifest.files {
-            let found = fs::metadata(folder.join(name)).map(|metadata| metadata.len());
-            if !found.as_ref().is_ok_and(|&bytes| bytes == expected) {
-                return Err(mismatch(format!(
-                    "`{name}` should have {expected} bytes, found {found:?}"
-                )));
-            }
+            check_file(folder, name, expected)?;
         }
         Ok(Self {
             folder: folder.to_owned(),
             manifest,
         })
+    }
+}
+
+fn incomplete(folder: &Path, reason: String) -> TrainError {
+    TrainError::CheckpointIncomplete {
+        folder: folder.to_owned(),
+        reason,
+    }
+}
+
+fn read_manifest(folder: &Path) -> Result<String, TrainError> {
+    let file = folder.join(MANIFEST);
+    fs::read_to_string(&file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => incomplete(folder, format!("`{MANIFEST}` is missing")),
+        _ => TrainError::io("read", &file)(error),
+    })
+}
+
+/// Compares a file of a checkpoint with what the manifest says about it.
+fn check_file(folder: &Path, name: &str, expected: u64) -> Result<(), TrainError> {
+    let file = folder.join(name);
+    match fs::metadata(&file).map(|metadata| metadata.len()) {
+        Ok(found) if found == expected => Ok(()),
+        Ok(found) if found < expected => Err(incomplete(
+            folder,
+            format!("`{name}` has {found} bytes of {expected}"),
+        )),
+        Ok(found) => Err(TrainError::CheckpointMismatch {
+            folder: folder.to_owned(),
+            reason: format!("`{name}` has grown from {expected} bytes to {found}"),
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(incomplete(folder, format!("`{name}` is missing")))
+        }
+        Err(error) => Err(TrainError::io("inspect", &file)(error)),
     }
 }
 
@@ -140,35 +175,35 @@ pub(crate) fn optimizer_file(folder: &Path) -> PathBuf {
     folder.join("optimizer.mpk")
 }
 
-/// A folder of checkpoints of one run.
+/// A folder of checkpoints of one run. No other process can open it before all stores of this
+/// one are dropped.
 #[derive(Debug, Clone)]
 pub struct CheckpointStore {
     folder: PathBuf,
     keep: NonZeroUsize,
     best: Option<Better>,
+    _lock: Arc<FolderLock>,
 }
 
 impl CheckpointStore {
     /// Opens a folder, creating it where needed. After each write the newest
     /// `keep` checkpoints stay.
     ///
-    /// One process at a time may use a folder: staging folders found are taken for
-    /// those of a process that died, and removed.
+    /// One process at a time may use a folder, which may open it several times: staging
+    /// folders that the first store finds are those of a process that died, and removed.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when the folder cannot be created or read.
+    /// [`TrainError::FolderLocked`] while another process uses the folder, [`TrainError::Io`]
+    /// when it cannot be created, locked or read.
     pub fn open(folder: impl Into<PathBuf>, keep: NonZeroUsize) -> Result<Self, TrainError> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(TrainError::io("create", &folder))?;
-        for (name, path) in subfolders(&folder)? {
-            if name.starts_with(STAGING_PREFIX) {
-                remove(&path)?;
-            }
-        }
+        let lock = FolderLock::take(&folder, || remove_staging(&folder))?;
         Ok(Self {
             folder,
             keep,
             best: None,
+            _lock: Arc::new(lock),
         })
     }
 
@@ -181,7 +216,7 @@ impl CheckpointStore {
     /// The complete checkpoint with the best score; the oldest of several that are equal.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when the folder cannot be read.
+    /// As [`list`](Self::list).
     pub fn best(&self, better: Better) -> Result<Option<Checkpoint>, TrainError> {
         let scored = self.list()?.into_iter().filter_map(|checkpoint| {
             let score = checkpoint.manifest.state.score?;
@@ -198,7 +233,8 @@ impl CheckpointStore {
     /// warning.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when the folder cannot be read.
+    /// [`TrainError::Io`] when the folder cannot be read; those of [`Checkpoint::open`] for a
+    /// checkpoint that may be complete but cannot be read, such as one of another version.
     pub fn list(&self) -> Result<Vec<Checkpoint>, TrainError> {
         let mut found = Vec::new();
         for (name, path) in subfolders(&self.folder)? {
@@ -207,9 +243,10 @@ impl CheckpointStore {
             }
             match Checkpoint::open(&path) {
                 Ok(checkpoint) => found.push(checkpoint),
-                Err(error) => {
+                Err(error @ TrainError::CheckpointIncomplete { .. }) => {
                     tracing::warn!(folder = %path.display(), %error, "skipping a checkpoint");
                 }
+                Err(error) => return Err(error),
             }
         }
         found.sort_by_key(|checkpoint| checkpoint.manifest.state.step);
@@ -219,16 +256,16 @@ impl CheckpointStore {
     /// The newest complete checkpoint.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when the folder cannot be read.
+    /// As [`list`](Self::list).
     pub fn newest(&self) -> Result<Option<Checkpoint>, TrainError> {
         Ok(self.list()?.pop())
     }
 
     /// Writes a checkpoint: `write_files` fills the staging folder. A complete
-    /// checkpoint of the same step is left as it is.
+    /// checkpoint of the same step is left as it is, an incomplete one is replaced.
     ///
     /// # Errors
-    /// Those of `write_files`, and [`TrainError::Io`]; the earlier checkpoints are
+    /// Those of `write_files` and of [`list`](Self::list); the earlier checkpoints are
     /// intact then.
     pub fn write(
         &self,
@@ -236,8 +273,11 @@ impl CheckpointStore {
         write_files: impl FnOnce(&Path) -> Result<(), TrainError>,
     ) -> Result<Checkpoint, TrainError> {
         let folder = self.folder.join(format!("{STEP_PREFIX}{:08}", state.step));
-        if let Ok(complete) = Checkpoint::open(&folder) {
-            return Ok(complete);
+        match Checkpoint::open(&folder) {
+            Ok(complete) => return Ok(complete),
+            Err(TrainError::CheckpointIncomplete { .. }) => {}
+            // Whatever it is, it is not to be deleted.
+            Err(error) => return Err(error),
         }
         let staging = tempfile::Builder::new()
             .prefix(STAGING_PREFIX)
@@ -284,6 +324,16 @@ impl CheckpointStore {
         }
         Ok(())
     }
+}
+
+/// Removes what processes that died were writing or removing.
+fn remove_staging(folder: &Path) -> Result<(), TrainError> {
+    for (name, path) in subfolders(folder)? {
+        if name.starts_with(STAGING_PREFIX) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn subfolders(folder: &Path) -> Result<Vec<(String, PathBuf)>, TrainError> {
@@ -348,6 +398,7 @@ fn sync_folder(folder: &Path) -> Result<(), TrainError> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
+    use crate::folder_lock::LOCK_FILE;
 
     fn store(folder: &Path, keep: usize) -> CheckpointStore {
         CheckpointStore::open(folder, NonZeroUsize::new(keep).unwrap()).unwrap()
@@ -377,6 +428,13 @@ mod tests {
         list.iter().map(|found| found.manifest.state.step).collect()
     }
 
+    /// How many things are in a folder of checkpoints, beside its lock.
+    fn entries(folder: &Path) -> usize {
+        let entries = fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name != LOCK_FILE).count()
+    }
+
     #[test]
     fn the_newest_ones_are_kept() {
         let folder = tempfile::tempdir().unwrap();
@@ -386,7 +444,7 @@ mod tests {
             write(&store, step);
         }
         assert_eq!(steps(&store), [100_000_000, 200_000_000]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(entries(folder.path()), 2);
         let newest = store.newest().unwrap().unwrap();
         assert_eq!(
             newest.manifest.state.positions,
@@ -436,26 +494,81 @@ mod tests {
         let failed = store.write(state, |_| Err(TrainError::NoCheckpoints));
         assert!(matches!(failed, Err(TrainError::NoCheckpoints)));
         assert_eq!(steps(&store), [1]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(entries(folder.path()), 1);
     }
 
     #[test]
     fn staging_folders_of_dead_processes_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(".staging-abc")).unwrap();
-        let store = store(folder.path(), 1);
-        assert!(store.list().unwrap().is_empty());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let first = store(folder.path(), 1);
+        assert!(first.list().unwrap().is_empty());
+        assert_eq!(entries(folder.path()), 0);
+        // One that comes to be meanwhile is this process's.
+        fs::create_dir(folder.path().join(".staging-own")).unwrap();
+        store(folder.path(), 1);
+        assert_eq!(entries(folder.path()), 1);
     }
 
     #[test]
-    fn another_format_is_refused() {
+    fn a_folder_of_another_process_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let written = write(&store(folder.path(), 1), 1);
-        let file = written.folder.join(MANIFEST);
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
-        let error = Checkpoint::open(&written.folder).unwrap_err();
-        assert!(error.to_string().contains("its format is 3"), "{error}");
+        fs::create_dir(folder.path().join(".staging-other")).unwrap();
+        let lock = File::create(folder.path().join(LOCK_FILE)).unwrap();
+        lock.try_lock().unwrap();
+        let error = CheckpointStore::open(folder.path(), NonZeroUsize::MIN).unwrap_err();
+        assert!(matches!(error, TrainError::FolderLocked { .. }), "{error}");
+        assert_eq!(entries(folder.path()), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_stays() {
+        type Spoil = fn(&Checkpoint);
+        let cases: [(Spoil, &str); 4] = [
+            (
+                |written| {
+                    let file = written.folder.join(MANIFEST);
+                    let text = fs::read_to_string(&file).unwrap();
+                    fs::write(&file, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
+                },
+                "its format is 3",
+            ),
+            (
+                |written| fs::write(written.folder.join(MANIFEST), "{\"format\" 2}").unwrap(),
+                "not valid",
+            ),
+            // Stands for a file that may not be read, which tests that run as root may.
+            (
+                |written| {
+                    let file = written.folder.join(MANIFEST);
+                    fs::remove_file(&file).unwrap();
+                    fs::create_dir(file).unwrap();
+                },
+                "cannot read",
+            ),
+            (
+                |written| fs::write(written.model_file(), [7u8; 101]).unwrap(),
+                "has grown from 100 bytes to 101",
+            ),
+        ];
+        for (spoil, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let store = store(folder.path(), 1);
+            let written = write(&store, 1);
+            spoil(&written);
+            let state = CheckpointState {
+                step: 1,
+                ..CheckpointState::default()
+            };
+            let errors = [
+                Checkpoint::open(&written.folder).map(drop).unwrap_err(),
+                store.newest().map(drop).unwrap_err(),
+                store.write(state, |_| Ok(())).map(drop).unwrap_err(),
+            ];
+            for error in errors {
+                assert!(error.to_string().contains(expected), "{error}");
+            }
+            assert!(written.model_file().is_file(), "{expected}");
+        }
     }
 }

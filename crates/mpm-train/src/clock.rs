@@ -8,7 +8,8 @@ use crate::accumulate::StepGradient;
 /// How a step changed the parameters.
 pub(crate) struct Update {
     pub learning_rate: f64,
-    pub gradient_norm: f64,
+    /// `None` where it overflowed.
+    pub gradient_norm: Option<f64>,
     pub loss_scale: Option<f64>,
     pub skipped: bool,
 }

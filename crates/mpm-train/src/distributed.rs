@@ -9,7 +9,8 @@ use crate::{BoxError, TrainError};
 
 /// One of several workers, each on a thread of its own with a device of its own.
 ///
-/// Dropped, it leaves the others, who cannot go on without it.
+/// Dropped, it leaves the others, who cannot go on without it: the sums that they wait for or ask
+/// for later fail.
 #[derive(Debug)]
 pub struct CollectivePeer<B: Backend> {
     rank: usize,
@@ -63,12 +64,9 @@ impl<B: Backend> Peers<B> for CollectivePeer<B> {
 
 impl<B: Backend> Drop for CollectivePeer<B> {
     fn drop(&mut self) {
-        if let Err(error) = burn_collective::finish_collective::<B>(id(self.rank)) {
-            tracing::warn!(
-                rank = self.rank,
-                ?error,
-                "could not leave the other workers"
-            );
-        }
+        // Every sum is one of all workers, so those that this one did not come to will never be.
+        // Burn's `finish_collective` leaves who waits for one waiting for ever, and lets the others
+        // go on with sums of their own; a worker that panics or fails early would do that to them.
+        burn_collective::reset_collective::<B>();
     }
 }

@@ -256,6 +256,16 @@ pub enum TrainError {
         step: usize,
     },
 
+    /// Another process writes its checkpoints to the folder.
+    #[error(
+        "another process trains in {}: wait for its end, or choose another folder",
+        folder.display()
+    )]
+    FolderLocked {
+        /// The folder.
+        folder: PathBuf,
+    },
+
     /// The checkpoint was written by a run with other settings.
     #[error(
         "checkpoint {} was written with other settings ({difference}); use the same settings, \
@@ -277,12 +287,31 @@ pub enum TrainError {
     #[error(transparent)]
     Lora(#[from] LoraError),
 
-    /// The files of a checkpoint do not fit the run.
+    /// All adapters are frozen, so that they would change nothing.
+    #[error(
+        "`lora` gives the model adapters, but none of them trains: add \"**.lora\" to `trainable`, \
+         or leave `lora` out"
+    )]
+    AdaptersFrozen,
+
+    /// The files of a checkpoint do not fit the run or the program.
     #[error("checkpoint {} does not fit: {reason}", folder.display())]
     CheckpointMismatch {
         /// The checkpoint.
         folder: PathBuf,
         /// What does not fit.
+        reason: String,
+    },
+
+    /// A checkpoint was not written to its end, or has lost a part of a file since.
+    #[error(
+        "checkpoint {} is incomplete: {reason}; delete it, and use an earlier one",
+        folder.display()
+    )]
+    CheckpointIncomplete {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// What lacks.
         reason: String,
     },
 

@@ -24,7 +24,7 @@ impl Better {
     }
 }
 
-/// Measures a model before each checkpoint.
+/// Measures a model before each checkpoint, but not before that of a run that is broken off.
 ///
 /// Every closure `FnMut(usize, &M) -> Result<f64, BoxError>` is an evaluator.
 pub trait Evaluator<M> {

@@ -25,6 +25,7 @@ pub mod distributed;
 pub mod error;
 pub mod evaluate;
 pub mod evaluator;
+mod folder_lock;
 pub mod freeze;
 pub mod gradient;
 pub mod language;

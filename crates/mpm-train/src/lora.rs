@@ -8,7 +8,11 @@ use mpm_core::lora::{self, LinearLayers, LoraConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
+use crate::freeze::ParameterTable;
 use crate::pattern::{PathPattern, require_some};
+
+/// The pattern of adapters' parameters.
+const ADAPTERS: &str = "**.lora";
 
 /// Which linear layers get adapters, and of which size.
 ///
@@ -71,5 +75,59 @@ impl LoraTargets {
         require_some(&patterns, "linear layer", &lora::linear_paths(&model))?;
         let is_target = |path: &str| patterns.iter().any(|pattern| pattern.matches(path));
         Ok(lora::attach(model, self.config(), is_target)?)
+    }
+}
+
+/// Whether the adapters are all that trains of a model that has some: they alone are the result
+/// then, beside a model that anybody has.
+///
+/// # Errors
+/// [`TrainError::AdaptersFrozen`] when none of them trains.
+pub fn only_adapters_train(parameters: &ParameterTable) -> Result<bool, TrainError> {
+    let pattern = PathPattern::new(ADAPTERS);
+    let rows = parameters.trainable();
+    let (adapters, others): (Vec<_>, Vec<_>) = rows.partition(|row| pattern.matches(&row.path));
+    match adapters.is_empty() {
+        true => Err(TrainError::AdaptersFrozen),
+        false => Ok(others.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use burn::module::ParamId;
+    use burn::tensor::DType;
+
+    use super::*;
+    use crate::pattern::ParameterInfo;
+
+    /// A table of parameters, of which those with a star train.
+    fn table(paths: &[&str]) -> ParameterTable {
+        let rows = paths.iter().map(|path| ParameterInfo {
+            path: path.trim_end_matches('*').to_owned(),
+            shape: vec![2],
+            dtype: DType::F32,
+            trainable: path.ends_with('*'),
+            id: ParamId::new(),
+        });
+        ParameterTable {
+            rows: rows.collect(),
+        }
+    }
+
+    #[test]
+    fn it_is_told_whether_adapters_are_the_whole_result() {
+        let only = |paths: &[&str]| only_adapters_train(&table(paths));
+        assert!(only(&["llm.q.weight", "llm.q.lora.a*", "llm.q.lora.b*"]).unwrap());
+        assert!(!only(&["llm.q.weight", "llm.q.lora.a*", "llm.norm.weight*"]).unwrap());
+        // A module may be called nearly the same.
+        for frozen in [
+            &["llm.lora_norm.weight*"][..],
+            &["llm.q.lora.a", "visual.query*"],
+        ] {
+            let error = only(frozen).unwrap_err();
+            assert!(matches!(error, TrainError::AdaptersFrozen), "{error}");
+        }
     }
 }

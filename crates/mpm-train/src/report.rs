@@ -20,8 +20,9 @@ pub struct StepReport {
     pub accuracy: Option<f64>,
     /// Learning rate of the step.
     pub learning_rate: f64,
-    /// Norm of all gradients together, before clipping.
-    pub gradient_norm: f64,
+    /// Norm of all gradients together, before clipping; `None` where they overflowed, and the
+    /// step was skipped.
+    pub gradient_norm: Option<f64>,
     /// The factor by which the loss was scaled, in f16; `None` where it was not.
     pub loss_scale: Option<f64>,
     /// Whether the gradient overflowed and the parameters stayed as they were.

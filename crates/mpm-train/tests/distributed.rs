@@ -8,8 +8,10 @@ mod common;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use burn::backend::Flex;
 use burn_collective::{CollectiveConfig, reset_collective};
@@ -29,6 +31,12 @@ const FAILS_AT: u64 = 999;
 
 /// An end that is none: the data cannot go back to their position.
 const CANNOT_SEEK: u64 = 998;
+
+/// An end that is none: the worker panics.
+const PANICS_AT: u64 = 997;
+
+/// Long enough for a busy machine, and never waited for where all goes well.
+const PATIENT: Duration = Duration::from_secs(120);
 
 /// Burn has one collective for the whole process.
 static COLLECTIVE: Mutex<()> = Mutex::new(());
@@ -50,6 +58,7 @@ impl DataSource for Part {
     type Position = u64;
 
     fn next_batch(&mut self) -> Result<Option<TextBatch>, BoxError> {
+        assert!(self.text.end != PANICS_AT, "this worker is to panic");
         if self.text.end == FAILS_AT {
             return Err("the disk is gone".into());
         }
@@ -75,7 +84,8 @@ impl DataSource for Part {
     }
 }
 
-type Outcomes = Vec<Result<Trained<TinyLm<B>>, TrainError>>;
+type WorkersOutcome = Result<Trained<TinyLm<B>>, TrainError>;
+type Outcomes = Vec<WorkersOutcome>;
 
 /// Runs all workers, each with its own source; the first one may be told to stop.
 struct Run<'a> {
@@ -100,15 +110,20 @@ impl<'a> Run<'a> {
     }
 
     fn workers(&self) -> Outcomes {
+        let joined = self.joined().into_iter();
+        joined.map(|outcome| outcome.unwrap()).collect()
+    }
+
+    /// What became of each worker, also where it panicked.
+    fn joined(&self) -> Vec<thread::Result<WorkersOutcome>> {
         thread::scope(|scope| {
             let spawn = |rank| scope.spawn(move || self.worker(rank));
             let workers: Vec<_> = (0..WORKERS).map(spawn).collect();
-            let joined = workers.into_iter().map(|worker| worker.join().unwrap());
-            joined.collect()
+            workers.into_iter().map(|worker| worker.join()).collect()
         })
     }
 
-    fn worker(&self, rank: usize) -> Result<Trained<TinyLm<B>>, TrainError> {
+    fn worker(&self, rank: usize) -> WorkersOutcome {
         let collective = CollectiveConfig::default().with_num_devices(WORKERS);
         let peer = CollectivePeer::<Flex>::join(rank, WORKERS, Default::default(), collective)?;
         // The others draw parameters of their own; the first one's count.
@@ -203,6 +218,23 @@ fn a_resumed_run_of_two_workers_equals_the_uninterrupted_one() {
 }
 
 #[test]
+fn all_stop_at_a_step_whose_checkpoint_is_due() {
+    let _alone = alone();
+    let start = TinyLm::new(16, 0.0);
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(&start);
+    run.settings.checkpoint_every = Some(NonZeroUsize::MIN);
+    run.folder = Some(folder.path());
+    run.stop_after = 3;
+    for trained in run.workers() {
+        let trained = trained.unwrap();
+        assert_eq!((trained.step, trained.outcome), (3, Outcome::Cancelled));
+    }
+    let newest = store(folder.path()).newest().unwrap().unwrap();
+    assert_eq!(newest.manifest.state.step, 3);
+}
+
+#[test]
 fn the_end_of_one_workers_data_ends_the_run_of_all() {
     let _alone = alone();
     let start = TinyLm::new(16, 0.0);
@@ -222,6 +254,25 @@ fn an_error_of_one_worker_stops_all() {
     run.ends = [u64::MAX, FAILS_AT];
     let outcomes = run.workers();
     assert_second_failed(outcomes);
+}
+
+#[test]
+fn a_worker_that_panics_stops_all() {
+    let _alone = alone();
+    let (sender, outcomes) = channel();
+    // On a thread that is left behind, should a worker wait for ever.
+    thread::spawn(move || {
+        let start = TinyLm::new(16, 0.0);
+        let mut run = Run::new(&start);
+        run.ends = [u64::MAX, PANICS_AT];
+        sender.send(run.joined()).unwrap();
+    });
+    let outcomes = outcomes.recv_timeout(PATIENT).unwrap();
+    let panicked: Vec<_> = outcomes.iter().map(Result::is_err).collect();
+    assert_eq!(panicked, [false, true]);
+    let first = outcomes.into_iter().next().unwrap().unwrap();
+    let error = first.err().unwrap();
+    assert!(matches!(error, TrainError::Peers(_)), "{error:?}");
 }
 
 /// The second worker's data failed, and the first one stopped for that reason.

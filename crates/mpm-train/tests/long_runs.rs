@@ -7,11 +7,12 @@ mod common;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use burn::tensor::{DType, Tensor};
 use common::{B, NextToken, SyntheticText, TextBatch, TinyLm, config, recorder, weights};
 use mpm_core::weights::WeightFile;
-use mpm_train::freeze::freeze;
+use mpm_train::freeze::{freeze, train_only};
 use mpm_train::pattern::{PathPattern, parameters};
 use mpm_train::{Algorithm, Better, BoxError, CheckpointStore, ComputePrecision, LossOutput};
 use mpm_train::{LossScaling, Objective, ParameterGroup, SpikeLimit, TrainError, Trainer};
@@ -113,6 +114,11 @@ fn a_gradient_that_overflows_is_skipped_and_the_scale_falls() {
     let reports: Vec<StepReport> = reports.try_iter().collect();
     let skipped = reports.iter().take_while(|report| report.skipped).count();
     assert!(skipped > 5 && skipped < 30, "{skipped}");
+    for report in &reports {
+        assert_eq!(report.gradient_norm.is_none(), report.skipped, "{report:?}");
+        let line = serde_json::to_string(report).unwrap();
+        assert_eq!(&serde_json::from_str::<StepReport>(&line).unwrap(), report);
+    }
     let later = reports[skipped..].iter().filter(|report| report.skipped);
     assert!(later.count() < 5, "the scale has fallen to where it fits");
     assert_eq!(
@@ -304,14 +310,49 @@ fn a_failed_evaluation_loses_no_step() {
     assert_eq!(newest.manifest.state.score, None);
 }
 
+#[test]
+fn a_run_that_is_broken_off_is_not_measured() {
+    // With and without a checkpoint that is due at this step.
+    for stop_after in [3, 4] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(9, 1e-3);
+        config.checkpoint_every = NonZeroUsize::new(2);
+        let (sender, measured) = channel();
+        let evaluate = move |step: usize, _model: &TinyLm<B>| -> Result<f64, BoxError> {
+            sender.send(step)?;
+            Ok(0.5)
+        };
+        let (callback, _reports) = recorder(stop_after);
+        Trainer::new(config, NextToken, TinyLm::new(16, 0.0))
+            .unwrap()
+            .with_checkpoints(store(folder.path()))
+            .with_evaluator(evaluate)
+            .with_callback(callback)
+            .run(&mut SyntheticText::endless(4))
+            .unwrap();
+        assert_eq!(measured.try_iter().collect::<Vec<_>>(), [2]);
+        let newest = store(folder.path()).newest().unwrap().unwrap();
+        assert_eq!(newest.manifest.state.step, stop_after);
+        assert_eq!(newest.manifest.state.score, None);
+    }
+}
+
 fn leaving_out(
     model: TinyLm<B>,
     folder: &Path,
     pattern: &str,
 ) -> Result<Trainer<B, NextToken>, TrainError> {
+    leaving_all_out(model, folder, vec![pattern.to_owned()])
+}
+
+fn leaving_all_out(
+    model: TinyLm<B>,
+    folder: &Path,
+    patterns: Vec<String>,
+) -> Result<Trainer<B, NextToken>, TrainError> {
     let mut config = config(6, 1e-3);
     config.average_decay = Some(0.9);
-    config.leave_out = vec![pattern.to_owned()];
+    config.leave_out = patterns;
     Ok(Trainer::new(config, NextToken, model)?.with_checkpoints(store(folder)))
 }
 
@@ -353,6 +394,39 @@ fn frozen_parameters_can_be_left_out_of_checkpoints() {
         .err()
         .unwrap();
     assert!(matches!(error, TrainError::PatternUnused { .. }));
+}
+
+/// The names of the parameters in the newest checkpoint of a run that leaves some out.
+fn stored(model: TinyLm<B>, patterns: Vec<String>) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = leaving_all_out(model, folder.path(), patterns).unwrap();
+    trainer.run(&mut SyntheticText::endless(4)).unwrap();
+    let checkpoint = store(folder.path()).newest().unwrap().unwrap();
+    let file = WeightFile::open(checkpoint.model_file()).unwrap();
+    file.tensors().keys().cloned().collect()
+}
+
+#[test]
+fn what_is_left_out_goes_by_the_models_own_names() {
+    // Burn calls a norm's parameters `gamma` and `beta`, checkpoints `weight` and `bias`.
+    let model = half_model();
+    let frozen = parameters::<B, _>(&model).into_iter();
+    let frozen = frozen.filter(|it| !it.trainable).map(|it| it.path);
+    let frozen: Vec<_> = frozen.collect();
+    assert!(frozen.iter().any(|path| path.ends_with("norm_1.gamma")));
+    let names = stored(model, frozen);
+    assert_eq!(names, ["embedding.weight", "head.bias", "head.weight"]);
+
+    let norms = [PathPattern::new("**.gamma")];
+    let model = train_only::<B, _>(TinyLm::new(16, 0.0), &norms).unwrap();
+    let names = stored(model, vec!["**.weight".to_owned()]);
+    for layer in 0..2 {
+        for norm in ["norm_1", "norm_2"] {
+            let name = format!("encoder.layers.{layer}.{norm}.weight");
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+    }
+    assert!(!names.contains(&"head.weight".to_owned()), "{names:?}");
 }
 
 #[test]

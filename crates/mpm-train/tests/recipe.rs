@@ -21,6 +21,11 @@ fn chat_pretraining_has_the_papers_values() {
     assert_eq!(recipe.batch.samples.get(), 768);
     assert_eq!(recipe.schedule.peak, 1e-5);
     assert_eq!(recipe.optimizer.algorithm, Algorithm::Adam);
+    let members: Vec<_> = recipe.data.mix.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        members,
+        ["coco", "visual-genome", "cc3m", "cc12m", "laion-coco"]
+    );
     let languages = recipe.data.mix.iter().map(|it| it.dataset.language.clone());
     assert!(languages.flatten().all(|language| language == "en"));
 }

@@ -94,7 +94,7 @@ fn a_resumed_run_equals_the_uninterrupted_one_bit_for_bit() {
     assert_eq!(third.weights, whole.weights);
     assert_eq!(third.average, whole.average);
     assert_ne!(whole.average, whole.weights);
-    let losses = |sessions: &[&Session]| -> Vec<(usize, f64, f64)> {
+    let losses = |sessions: &[&Session]| -> Vec<(usize, f64, Option<f64>)> {
         let reports = sessions.iter().flat_map(|session| &session.reports);
         reports
             .map(|report| (report.step, report.loss, report.gradient_norm))

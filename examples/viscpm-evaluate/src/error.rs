@@ -179,6 +179,16 @@ pub enum LineError {
     #[error("the likelihood of the first answer cannot be computed: {0}")]
     Likelihood(#[source] BoxError),
 
+    /// The likelihood of the reference answer is no number.
+    #[error(
+        "the likelihood of the first answer is {value}, which is not finite; try --dtype f32 or \
+         bf16, or look at the model's weights"
+    )]
+    NotFinite {
+        /// The loss.
+        value: f64,
+    },
+
     /// The model did not paint.
     #[error(transparent)]
     Paint(#[from] PaintError),

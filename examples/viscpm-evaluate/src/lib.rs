@@ -41,5 +41,5 @@ mod table;
 
 pub use answers::{AnswerFile, AnswerLine, KeptAnswer, ReferenceLoss, read_answers};
 pub use error::{EvaluateError, LineError};
-pub use llava::LlavaAnswer;
+pub use llava::{LlavaAnswer, check_llava_pictures};
 pub use question::{Question, QuestionSet, Task};

@@ -1,11 +1,11 @@
 //! Answers to the questions of LLaVA's test.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use mpm_train::evaluate::llava::Question;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeptAnswer, LineError};
+use crate::{EvaluateError, KeptAnswer, LineError, question::check_picture};
 
 /// A line of answers, in the layout of LLaVA's own; other keys are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,5 +53,31 @@ impl LlavaAnswer {
                 _ => Ok(()),
             }
         }
+    }
+}
+
+/// Finds out whether the pictures of questions are there, before a model is loaded for them; `file`
+/// is where the questions come from.
+///
+/// # Errors
+/// [`EvaluateError::Question`] for the first that is not.
+pub fn check_llava_pictures<'a>(
+    file: &Path,
+    questions: impl IntoIterator<Item = &'a Question>,
+    folder: &Path,
+) -> Result<(), EvaluateError> {
+    for question in questions {
+        check_picture(&folder.join(&question.image))
+            .map_err(|source| question_error(file, question, source))?;
+    }
+    Ok(())
+}
+
+/// An error about a question of a file.
+pub(crate) fn question_error(file: &Path, question: &Question, source: LineError) -> EvaluateError {
+    EvaluateError::Question {
+        file: file.to_owned(),
+        id: question.question_id,
+        source: Box::new(source),
     }
 }

@@ -115,12 +115,44 @@ fn a_model_answers_and_is_judged() {
     // Answers with other options are not mixed with these.
     let other = ["--model", &model, "--max-new-tokens", "1"];
     llava(&sandbox, &[&judge[..], &other].concat()).fails(1, &["with these options"]);
-    // Mistakes come to light before the model is asked.
-    fs::remove_file(sandbox.path("answers.jsonl")).unwrap();
+}
+
+#[test]
+fn mistakes_come_to_light_before_the_model_is_asked() {
+    let sandbox = sandbox();
+    let model = of_root("models/viscpm-chat-emoji");
+    let asking = ["--judge-command", "sh judge.sh", "--model", &model];
+    let refused = |parts: &[&str]| {
+        llava(&sandbox, &asking).fails(1, parts);
+        let answers = fs::read_to_string(sandbox.path("answers.jsonl"));
+        assert_eq!(answers.unwrap_or_default(), "", "{parts:?}");
+    };
+    fs::remove_file(sandbox.path("rocket.png")).unwrap();
+    refused(&["questions.jsonl, question 7", "rocket.png", "no such file"]);
+
+    let replies = fs::File::create(sandbox.path("answers-replies.jsonl")).unwrap();
+    replies.try_lock().unwrap();
+    refused(&["answers-replies.jsonl", "in use by another run"]);
+    replies.unlock().unwrap();
+
+    let references = sandbox.read("reference.jsonl");
+    let first = references.lines().next().unwrap();
+    sandbox.write("reference.jsonl", first);
+    refused(&["question 7 has no reference answer"]);
+    sandbox.write("reference.jsonl", format!("{first}\n{first}\n"));
+    refused(&["the reference answer to question 0 is there twice"]);
     sandbox.write("reference.jsonl", "{\"question_id\": 0}");
-    let asking = [&judge[..], &["--model", &model]].concat();
-    llava(&sandbox, &asking).fails(1, &["reference.jsonl, line 1: missing field `text`"]);
-    assert!(!sandbox.path("answers.jsonl").exists());
+    refused(&["reference.jsonl, line 1: missing field `text`"]);
+}
+
+#[test]
+fn a_pause_is_a_number_of_seconds() {
+    let sandbox = sandbox();
+    for pause in ["nan", "inf", "soon", "1e9"] {
+        let arguments = ["llava", "--judge-command", "sh judge.sh", "--pause", pause];
+        let refused = sandbox.run(&arguments);
+        refused.fails(2, &["--pause", "seconds from 0 to 86400"]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub struct LossEvaluator<B: MpmBackend, S: Stage<B>> {
     pub source: S::Source,
     /// Where the source begins.
     pub start: <S::Source as DataSource>::Position,
-    /// How many batches are measured.
+    /// How many batches are measured, at most.
     pub batches: usize,
     pub backend: std::marker::PhantomData<B>,
 }

@@ -1,14 +1,13 @@
 //! Running a recipe.
 
 use std::{
-    fs,
     marker::PhantomData,
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use burn::backend::Autodiff;
-use mpm_core::{MpmBackend, backend::BackendTask, lora};
+use mpm_core::{MpmBackend, atomic, backend::BackendTask, lora};
 use mpm_train::{
     BoxError, CheckpointStore, DataSource, Outcome, Prefetch, Trainer,
     distributed::CollectivePeer,
@@ -45,7 +44,7 @@ const NEUTRAL_FIELDS: [(&str, &str); 5] = [
 /// The folder, within that of the run, of the trained model.
 pub const MODEL_FOLDER: &str = "model";
 
-/// The folder, within that of the run, of the adapters of a recipe that has some.
+/// The folder, within that of the run, of the adapters of a recipe that trains nothing else.
 pub const ADAPTER_FOLDER: &str = "adapter";
 
 /// A recipe to run on one backend.
@@ -111,27 +110,26 @@ impl TrainJob {
             let report = self.prepare::<B, S>(0, device)?.look()?;
             return Ok(Finished::DryRun(Box::new(report)));
         }
-        self.check_folder()?;
+        // Held to the end: no other process may begin or go on in this folder meanwhile.
+        let checkpoints = self.checkpoints()?;
+        self.check_folder(&checkpoints)?;
         run_workers::<B, _, _>(
             self.options.devices,
             device,
             |rank, device| {
                 let ready = self.prepare::<B, S>(rank, &device)?;
                 ready.check_memory(self.options.memory)?;
-                if rank == 0 {
-                    self.write_records(&ready.parameters)?;
-                }
                 Ok(ready)
             },
-            |rank, ready, peer| self.train::<B, S>(ready, rank, peer),
+            |rank, ready, peer| self.train::<B, S>(ready, checkpoints.clone(), rank, peer),
         )
     }
 
     /// Checks that the folder holds a run to resume, or none to begin.
-    fn check_folder(&self) -> Result<(), BoxError> {
+    fn check_folder(&self, checkpoints: &CheckpointStore) -> Result<(), BoxError> {
         let TrainOptions { folder, resume, .. } = &self.options;
         let folder = folder.clone();
-        match (self.checkpoints()?.newest()?, resume) {
+        match (checkpoints.newest()?, resume) {
             (None, true) => Err(RunError::NothingToResume { folder }.into()),
             (Some(newest), false) => {
                 let step = newest.manifest.state.step;
@@ -174,6 +172,7 @@ impl TrainJob {
     fn train<B: MpmBackend, S: Stage<B>>(
         &self,
         ready: Ready<B, S>,
+        checkpoints: CheckpointStore,
         rank: usize,
         peer: Option<CollectivePeer<B>>,
     ) -> Result<Finished, BoxError> {
@@ -182,7 +181,7 @@ impl TrainJob {
         let objective = stage.objective();
         let mut trainer =
             Trainer::<Autodiff<B>, S::Objective>::new(ready.config, objective, ready.model)?
-                .with_checkpoints(self.checkpoints()?)
+                .with_checkpoints(checkpoints)
                 .with_recipe(self.resumable_recipe()?);
         if let Some(peer) = peer {
             trainer = trainer.with_peers(peer);
@@ -193,9 +192,15 @@ impl TrainJob {
         if self.options.resume {
             trainer.resume(&mut source)?;
         }
+        if rank == 0 {
+            // Not before: a recipe that cannot go on with the run has no place in its folder.
+            self.write_records(&ready.parameters)?;
+            self.announce(&ready.parameters, ready.only_adapters);
+        }
         let trained = trainer.run(&mut source)?;
         if rank == 0 && trained.outcome != Outcome::Cancelled {
-            self.save(&stage, trained.average.unwrap_or(trained.model))?;
+            let model = trained.average.unwrap_or(trained.model);
+            self.save(&stage, model, ready.only_adapters)?;
         }
         Ok(Finished::Trained {
             step: trained.step,
@@ -203,14 +208,23 @@ impl TrainJob {
         })
     }
 
-    /// Writes the trained model, and its adapters by themselves, too.
-    fn save<B: MpmBackend, S: Stage<B>>(&self, stage: &S, model: S::Model) -> Result<(), BoxError> {
+    /// Writes the trained model, and its adapters by themselves, too, where they are all that was
+    /// trained.
+    fn save<B: MpmBackend, S: Stage<B>>(
+        &self,
+        stage: &S,
+        model: S::Model,
+        only_adapters: bool,
+    ) -> Result<(), BoxError> {
         let folder = &self.options.folder;
         let Some(lora) = &self.recipe.lora else {
             return stage.save(model, &folder.join(MODEL_FOLDER));
         };
-        let adapter = folder.join(ADAPTER_FOLDER);
-        lora::save::<Autodiff<B>, _>(&model, lora.config(), &adapter, &S::checkpoint_keys())?;
+        if only_adapters {
+            let adapter = folder.join(ADAPTER_FOLDER);
+            let keys = S::checkpoint_keys();
+            lora::save::<Autodiff<B>, _>(&model, lora.config(), &adapter, &keys)?;
+        }
         let merged = lora::merge::<Autodiff<B>, _>(model);
         stage.save(merged, &folder.join(MODEL_FOLDER))
     }
@@ -251,7 +265,7 @@ impl TrainJob {
         Ok(recipe)
     }
 
-    /// Writes what the run is made from beside its results, and says what trains.
+    /// Writes what the run is made from beside its results.
     fn write_records(&self, parameters: &ParameterTable) -> Result<(), BoxError> {
         let folder = &self.options.folder;
         let recipe = serde_json::to_string_pretty(&self.recipe)?;
@@ -261,13 +275,23 @@ impl TrainJob {
         ] {
             write(&folder.join(name), &text)?;
         }
-        note(&format!("{}\n", parameters.by_layer()));
         Ok(())
+    }
+
+    /// Says what trains, and where it will be.
+    fn announce(&self, parameters: &ParameterTable, only_adapters: bool) {
+        note(&format!("{}\n", parameters.by_layer()));
+        if self.recipe.lora.is_some() && !only_adapters {
+            note(&format!(
+                "other parameters train beside the adapters: {MODEL_FOLDER}/ will have all of \
+                 them, and there will be no {ADAPTER_FOLDER}/\n"
+            ));
+        }
     }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RunError> {
-    fs::write(path, text).map_err(|source| RunError::Write {
+    atomic::write_bytes(path, text.as_bytes()).map_err(|source| RunError::Write {
         path: path.to_path_buf(),
         source,
     })

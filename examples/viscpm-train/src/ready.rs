@@ -5,6 +5,7 @@ use mpm_core::MpmBackend;
 use mpm_train::{
     BoxError, DataSource, MemoryEstimate, TrainerConfig,
     freeze::{ParameterTable, train_only},
+    lora::only_adapters_train,
     pattern::PathPattern,
     recipe::Recipe,
 };
@@ -16,6 +17,8 @@ pub struct Ready<B: MpmBackend, S: Stage<B>> {
     pub stage: S,
     pub model: S::Model,
     pub parameters: ParameterTable,
+    /// Whether adapters are all that trains, so that they are a result by themselves.
+    pub only_adapters: bool,
     pub config: TrainerConfig,
     pub source: S::Source,
     /// The first worker's, where the recipe asks for one.
@@ -26,7 +29,7 @@ pub struct Ready<B: MpmBackend, S: Stage<B>> {
 /// What the model is measured on.
 pub struct Evaluation<S> {
     pub source: S,
-    /// How many batches of it.
+    /// How many batches it has.
     pub batches: usize,
 }
 
@@ -52,6 +55,10 @@ impl<B: MpmBackend, S: Stage<B>> Ready<B, S> {
         let patterns: Vec<_> = recipe.trainable.iter().map(PathPattern::new).collect();
         let model = train_only::<Autodiff<B>, _>(model, &patterns)?;
         let parameters = ParameterTable::new::<Autodiff<B>, _>(&model);
+        let only_adapters = match &recipe.lora {
+            Some(_) => only_adapters_train(&parameters)?,
+            None => false,
+        };
         let frozen = parameters.frozen().map(|row| row.path.clone()).collect();
         let config = recipe.trainer(workers, frozen)?;
         let source = stage.source(&DataShare::training(recipe, rank, workers)?)?;
@@ -68,6 +75,7 @@ impl<B: MpmBackend, S: Stage<B>> Ready<B, S> {
             stage,
             model,
             parameters,
+            only_adapters,
             config,
             source,
         })

@@ -24,6 +24,8 @@ pub struct DataShare {
     pub options: StreamOptions,
     /// Samples of a batch.
     pub batch: NonZeroUsize,
+    /// Samples of all batches together; endlessly many for `None`.
+    pub samples: Option<NonZeroUsize>,
     /// Batches of this worker that make a step.
     pub batches_per_step: NonZeroUsize,
     /// Threads that decode pictures.
@@ -51,6 +53,7 @@ impl DataShare {
                 ..StreamOptions::new(recipe.seed)
             },
             batch: recipe.batch.micro,
+            samples: None,
             batches_per_step: recipe.batch.accumulation(workers)?,
             threads: data
                 .threads
@@ -61,7 +64,7 @@ impl DataShare {
         })
     }
 
-    /// What a model is measured on.
+    /// What a model is measured on: examples in the order of their files.
     ///
     /// # Errors
     /// As [`training`](Self::training).
@@ -69,6 +72,11 @@ impl DataShare {
         let share = Self::training(recipe, 0, 1)?;
         Ok(Self {
             mix: evaluation.mix.clone(),
+            options: StreamOptions {
+                window: NonZeroUsize::MIN,
+                ..share.options
+            },
+            samples: Some(evaluation.samples),
             batches_per_step: NonZeroUsize::MIN,
             is_training: false,
             ..share
@@ -90,6 +98,7 @@ pub struct BatchSource<T, B> {
     prepare: Prepare<T>,
     collate: Collate<T, B>,
     batch: NonZeroUsize,
+    samples: Option<NonZeroUsize>,
     batches_per_step: u64,
     batches: u64,
 }
@@ -120,9 +129,21 @@ impl<T, B> BatchSource<T, B> {
             prepare,
             collate,
             batch: share.batch,
+            samples: share.samples,
             batches_per_step: share.batches_per_step.get() as u64,
             batches: 0,
         })
+    }
+
+    /// Samples of the next batch: fewer in the last one of a limited number, none behind it.
+    fn next_size(&self) -> Option<NonZeroUsize> {
+        let Some(samples) = self.samples else {
+            return Some(self.batch);
+        };
+        let batches = usize::try_from(self.batches).unwrap_or(usize::MAX);
+        let delivered = batches.saturating_mul(self.batch.get());
+        let left = samples.get().saturating_sub(delivered);
+        NonZeroUsize::new(left.min(self.batch.get()))
     }
 }
 
@@ -132,13 +153,14 @@ impl<T: Send, B> DataSource for BatchSource<T, B> {
 
     /// Examples that cannot be used are reported, and others taken in their place.
     fn next_batch(&mut self) -> Result<Option<B>, BoxError> {
+        let Some(size) = self.next_size() else {
+            return Ok(None);
+        };
         let step = self.batches / self.batches_per_step;
         let prepare = &self.prepare;
-        let samples = self
-            .loader
-            .next_batch(self.batch, |example, pictures, rng| {
-                prepare(example, pictures, step, rng)
-            })?;
+        let samples = self.loader.next_batch(size, |example, pictures, rng| {
+            prepare(example, pictures, step, rng)
+        })?;
         self.batches += 1;
         samples.map(|samples| (self.collate)(samples)).transpose()
     }

@@ -13,7 +13,7 @@ use crate::RunError;
 
 /// Runs some workers, each on a thread of its own: all of them `prepare`, and if that succeeds,
 /// all of them `work`. Each gets its number; its device; and its way to the others, if there are
-/// any.
+/// any. A worker that fails or panics ends the work of all, since it drops that way.
 ///
 /// All devices are of this machine: between machines, Burn 0.21's collective operations wait for
 /// ever at the second one (`SyncService::sync` in burn-collective empties a copy of its list).
@@ -78,4 +78,60 @@ fn is_echo(error: &BoxError) -> bool {
         error.downcast_ref(),
         Some(TrainError::PeerFailed | TrainError::Peers(_))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::{sync::mpsc::channel, time::Duration};
+
+    use burn::{backend::Flex, tensor::Tensor};
+    use mpm_train::Peers;
+
+    use super::*;
+
+    /// Long enough for a busy machine, and never waited for where all goes well.
+    const PATIENT: Duration = Duration::from_secs(120);
+
+    fn sum(peer: &CollectivePeer<Flex>) -> Result<(), BoxError> {
+        let tensor = Tensor::<Flex, 1>::zeros([1], &Default::default());
+        let sum = peer.sum(tensor.into_primitive().tensor());
+        sum.map_err(TrainError::Peers)?;
+        Ok(())
+    }
+
+    /// How a run of two workers ends, of which the first one only sums and the second one leaves.
+    fn ended(leave: fn() -> Result<(), BoxError>) -> BoxError {
+        let (sender, result) = channel();
+        // On a thread that is left behind, should the first one wait for ever.
+        thread::spawn(move || {
+            let device = Default::default();
+            let result = run_workers::<Flex, (), ()>(
+                2,
+                &device,
+                |_, _| Ok(()),
+                |rank, (), peer| {
+                    let peer = peer.unwrap();
+                    match rank {
+                        0 => loop {
+                            sum(&peer)?;
+                        },
+                        _ => leave(),
+                    }
+                },
+            );
+            sender.send(result).unwrap();
+        });
+        result.recv_timeout(PATIENT).unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn a_worker_that_leaves_ends_the_work_of_all() {
+        // One after the other: Burn has one collective for the whole process.
+        let failed = ended(|| Err("the disk is full".into()));
+        assert_eq!(failed.to_string(), "the disk is full");
+        let panicked = ended(|| panic!("this worker is to panic"));
+        let panicked = panicked.downcast_ref();
+        assert!(matches!(panicked, Some(RunError::Panic { rank: 1 })));
+    }
 }

@@ -177,8 +177,27 @@ fn a_painter_learns_by_adapters() {
 }
 
 #[test]
+fn adapters_that_are_half_of_the_result_are_in_the_model_only() {
+    let workplace = Workplace::new();
+    let mut recipe = chat_recipe(&workplace);
+    recipe["steps"] = json!(1);
+    recipe["trainable"] = json!(["**.lora", "visual.query"]);
+    let output = workplace.run(&recipe, &["--run", "run"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeeds(output);
+    assert!(text.contains("there will be no adapter/"), "{text}");
+    assert!(workplace.path("run/model/config.json").is_file());
+    assert!(!workplace.path("run/adapter").exists());
+}
+
+#[test]
 fn unsound_adapters_are_refused_before_the_work_starts() {
     let workplace = Workplace::new();
+    let mut frozen = chat_recipe(&workplace);
+    frozen["trainable"] = json!(["visual.query"]);
+    let text = fails(workplace.run(&frozen, &["--run", "run"]));
+    assert!(text.contains("none of them trains"), "{text}");
+    assert!(!workplace.path("run/metrics.jsonl").exists());
     for (field, value, expected) in [
         (
             "targets",

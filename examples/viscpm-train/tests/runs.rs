@@ -195,9 +195,10 @@ fn ctrl_c_ends_a_run_with_a_checkpoint() {
     let workplace = Workplace::new();
     let mut recipe = workplace.recipe();
     recipe["steps"] = json!(10_000);
-    recipe["checkpoints"]["every"] = json!(10_000);
-    for devices in ["1", "2"] {
-        let run = format!("run-{devices}");
+    // At a step whose checkpoint is due, and at others.
+    for (devices, every) in [("1", 10_000), ("2", 10_000), ("2", 1)] {
+        recipe["checkpoints"]["every"] = json!(every);
+        let run = format!("run-{devices}-{every}");
         let arguments = ["--run", &run, "--devices", devices];
         let child = workplace.command(&recipe, &arguments).spawn().unwrap();
         let metrics = workplace.path(&format!("{run}/metrics.jsonl"));
@@ -262,8 +263,9 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
         // Room for the records of the run, not for its parameters.
         let text = fails(limited(64, more));
         assert!(text.contains("model.safetensors"), "{text}");
-        let left = fs::read_dir(workplace.path("run/checkpoints"));
-        assert_eq!(left.unwrap().count(), 0, "nothing half written stays");
+        let left = fs::read_dir(workplace.path("run/checkpoints")).unwrap();
+        let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [".lock"], "nothing half written stays");
     }
     succeeds(workplace.run(&recipe, &["--run", "run"]));
     assert!(workplace.last_weights("run") == workplace.last_weights("whole"));
@@ -347,14 +349,46 @@ fn a_run_goes_on_only_with_its_own_recipe() {
     succeeds(workplace.run(&recipe, &["--run", "run"]));
     let again = fails(workplace.run(&recipe, &["--run", "run"]));
     assert!(again.contains("--resume"), "{again}");
+    let records = || {
+        ["recipe.json", "parameters.txt"]
+            .map(|name| fs::read_to_string(workplace.path(&format!("run/{name}"))).unwrap())
+    };
+    let first = records();
     recipe["steps"] = json!(3);
     recipe["recompute"] = json!(["llm"]);
     recipe["batch"]["threads"] = json!(2);
+    recipe["trainable"] = json!(["visual.query"]);
     let more = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
     assert!(more.contains("steps"), "{more}");
+    assert_eq!(records(), first, "those of a recipe that is refused");
     recipe["steps"] = json!(2);
+    recipe["trainable"] = json!(["visual"]);
     succeeds(workplace.run(&recipe, &["--run", "run", "--resume"]));
+    assert!(records() != first, "`recompute` is another");
     recipe["data"]["mix"][0]["weight"] = json!(2.0);
     let other = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
     assert!(other.contains("data.mix[0].weight"), "{other}");
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let workplace = Workplace::new();
+    let mut recipe = workplace.recipe();
+    recipe["steps"] = json!(10_000);
+    let arguments = ["--run", "run"];
+    let mut first = workplace.command(&recipe, &arguments).spawn().unwrap();
+    let metrics = workplace.path("run/metrics.jsonl");
+    while !metrics.exists() {
+        assert!(first.try_wait().unwrap().is_none(), "it ended early");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let second = fails(workplace.run(&recipe, &arguments));
+    let third = fails(workplace.run(&recipe, &["--run", "run", "--resume"]));
+    let goes_on = first.try_wait().unwrap().is_none();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(goes_on, "the first one was disturbed");
+    for text in [second, third] {
+        assert!(text.contains("another process trains in"), "{text}");
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use mpm_core::atomic;
 use serde_json::Value;
 
 use crate::report::{Callback, StepReport};
@@ -90,19 +91,8 @@ impl MetricsWriter {
         if kept.len() == text.len() {
             return Ok(());
         }
-        let folder = match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut staged = tempfile::NamedTempFile::new_in(folder)
-            .map_err(TrainError::io("write beside", &self.path))?;
-        staged
-            .write_all(kept.as_bytes())
-            .map_err(TrainError::io("write", staged.path()))?;
-        staged
-            .persist(&self.path)
-            .map_err(|error| TrainError::io("replace", &self.path)(error.error))?;
-        Ok(())
+        atomic::write_bytes(&self.path, kept.as_bytes())
+            .map_err(TrainError::io("replace", &self.path))
     }
 }
 
@@ -197,6 +187,28 @@ mod tests {
         let steps: Vec<_> = lines[1..].iter().map(|line| &line[..2]).collect();
         assert_eq!(steps, ["1,", "2,", "3,", "4,"]);
         assert_eq!(lines[1], "1,9,0.5,,0.001,2.0,,false,3,4,5,6.0,7.0,8.0,9.0");
+    }
+
+    #[test]
+    fn a_step_that_was_skipped_comes_back_without_its_norm() {
+        let folder = tempfile::tempdir().unwrap();
+        let skipped = StepReport {
+            gradient_norm: None,
+            skipped: true,
+            ..report(1)
+        };
+        let path = folder.path().join("metrics.jsonl");
+        let mut writer = MetricsWriter::json_lines(&path);
+        assert!(writer.on_step(&skipped, &()).unwrap().is_continue());
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(serde_json::from_str::<StepReport>(&text).unwrap(), skipped);
+
+        let path = folder.path().join("metrics.csv");
+        let mut writer = MetricsWriter::csv(&path);
+        assert!(writer.on_step(&skipped, &()).unwrap().is_continue());
+        let text = fs::read_to_string(&path).unwrap();
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line, "1,9,0.5,,0.001,,,true,3,4,5,6.0,7.0,8.0,9.0");
     }
 
     #[test]

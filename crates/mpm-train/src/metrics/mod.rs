@@ -20,7 +20,7 @@ mod tests {
             loss: 0.5,
             accuracy: None,
             learning_rate: 1e-3,
-            gradient_norm: 2.0,
+            gradient_norm: Some(2.0),
             loss_scale: None,
             skipped: false,
             counted: 3,

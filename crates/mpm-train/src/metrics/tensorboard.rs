@@ -9,7 +9,8 @@ use crate::{BoxError, TrainError};
 
 /// A [`Callback`] that writes the figures of each step into a folder of TensorBoard's event
 /// files: `train/loss`, `train/accuracy`, `train/learning_rate`, `train/gradient_norm`,
-/// `train/samples_per_second` and, in f16, `train/loss_scale`.
+/// `train/samples_per_second` and, in f16, `train/loss_scale`. What a step does not have, such as
+/// the norm of a gradient that overflowed, is left out.
 ///
 /// A resumed run adds a file to the folder; TensorBoard shows both as one curve, in which the
 /// steps that were taken again replace the earlier ones. A new run in the folder of an old one
@@ -43,7 +44,7 @@ impl TensorBoardWriter {
             ("train/loss", Some(report.loss)),
             ("train/accuracy", report.accuracy),
             ("train/learning_rate", Some(report.learning_rate)),
-            ("train/gradient_norm", Some(report.gradient_norm)),
+            ("train/gradient_norm", report.gradient_norm),
             ("train/loss_scale", report.loss_scale),
             ("train/samples_per_second", Some(report.samples_per_second)),
         ];
@@ -82,6 +83,7 @@ mod tests {
             let report = StepReport {
                 loss: done as f64,
                 accuracy: (done > 0).then_some(0.5),
+                gradient_norm: (step != 2).then_some(1.0),
                 ..report(step)
             };
             assert!(writer.on_step(&report, &()).unwrap().is_continue());
@@ -117,7 +119,10 @@ mod tests {
             curve(folder.path(), "train/accuracy"),
             [(3, 0.5), (4, 0.5), (5, 0.5)]
         );
-        assert_eq!(curve(folder.path(), "train/gradient_norm").len(), 5);
+        // A step whose gradient overflowed is left out.
+        let norms = curve(folder.path(), "train/gradient_norm");
+        let steps: Vec<_> = norms.iter().map(|(step, _)| *step).collect();
+        assert_eq!(steps, [1, 3, 4, 5]);
     }
 
     #[test]

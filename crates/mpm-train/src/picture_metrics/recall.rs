@@ -33,10 +33,7 @@ impl Recall {
     pub fn at(&self, k: usize) -> Result<f64, PictureMetricError> {
         match self.places.len() {
             0 => Err(PictureMetricError::Empty),
-            count => {
-                let hits: f64 = self.places.iter().map(|place| place.hit(k)).sum();
-                Ok(hits / count as f64)
-            }
+            count => Ok(self.hits(k) / count as f64),
         }
     }
 
@@ -45,8 +42,14 @@ impl Recall {
         self.places.len()
     }
 
+    /// How many queries find something right among their `k` nearest candidates, as
+    /// [`at`](Self::at) counts them.
+    pub(crate) fn hits(&self, k: usize) -> f64 {
+        self.places.iter().map(|place| place.hit(k)).sum()
+    }
+
     /// Adds a query by its cosines with all candidates, of which at least one `is_right`.
-    pub(super) fn add(&mut self, cosines: &[f32], is_right: impl Fn(usize) -> bool) {
+    pub(crate) fn add(&mut self, cosines: &[f32], is_right: impl Fn(usize) -> bool) {
         let right = |&(candidate, _): &(usize, &f32)| is_right(candidate);
         let rights = cosines.iter().enumerate().filter(right);
         let best = rights.fold(f32::NEG_INFINITY, |best, (_, &cosine)| best.max(cosine));

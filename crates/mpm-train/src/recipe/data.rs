@@ -61,13 +61,14 @@ pub enum AugmentationConfig {
     Randaugment,
 }
 
-/// What is measured before each checkpoint: the loss on examples of its own, in their order.
+/// What is measured before each checkpoint: the loss on examples of its own, always the same. The
+/// seed orders the files of a data set; those of a file come in their order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationConfig {
     /// The data sets, and how much of each.
     pub mix: Vec<MixMember>,
-    /// How many samples are measured.
+    /// How many samples are measured. Data sets that have fewer are read again.
     pub samples: NonZeroUsize,
 }
 

@@ -141,8 +141,8 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         self
     }
 
-    /// Measures the model before each checkpoint that the settings ask for; the score is stored
-    /// with it.
+    /// Measures the model before each checkpoint; the score is stored with it. Only a run that a
+    /// callback breaks off ends without: whoever stops it waits for the checkpoint.
     pub fn with_evaluator(mut self, evaluator: impl Evaluator<O::Model> + 'static) -> Self {
         self.evaluator = Some(Box::new(evaluator));
         self
@@ -209,7 +209,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             let mut gradient = match self.gradient(model, source, cancelled)? {
                 ControlFlow::Continue(gradient) => gradient,
                 ControlFlow::Break(outcome) => {
-                    self.write_checkpoint(source)?;
+                    self.write_checkpoint(source, outcome == Outcome::Cancelled)?;
                     return Ok(self.trained(outcome));
                 }
             };
@@ -225,11 +225,12 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
             let model = computed.as_ref().unwrap_or(&self.model);
             cancelled = call_back(&mut self.callbacks, &report, model)?.is_break();
             let every = self.config.checkpoint_every;
-            if !cancelled && every.is_some_and(|every| step.is_multiple_of(every.get())) {
-                self.write_checkpoint(source)?;
+            // Also where this worker is to stop, since the others do not know of it yet.
+            if every.is_some_and(|every| step.is_multiple_of(every.get())) {
+                self.write_checkpoint(source, cancelled)?;
             }
         }
-        self.write_checkpoint(source)?;
+        self.write_checkpoint(source, cancelled)?;
         Ok(self.trained(match cancelled {
             true => Outcome::Cancelled,
             false => Outcome::Finished,
@@ -311,7 +312,7 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         let norm = gradient::global_norm::<B, _>(&self.model, &gradient.gradients);
         let mut update = Update {
             learning_rate: self.config.schedule.learning_rate(step, self.config.steps),
-            gradient_norm: norm,
+            gradient_norm: norm.is_finite().then_some(norm),
             loss_scale: self.state.loss_scale.map(|scale| scale.factor),
             skipped: false,
         };

@@ -92,8 +92,13 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         all.map_err(TrainError::json("position".as_ref()))
     }
 
-    /// Measures the model and writes a checkpoint, if this step has none.
-    pub(super) fn write_checkpoint<S: DataSource>(&mut self, source: &S) -> Result<(), TrainError> {
+    /// Writes a checkpoint, if this step has none. The model is measured before, which may take
+    /// long, unless the run is `cancelled`.
+    pub(super) fn write_checkpoint<S: DataSource>(
+        &mut self,
+        source: &S,
+        cancelled: bool,
+    ) -> Result<(), TrainError> {
         let Some(store) = self.checkpoints.clone() else {
             return Ok(());
         };
@@ -105,8 +110,12 @@ impl<B: AutodiffBackend, O: Objective<B>> Trainer<B, O> {
         if newest.is_some_and(|newest| newest.manifest.state.step == self.step) {
             return Ok(());
         }
+        let measured = match cancelled {
+            true => Ok(None),
+            false => self.evaluate(),
+        };
         // What has been learnt is not lost when it cannot be measured.
-        let (score, failure) = match self.evaluate() {
+        let (score, failure) = match measured {
             Ok(score) => (score, None),
             Err(error) => (None, Some(error)),
         };
@@ -222,10 +231,7 @@ where
         .collect()
 }
 
-/// A value as JSON reads it back: through text, because a number may lose its
-/// last bit there and would then differ from itself after a resume.
+/// A value as the manifest has it, where numbers keep their last bit (`float_roundtrip`).
 fn to_json(what: &'static str, value: &impl Serialize) -> Result<Value, TrainError> {
-    serde_json::to_string(value)
-        .and_then(|text| serde_json::from_str(&text))
-        .map_err(TrainError::json(what.as_ref()))
+    serde_json::to_value(value).map_err(TrainError::json(what.as_ref()))
 }

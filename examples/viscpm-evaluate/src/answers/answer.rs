@@ -41,6 +41,23 @@ pub struct ReferenceLoss {
     pub loss: Perplexity,
 }
 
+impl ReferenceLoss {
+    /// A right answer with its loss.
+    ///
+    /// # Errors
+    /// [`LineError::NotFinite`], as f16 and broken weights may give it: JSON has no number for it.
+    pub fn new(text: &str, loss: Perplexity) -> Result<Self, LineError> {
+        let value = loss.negative_log_likelihood;
+        match value.is_finite() {
+            true => Ok(Self {
+                text: text.to_owned(),
+                loss,
+            }),
+            false => Err(LineError::NotFinite { value }),
+        }
+    }
+}
+
 impl KeptAnswer for AnswerLine {
     fn key(&self) -> u64 {
         self.line
@@ -68,6 +85,26 @@ impl AnswerLine {
                 found: shown(&self.question, image),
                 expected: shown(&question.question, question.image.as_ref()),
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_an_error() {
+        let of = |sum: f64| {
+            let mut loss = Perplexity::default();
+            loss.add(sum, 3);
+            ReferenceLoss::new("a cat", loss)
+        };
+        assert!(of(0.5).is_ok_and(|kept| kept.text == "a cat" && kept.loss.tokens == 3));
+        for sum in [f64::NAN, f64::INFINITY] {
+            let error = of(sum).err().map(|error| error.to_string());
+            let error = error.unwrap_or_default();
+            assert!(error.contains("not finite; try --dtype"), "{error}");
         }
     }
 }

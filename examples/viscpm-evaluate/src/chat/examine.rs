@@ -8,7 +8,7 @@ use mpm_train::evaluate::llava;
 use super::Respondent;
 use crate::{
     AnswerFile, AnswerLine, EvaluateError, LineError, LlavaAnswer, Question, QuestionSet,
-    ReferenceLoss,
+    ReferenceLoss, llava::question_error,
 };
 
 /// The reason why an answer ended that says that it is none.
@@ -37,7 +37,8 @@ pub struct Watch<'a> {
 /// `settings` is stored with each answer, see [`Settings`](super::Settings).
 ///
 /// # Errors
-/// [`EvaluateError::Line`] for a question that the model cannot be asked, [`EvaluateError::Answers`].
+/// [`EvaluateError::Line`] for a question that the model cannot be asked, or whose right answer has
+/// a likelihood that is not finite, [`EvaluateError::Answers`].
 pub fn examine<B: MpmBackend>(
     set: &QuestionSet,
     questions: &[Question],
@@ -82,13 +83,7 @@ fn answer<B: MpmBackend>(
     let reference = match question.reference() {
         Some(text) => {
             let loss = respondent.loss_of(features, &question.question, text)?;
-            // JSON has no number for what broken weights may give.
-            loss.negative_log_likelihood
-                .is_finite()
-                .then(|| ReferenceLoss {
-                    text: text.to_owned(),
-                    loss,
-                })
+            Some(ReferenceLoss::new(text, loss)?)
         }
         None => None,
     };
@@ -123,11 +118,7 @@ pub fn examine_llava<B: MpmBackend>(
             if (watch.flow)().is_break() {
                 return Ok(Ended::BrokenOff);
             }
-            let wrong = |source| EvaluateError::Question {
-                file: file.to_owned(),
-                id,
-                source: Box::new(source),
-            };
+            let wrong = |source| question_error(file, question, source);
             let path = pictures.join(&question.image);
             let features = respondent.look_at(&path).map_err(wrong)?;
             let answer = respondent

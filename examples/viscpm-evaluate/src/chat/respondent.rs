@@ -81,7 +81,7 @@ impl<B: MpmBackend> Respondent<B> {
     /// nothing. `watch` may break the answer off.
     ///
     /// # Errors
-    /// [`ChatError::Llm`] for a question that is too long.
+    /// [`ChatError::EmptyQuestion`], and [`ChatError::Llm`] for a question that is too long.
     pub fn ask(
         &self,
         features: Option<Tensor<B, 3>>,

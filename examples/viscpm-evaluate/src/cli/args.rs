@@ -169,7 +169,7 @@ pub struct JudgeArgs {
     pub rounds: Option<NonZeroU32>,
 
     /// Seconds between rounds, and after a question without a reply. Default: 5.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = pause)]
     pub pause: Option<f64>,
 
     /// Seconds in which a reply has to be there.
@@ -237,6 +237,15 @@ pub struct PaintArgs {
     /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
     #[arg(long, default_value = "flex")]
     pub backend: BackendKind,
+}
+
+/// Seconds that somebody would wait.
+fn pause(text: &str) -> Result<f64, String> {
+    const DAY: f64 = 86_400.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=DAY).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("give a number of seconds from 0 to {DAY}")),
+    }
 }
 
 #[cfg(test)]

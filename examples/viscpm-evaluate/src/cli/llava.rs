@@ -10,13 +10,13 @@ use std::{
 
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_train::evaluate::llava::{
-    Answer, AnswerJudge, CategoryScore, ChatEndpoint, ChatOptions, CommandJudge, Context,
-    JudgeCache, JudgeLanguage, JudgeOptions, LlavaReport, Question, judge_cases, read_cases,
+    Answer, AnswerJudge, CategoryScore, ChatEndpoint, ChatOptions, CommandJudge, JudgeCache,
+    JudgeLanguage, JudgeOptions, LlavaError, LlavaReport, Question, cases, judge_cases, read_cases,
     read_lines,
 };
 use serde_json::{Value, json};
 use viscpm_common::cli::BoxError;
-use viscpm_evaluate::{AnswerFile, LlavaAnswer, chat::examine_llava};
+use viscpm_evaluate::{AnswerFile, LlavaAnswer, chat::examine_llava, check_llava_pictures};
 
 use super::{
     args::{JudgeArgs, JudgeLanguageArg, LlavaArgs},
@@ -41,15 +41,15 @@ impl std::error::Error for NoKey {}
 pub fn run(args: LlavaArgs) -> Result<ExitCode, BoxError> {
     probe(args.json.as_deref())?;
     let mut judge = judge(&args.judge)?;
+    // Mistakes in files come to light before the model is asked.
+    let questions = questions(&args)?;
+    let replies = args.judge.replies.clone();
+    let mut cache = JudgeCache::open(&replies.unwrap_or_else(|| beside(&args.answers)))?;
     let model = &args.ask.model;
-    if model.model.is_some() || model.checkpoint.is_some() {
-        // A mistake in the other files comes to light before the model is asked.
-        read_lines::<Context>(&args.context)?;
-        read_lines::<Answer>(&args.reference)?;
-        let asked = Asked::find(&args.ask)?;
-        if let Some(code) = ask(&args, asked)? {
-            return Ok(code);
-        }
+    if (model.model.is_some() || model.checkpoint.is_some())
+        && let Some(code) = ask(&args, &questions)?
+    {
+        return Ok(code);
     }
     let cases = read_cases(
         &args.questions,
@@ -57,8 +57,6 @@ pub fn run(args: LlavaArgs) -> Result<ExitCode, BoxError> {
         &args.reference,
         &args.answers,
     )?;
-    let replies = args.judge.replies.clone();
-    let mut cache = JudgeCache::open(&replies.unwrap_or_else(|| beside(&args.answers)))?;
     let bar = bar(cases.len(), "judgements");
     let options = options(&args.judge);
     let judged = judge_cases(&cases, &mut *judge, &mut cache, &options, &mut |progress| {
@@ -72,25 +70,40 @@ pub fn run(args: LlavaArgs) -> Result<ExitCode, BoxError> {
     })
 }
 
-/// Asks the model what has no answer yet; an exit code if that was broken off.
-fn ask(args: &LlavaArgs, asked: Asked) -> Result<Option<ExitCode>, BoxError> {
+/// The questions, each of which has all that a judge needs but for the model's answer.
+fn questions(args: &LlavaArgs) -> Result<Vec<Question>, LlavaError> {
     let questions: Vec<Question> = read_lines(&args.questions)?;
+    let answered = questions.iter().map(|question| Answer {
+        question_id: question.question_id,
+        text: String::new(),
+    });
+    let (contexts, references) = (read_lines(&args.context)?, read_lines(&args.reference)?);
+    cases(questions.clone(), contexts, references, answered.collect())?;
+    Ok(questions)
+}
+
+/// Asks the model what has no answer yet; an exit code if that was broken off.
+fn ask(args: &LlavaArgs, questions: &[Question]) -> Result<Option<ExitCode>, BoxError> {
+    let asked = Asked::find(&args.ask)?;
     let settings = asked.settings.clone();
-    let check = LlavaAnswer::check(&questions, &settings);
+    let check = LlavaAnswer::check(questions, &settings);
     let mut answers = AnswerFile::open(&args.answers, check)?;
-    if questions
-        .iter()
-        .all(|question| answers.has(question.question_id))
-    {
+    let is_open = |question: &&Question| !answers.has(question.question_id);
+    let open: Vec<_> = questions.iter().filter(is_open).collect();
+    if open.is_empty() {
         return Ok(None);
     }
     let folder = args.questions.parent().unwrap_or(Path::new(""));
+    let pictures = args.pictures.as_deref().unwrap_or(folder);
+    if !args.ask.without_picture {
+        check_llava_pictures(&args.questions, open, pictures)?;
+    }
     args.ask.backend.run(Examination {
         asked,
         settings: &settings,
         file: &args.questions,
-        questions: &questions,
-        pictures: args.pictures.as_deref().unwrap_or(folder),
+        questions,
+        pictures,
         answers: &mut answers,
     })?
 }

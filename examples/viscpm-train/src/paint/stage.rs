@@ -26,6 +26,8 @@ pub struct PaintStage<B: MpmBackend> {
     diffusion: DiffusionConfig,
     cleaning: Option<CaptionCleaning>,
     seed: u64,
+    /// The last step of the run, counted from 0.
+    last_step: usize,
 }
 
 impl<B: MpmBackend> Stage<B> for PaintStage<B> {
@@ -79,6 +81,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
             diffusion: diffusion.clone(),
             cleaning: recipe.data.cleaning.clone(),
             seed: recipe.seed,
+            last_step: recipe.steps.saturating_sub(1),
             start,
         })
     }
@@ -106,8 +109,14 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
             timesteps: self.loss.schedule().num_train_timesteps(),
         };
         let resolutions = self.diffusion.resolutions.clone();
+        let (is_training, last_step) = (share.is_training, self.last_step);
         let prepare = move |example: &_, pictures: &[_], step: u64, rng: &mut _| {
-            let size = resolutions.size_at(usize::try_from(step).unwrap_or(usize::MAX));
+            // What is measured has the size that the run ends with, so that scores can be compared.
+            let step = match is_training {
+                true => usize::try_from(step).unwrap_or(usize::MAX),
+                false => last_step,
+            };
+            let size = resolutions.size_at(step);
             let size = u32::try_from(size).ok().and_then(NonZeroU32::new);
             let size = size.ok_or("the size of pictures must be positive")?;
             preparer.prepare(example, pictures, size, rng)
