@@ -2,7 +2,7 @@
 //! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), blocks that are run
 //! again instead of keeping what their gradients need ([`recompute`]), strict loading
 //! of weight files ([`weights`]), adapters of low rank ([`lora`]), paths in a module tree
-//! ([`module_path`]), model folders as MPM ([`model_folder`]) and as Hugging Face's libraries
+//! ([`mod@module_path`]), model folders as MPM ([`model_folder`]) and as Hugging Face's libraries
 //! ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and atomic
 //! writing of files ([`atomic`]).
 //!

@@ -2,7 +2,7 @@
 //! and questions of the other kinds.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Write, stdout},
     path::{Path, PathBuf},
 };
@@ -11,10 +11,7 @@ use burn::tensor::backend::Backend;
 use emoji_training::{BoxError, full_precision};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
-use mpm_data::{
-    emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks},
-    picture::Picture,
-};
+use mpm_data::emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks};
 use mpm_llm::tokenizer::escape;
 use mpm_train::{Workers, evaluate::ExactMatch};
 use train_emoji_chat::{NameEmbeddings, Names, Recipe, Respondent};
@@ -76,7 +73,7 @@ impl BackendTask for EvaluateTask {
         let names = Names::new(&model.tokenizer, &tasks, recipe.languages.pictures, slots)?
             .embed(&model.model.llm)?;
         if let Some(folder) = &options.pictures {
-            std::fs::create_dir_all(folder)?;
+            fs::create_dir_all(folder)?;
         }
         let mut examiner = Examiner {
             set,
@@ -156,7 +153,9 @@ impl<B: MpmBackend> Examiner<B> {
             if let Some(folder) = &self.options.pictures {
                 let file = format!("{name}-{number:04}-{}.png", question.answer);
                 let picture = self.set.compose(&question.picture)?;
-                write_png(&picture, &folder.join(file.replace([' ', '/'], "-")))?;
+                let file = folder.join(file.replace([' ', '/'], "-"));
+                fs::write(&file, picture.encode_png(&[])?)
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
             }
             let right = self.count(name, language, &answer, question);
             if language == Language::English {
@@ -305,16 +304,4 @@ fn label(kind: TaskKind) -> Option<&'static str> {
 
 fn create(file: &Path) -> Result<File, BoxError> {
     Ok(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?)
-}
-
-fn write_png(picture: &Picture, file: &Path) -> Result<(), BoxError> {
-    let (width, height) = (picture.width(), picture.height());
-    let color = image::ColorType::Rgb8;
-    Ok(image::save_buffer(
-        file,
-        picture.pixels(),
-        width,
-        height,
-        color,
-    )?)
 }

@@ -1,7 +1,7 @@
 //! Trains the small VisCPM-Chat that ships with MPM, on a laptop's CPU.
 //!
-//! The stages are those of the paper, in miniature: a bilingual language model, a visual
-//! module that learns English names, then English captions, while the language model is
+//! The stages are those of the paper, in miniature: a language model of several languages, a
+//! visual module that learns English names, then English captions, while the language model is
 //! frozen, and tuning on English instructions with a few translated ones.
 //! `docs/small-model.md` explains the recipe and gives the figures.
 
@@ -11,9 +11,10 @@ mod export;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use emoji_training::{BoxError, Circumstances, exit_code};
+use emoji_training::{BoxError, Circumstances};
 
 use train_emoji_chat::{Recipe, RunStage, StageName};
+use viscpm_common::cli::failure::fail;
 
 use crate::{evaluate::Evaluate, export::Export};
 
@@ -58,7 +59,7 @@ enum Command {
 
 fn main() -> ExitCode {
     viscpm_common::keep_freed_memory();
-    exit_code(run(Args::parse()))
+    run(Args::parse()).map_or_else(fail, |()| ExitCode::SUCCESS)
 }
 
 fn run(args: Args) -> Result<(), BoxError> {

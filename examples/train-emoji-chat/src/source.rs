@@ -211,7 +211,8 @@ impl SampleSource {
     }
 
     /// An earlier turn, now and then. About a picture it is in the language of the
-    /// question, so that no Chinese beyond the translated pairs meets a picture.
+    /// question, so that beyond the translated pairs no other language than English
+    /// meets a picture.
     fn context(
         &self,
         sample: &Sample,

@@ -108,7 +108,8 @@ impl BackendTask for RunStage {
         Autodiff::<B>::seed(&device, recipe.seed);
         let start = match &self.start {
             None => fresh::<B>(recipe, &tasks, &device)?,
-            Some(folder) => ChatModel::open(folder, &device, &full_precision())?,
+            Some(folder) => ChatModel::open(folder, &device, &full_precision())
+                .map_err(|error| format!("{error}; train the stage before this one first"))?,
         };
         let (stream, parts): (_, &[&str]) = match self.name {
             StageName::Alignment => return self.align(start, tasks, &device),
@@ -186,7 +187,7 @@ impl RunStage {
                 pictures.push(stack_pictures::<B>(&batch.pictures, device)?);
             }
         }
-        start.model.visual = Muffin::from_inner(model.valid().finish(pictures));
+        start.model.visual = Muffin::from_inner(model.valid().finish(pictures)?);
         start.config.model.visual = config.clone();
         self.save(start)
     }

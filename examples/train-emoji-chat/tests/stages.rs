@@ -15,10 +15,14 @@ use serde_json::{Value, json};
 
 const STAGES: [&str; 4] = ["language", "alignment", "vision", "instruction"];
 
-/// The shipped recipe, with a few steps of little work.
-fn recipe() -> Value {
-    let shipped = include_str!("../recipe.json");
-    let mut recipe: Value = serde_json::from_str(shipped).unwrap();
+const SHIPPED: &str = include_str!("../recipe.json");
+
+/// The recipe of the walk-through in `docs/your-language.md`.
+const SWAHILI: &str = include_str!("../recipes/swahili.json");
+
+/// A recipe, with a few steps of little work.
+fn shrunk(recipe: &str) -> Value {
+    let mut recipe: Value = serde_json::from_str(recipe).unwrap();
     recipe["names"] = json!(12);
     recipe["vocabulary_size"] = json!(400);
     recipe["text_share"] = json!(0.4);
@@ -35,7 +39,8 @@ fn recipe() -> Value {
     encoder["d_ff"] = json!(16);
     encoder["num_heads"] = json!(2);
     encoder["num_layers"] = json!(1);
-    encoder["stem_channels"] = json!([4, 4, 4, 4]);
+    let convolutions = encoder["stem_channels"].as_array().unwrap().len();
+    encoder["stem_channels"] = json!(vec![4; convolutions]);
     for stage in STAGES {
         recipe[stage]["steps"] = json!(3);
         recipe[stage]["batch"] = json!(9);
@@ -48,7 +53,7 @@ fn recipe() -> Value {
 #[test]
 fn a_batch_that_cannot_be_cut_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let mut recipe = recipe();
+    let mut recipe = shrunk(SHIPPED);
     recipe["vision"]["parts"] = json!(10);
     fs::write(folder.path().join("recipe.json"), recipe.to_string()).unwrap();
     let output = run(folder.path(), &["train", "language", "--run", "run"]);
@@ -86,15 +91,25 @@ fn steps(folder: &Path, stage: &str) -> usize {
 
 #[test]
 fn the_stages_lead_to_a_model_that_can_be_exported_and_evaluated() {
+    lead_to_a_model(SHIPPED, &["en", "zh", "de", "fr", "es", "it", "pt"]);
+}
+
+#[test]
+fn so_do_those_of_another_language() {
+    lead_to_a_model(SWAHILI, &["en", "sw"]);
+}
+
+fn lead_to_a_model(recipe: &str, languages: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("recipe.json"), recipe().to_string()).unwrap();
+    fs::write(folder.join("recipe.json"), shrunk(recipe).to_string()).unwrap();
 
     // Each stage begins with the model of the one before.
     let early = run(folder, &["train", "vision", "--run", "run"]);
     assert!(!early.status.success());
     let text = String::from_utf8_lossy(&early.stderr).into_owned();
     assert!(text.contains("alignment"), "{text}");
+    assert!(text.contains("train the stage before this one"), "{text}");
 
     for stage in STAGES {
         succeed(folder, &["train", stage, "--run", "run"]);
@@ -130,7 +145,7 @@ fn the_stages_lead_to_a_model_that_can_be_exported_and_evaluated() {
         "training, nearest name",
     ];
     for split in splits.into_iter().chain(["English names as features"]) {
-        for language in ["en", "zh", "de", "fr", "es", "it", "pt"] {
+        for language in languages {
             let row = figures.lines().find(|line| {
                 line.starts_with(split) && line[split.len()..].trim_start().starts_with(language)
             });

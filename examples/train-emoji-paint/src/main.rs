@@ -12,10 +12,10 @@ mod report;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use emoji_training::{BoxError, Circumstances, exit_code};
+use emoji_training::{BoxError, Circumstances};
 
 use train_emoji_paint::{Folders, Recipe, RunStage, StageName};
-use viscpm_common::cli::show;
+use viscpm_common::cli::{failure::fail, show};
 
 use crate::{
     evaluate::{Evaluate, EvaluateTask},
@@ -71,7 +71,7 @@ enum Command {
 
 fn main() -> ExitCode {
     viscpm_common::keep_freed_memory();
-    exit_code(run(Args::parse()))
+    run(Args::parse()).map_or_else(fail, |()| ExitCode::SUCCESS)
 }
 
 fn run(args: Args) -> Result<(), BoxError> {
