@@ -110,6 +110,11 @@ impl Figures {
         self.0.keys().map(|subject| subject.seed).collect()
     }
 
+    /// The arms that there are figures of, in the order of their names.
+    pub fn arms(&self) -> BTreeSet<&str> {
+        self.0.keys().map(|subject| subject.arm.as_str()).collect()
+    }
+
     /// Writes all figures.
     ///
     /// # Errors
@@ -225,6 +230,7 @@ mod tests {
         );
         assert!(figures.has("zero-shot", 2) && !figures.has("zero-shot", 4));
         assert_eq!(figures.seeds(), BTreeSet::from([1, 2, 3]));
+        assert_eq!(figures.arms(), BTreeSet::from(["zero-shot"]));
     }
 
     #[test]

@@ -20,12 +20,13 @@ mod translate;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use emoji_training::{BoxError, exit_code};
+use emoji_training::BoxError;
 use mpm_core::{
     MpmBackend,
     backend::{BackendKind, BackendTask},
 };
 use mpm_data::emoji::EmojiSet;
+use viscpm_common::cli::failure::fail;
 
 use crate::{lab::Lab, settings::Settings};
 
@@ -34,6 +35,12 @@ use crate::{lab::Lab, settings::Settings};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Where models are kept, unless the user says where.
+const MODELS: &str = "runs/experiments";
+
+/// Where the published figures are.
+const RESULTS: &str = "docs/results";
+
 /// Repeat the experiments of the MPM paper with small models on the emoji picture-text set.
 #[derive(Parser)]
 #[command(version)]
@@ -41,17 +48,18 @@ struct Args {
     #[command(subcommand)]
     experiment: Experiment,
 
-    /// All settings (JSON); without it those of the published figures.
+    /// All settings (JSON), which need a --run and a --results of their own; without it those of
+    /// the published figures.
     #[arg(long, global = true)]
     settings: Option<PathBuf>,
 
-    /// The folder of models and checkpoints.
-    #[arg(long, global = true, default_value = "runs/experiments")]
-    run: PathBuf,
+    /// The folder of models and checkpoints [default: runs/experiments].
+    #[arg(long, global = true)]
+    run: Option<PathBuf>,
 
-    /// The folder of figures and plots.
-    #[arg(long, global = true, default_value = "docs/results")]
-    results: PathBuf,
+    /// The folder of figures and plots [default: docs/results].
+    #[arg(long, global = true)]
+    results: Option<PathBuf>,
 
     /// The packed set, see docs/emoji-set.md.
     #[arg(
@@ -85,12 +93,20 @@ enum Experiment {
 
 fn main() -> ExitCode {
     viscpm_common::keep_freed_memory();
-    exit_code(run(Args::parse()))
+    run(Args::parse()).map_or_else(fail, |()| ExitCode::SUCCESS)
 }
 
 fn run(args: Args) -> Result<(), BoxError> {
+    if args.settings.is_some() && (args.run.is_none() || args.results.is_none()) {
+        return Err(
+            "models and figures of other settings would mix with the published ones; name folders \
+             for them with --run and --results"
+                .into(),
+        );
+    }
     let settings = Settings::read(args.settings.as_deref())?;
-    std::fs::create_dir_all(&args.results)?;
+    let results = args.results.unwrap_or_else(|| RESULTS.into());
+    std::fs::create_dir_all(&results)?;
     // Samples borrow from it, on the thread that prepares batches, too.
     let set: &'static EmojiSet = Box::leak(Box::new(EmojiSet::open(&args.emoji)?));
     let backend = args.backend;
@@ -98,10 +114,10 @@ fn run(args: Args) -> Result<(), BoxError> {
         experiment: args.experiment,
         lab: Lab {
             settings,
-            folder: args.run,
+            folder: args.run.unwrap_or_else(|| MODELS.into()),
             set,
         },
-        results: args.results,
+        results,
     })?
 }
 

@@ -16,6 +16,7 @@ use crate::{
     figures::{Figures, Mean},
     lab::{Lab, Languages, Sighted, Words},
     measure::{Interview, NAMED, NAMED_BLINDLY},
+    plot::{Bars, Series},
 };
 
 /// Where pictures are, and what they are called in the figures.
@@ -79,7 +80,27 @@ pub fn run<B: MpmBackend>(
         let of = (name.as_str(), quantity);
         show(&(figures.table(&arms, languages, of, Mean::percent) + "\n"))?;
     }
-    Ok(())
+    plot(&figures, languages, results)
+}
+
+/// All collections that there are figures of, side by side.
+fn plot(figures: &Figures, languages: &[Language], results: &Path) -> Result<(), BoxError> {
+    let series = |name: &str| Series {
+        name: name.to_owned(),
+        means: languages
+            .iter()
+            .map(|&language| figures.mean(name, language, name, NAMED))
+            .collect(),
+    };
+    Bars {
+        title: "Pictures from outside of the set named right".to_owned(),
+        groups: languages
+            .iter()
+            .map(|language| language.code().to_owned())
+            .collect(),
+        series: figures.arms().into_iter().map(series).collect(),
+    }
+    .write(&results.join("outside.svg"))
 }
 
 /// The pictures of the classes that a folder has any of, with their places.

@@ -109,7 +109,7 @@ fn experiments_are_made_once_and_plotted() {
             &["paint.svg"],
             &["painted", "without a prompt", "drawn"],
         ),
-        (&outside, &[], &["photographs"]),
+        (&outside, &["outside.svg"], &["photographs"]),
     ] {
         let (succeeded, shown, noted) = run(folder, experiment);
         assert!(succeeded, "{noted}");
@@ -169,6 +169,23 @@ fn pictures_of_other_things_are_refused() {
         assert!(!succeeded && noted.contains(expected), "{noted}");
         // That is known before anything is trained.
         assert!(!noted.contains("training"), "{noted}");
+    }
+}
+
+#[test]
+fn other_settings_do_not_mix_with_the_published_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.json"), settings().to_string()).unwrap();
+    for folders in [&[][..], &["--run", "run"], &["--results", "results"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_experiments"))
+            .args(["alignment", "--settings", "settings.json"])
+            .args(folders)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let noted = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{folders:?}");
+        assert!(noted.contains("with --run and --results"), "{noted}");
     }
 }
 
