@@ -56,6 +56,10 @@ pub enum ChatError {
     #[error(transparent)]
     Picture(#[from] DataError),
 
+    /// There is nothing to answer.
+    #[error("the question is empty; say what you want to know")]
+    EmptyQuestion,
+
     /// The safety checker flagged a picture, which is not shown to the model.
     #[error("the picture is refused: {report}; show another one")]
     PictureRefused {

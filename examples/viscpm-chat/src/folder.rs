@@ -159,6 +159,7 @@ impl<B: Backend> ChatModel<B> {
         device: &B::Device,
         options: &LoadOptions,
     ) -> Result<Self, ChatError> {
+        let file = WeightFile::open(weights)?;
         let vocabulary = tokenizer.vocab_size();
         if vocabulary != config.model.llm.vocab_size {
             return Err(ChatError::Config {
@@ -170,7 +171,6 @@ impl<B: Backend> ChatModel<B> {
                 ),
             });
         }
-        let file = WeightFile::open(weights)?;
         let options = LoadOptions {
             keys: checkpoint_keys(),
             ..options.clone()
@@ -208,7 +208,8 @@ impl<B: Backend> ChatModel<B> {
     ///
     /// # Errors
     /// [`ChatError::Folder`] and [`ChatError::Weights`] when the folder cannot be
-    /// written; an older model in it stays usable.
+    /// written; an older model in it stays usable, unless it is the moving of the complete files
+    /// to their places that fails.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), ChatError> {
         let mut writer = FolderWriter::create(folder.as_ref())?;
         let vocabulary = self.tokenizer.vocabulary().to_file_content();

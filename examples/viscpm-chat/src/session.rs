@@ -102,14 +102,18 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
     /// may break it off; what came so far is the answer then.
     ///
     /// # Errors
-    /// [`ChatError::Llm`] when the question alone is too long for the model or a
-    /// parameter is out of its range. The conversation is then as before.
+    /// [`ChatError::EmptyQuestion`] when nothing is asked, [`ChatError::Llm`] when the
+    /// question alone is too long for the model or a parameter is out of its range.
+    /// The conversation is then as before.
     pub fn ask(
         &mut self,
         question: &str,
         params: &DecodingParams,
         mut on_text: impl FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Answer, ChatError> {
+        if question.trim().is_empty() {
+            return Err(ChatError::EmptyQuestion);
+        }
         params.validate()?;
         let tokenizer = &self.model.tokenizer;
         let encoder = PromptEncoder::new(tokenizer);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mpm_data::picture::Picture;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -184,13 +184,6 @@ impl InitialRecipe {
 
 /// A text that is a number or a list, and otherwise itself.
 fn number(text: &str) -> Value {
-    if let Ok(whole) = text.parse::<u64>() {
-        return whole.into();
-    }
-    // The JSON parser's last digit may differ from what was written.
-    if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
-        return number.into();
-    }
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 

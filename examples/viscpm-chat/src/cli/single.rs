@@ -7,7 +7,7 @@ use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde_json::json;
 use viscpm_chat::ChatSession;
-use viscpm_common::cli::{BoxError, Interrupt, failure::INTERRUPTED, show};
+use viscpm_common::cli::{BoxError, Interrupt, failure::INTERRUPTED, note, show};
 
 use super::refusal::{object, refusal};
 
@@ -27,14 +27,17 @@ pub fn run<B: MpmBackend>(
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
     let interrupt = Interrupt::install()?;
-    if let Some(picture) = &question.picture
-        && let Err(error) = session.show(picture)
-    {
-        if question.json && refusal(&error).is_some() {
-            show(&format!("{}\n", object(&error)))?;
-            return Ok(ExitCode::FAILURE);
+    match &question.picture {
+        None => note("no picture was named (--image): the answer is about none\n"),
+        Some(picture) => {
+            if let Err(error) = session.show(picture) {
+                if question.json && refusal(&error).is_some() {
+                    show(&format!("{}\n", object(&error)))?;
+                    return Ok(ExitCode::FAILURE);
+                }
+                return Err(error.into());
+            }
         }
-        return Err(error.into());
     }
     let started = Instant::now();
     let mut first_text = None;

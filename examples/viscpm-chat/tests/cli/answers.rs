@@ -37,7 +37,10 @@ fn json_has_the_answer_and_its_circumstances() {
 fn without_a_picture_the_answer_is_about_the_text() {
     let sandbox = Sandbox::new();
     let outcome = run(sandbox.chat().args(["--question", "What is this?"]));
-    assert!(!outcome.line().is_empty());
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(!outcome.stdout.is_empty(), "{outcome:?}");
+    // That may be an oversight.
+    assert!(outcome.stderr.contains("--image"), "{outcome:?}");
 }
 
 #[test]
@@ -104,13 +107,23 @@ fn any_text_can_be_asked() {
         "a\nb\tc",
         "-3 + 5?",
         "--image",
-        "",
         &long,
     ] {
         let outcome = run(sandbox
             .chat()
             .args(["--image", "picture.png", "--question", question]));
         assert!(!outcome.line().is_empty(), "{question:?}");
+    }
+}
+
+#[test]
+fn an_empty_question_is_refused() {
+    let sandbox = Sandbox::new();
+    for question in ["", " \t"] {
+        let outcome = run(sandbox
+            .chat()
+            .args(["--image", "picture.png", "--question", question]));
+        outcome.fails(1, &["the question is empty"]);
     }
 }
 

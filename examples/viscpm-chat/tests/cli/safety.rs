@@ -59,7 +59,9 @@ fn a_refused_picture_is_an_error_with_the_reason() {
     // A question without a picture needs no check.
     let mut command = sandbox.chat();
     command.args(["--safety-checker", "strict", "--question", "?"]);
-    assert!(!run(&mut command).line().is_empty());
+    let outcome = run(&mut command);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(!outcome.stdout.is_empty(), "{outcome:?}");
 }
 
 #[test]

@@ -26,6 +26,10 @@ impl Lines {
     /// # Errors
     /// Names the file and what the operating system says.
     pub fn open(file: &Path) -> Result<Self, BoxError> {
+        // Some systems open it, and fail without its name when it is read.
+        if file.is_dir() {
+            return Err(format!("{}: this is a folder; name a file", file.display()).into());
+        }
         let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
         Ok(Self {
             reader: BufReader::new(opened),
