@@ -150,8 +150,8 @@ impl Figures {
         (split, quantity): (&str, &str),
         show: impl Fn(Mean) -> String,
     ) -> String {
-        let codes: Vec<_> = languages.iter().map(|language| language.code()).collect();
-        let mut text = format!("{quantity}, {split}\n\n| | {} |\n", codes.join(" | "));
+        let codes = codes(languages).join(" | ");
+        let mut text = format!("{quantity}, {split}\n\n| | {codes} |\n");
         text.push_str(&format!("|---|{}\n", "---|".repeat(languages.len())));
         for arm in arms {
             let cells = languages.iter().map(|&language| {
@@ -168,6 +168,12 @@ impl Figures {
     pub fn value(&self, subject: &Subject) -> Option<f64> {
         self.0.get(subject).copied()
     }
+}
+
+/// What tables and plots call languages.
+pub fn codes(languages: &[Language]) -> Vec<String> {
+    let codes = languages.iter().map(|language| language.code().to_owned());
+    codes.collect()
 }
 
 fn mean(values: &[f64]) -> Option<Mean> {

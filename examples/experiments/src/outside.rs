@@ -13,7 +13,7 @@ use viscpm_common::cli::{note, show};
 
 use crate::{
     cutout,
-    figures::{Figures, Mean},
+    figures::{Figures, Mean, codes},
     lab::{Lab, Languages, Sighted, Words},
     measure::{Interview, NAMED, NAMED_BLINDLY},
     plot::{Bars, Series},
@@ -94,10 +94,7 @@ fn plot(figures: &Figures, languages: &[Language], results: &Path) -> Result<(),
     };
     Bars {
         title: "Pictures from outside of the set named right".to_owned(),
-        groups: languages
-            .iter()
-            .map(|language| language.code().to_owned())
-            .collect(),
+        groups: codes(languages),
         series: figures.arms().into_iter().map(series).collect(),
     }
     .write(&results.join("outside.svg"))

@@ -10,7 +10,7 @@ use train_emoji_paint::{Exam, Judge, write_sheet};
 use viscpm_common::cli::show;
 
 use crate::{
-    figures::{Figure, Figures, Mean, Subject},
+    figures::{Figure, Figures, Mean, Subject, codes},
     lab::Lab,
     plot::{Bars, Series},
 };
@@ -167,10 +167,7 @@ fn plot(figures: &Figures, languages: &[Language], results: &Path) -> Result<(),
     };
     Bars {
         title: "Pictures in which the judge sees what the prompt names".to_owned(),
-        groups: languages
-            .iter()
-            .map(|language| language.code().to_owned())
-            .collect(),
+        groups: codes(languages),
         series: vec![series(SEEN_FIRST), series(SEEN)],
     }
     .write(&results.join("paint.svg"))

@@ -9,7 +9,7 @@ use mpm_data::emoji::Language;
 use viscpm_common::cli::show;
 
 use crate::{
-    figures::{Figures, Mean},
+    figures::{Figures, Mean, codes},
     lab::{Lab, Languages, Sighted, Words},
     measure::{DESCRIBED, HELD_OUT, NAMED, NAMED_BLINDLY, NAMES, TRAINING, measure},
     plot::{Bars, Series},
@@ -102,10 +102,7 @@ fn plot(lab: &Lab, figures: &Figures, results: &Path) -> Result<(), BoxError> {
         let translated = |language| name(language, Words::Translated);
         Bars {
             title: format!("Pictures named right, {split} pictures"),
-            groups: languages
-                .iter()
-                .map(|language| language.code().to_owned())
-                .collect(),
+            groups: codes(languages),
             series: vec![
                 series("trained with English", &zero_shot, NAMED),
                 series("trained with the language itself", &published, NAMED),
