@@ -11,9 +11,14 @@ use serde_json::{Map, Value};
 
 use crate::weights::{WeightFile, WeightsError};
 
-/// The names under which `save_pretrained` of `transformers` writes weights; the first that is
-/// there is read.
-const WEIGHTS_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+/// The names under which `save_pretrained` of `transformers` writes weights, in one file or in
+/// several; the first that is there is read.
+const WEIGHTS_FILES: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 /// The name of the configuration.
 pub const CONFIG_FILE: &str = "config.json";
@@ -134,10 +139,11 @@ impl PretrainedFolder {
         }
     }
 
-    /// Opens `model.safetensors` or, where that is absent, `pytorch_model.bin`.
+    /// Opens `model.safetensors` or, where that is absent, `pytorch_model.bin`, or the index of
+    /// their shards.
     ///
     /// # Errors
-    /// [`PretrainedError::Missing`] without either, and what [`WeightFile::open`] returns.
+    /// [`PretrainedError::Missing`] without any of them, and what [`WeightFile::open`] returns.
     pub fn weights(&self) -> Result<WeightFile, PretrainedError> {
         let mut paths = WEIGHTS_FILES.map(|name| self.path.join(name)).into_iter();
         let path = paths
@@ -223,7 +229,7 @@ mod tests {
 
         let text = folder.weights().unwrap_err().to_string();
         assert!(
-            text.contains("no model.safetensors or pytorch_model.bin"),
+            text.contains("no model.safetensors or model.safetensors.index.json or pytorch"),
             "{text}"
         );
         fs::write(path.join("pytorch_model.bin"), "no weights").unwrap();

@@ -71,7 +71,11 @@ fn torch_containers_hold_the_same_tensors() {
     for other in [&bin, &legacy] {
         assert!(zip.tensors().keys().eq(other.tensors().keys()));
         for (key, tensor) in zip.tensors() {
-            assert_eq!(tensor.read(), other.tensors()[key].read(), "{key}");
+            assert_eq!(
+                tensor.read().unwrap(),
+                other.tensors()[key].read().unwrap(),
+                "{key}"
+            );
         }
     }
 }
@@ -87,8 +91,8 @@ fn views_and_dtypes_are_read_as_pytorch_means_them() {
             continue;
         };
         // The fixture stores what safetensors lacks in a wider dtype.
-        let ours = mixed.tensors()[key].read().convert::<f64>();
-        let theirs = tensor.read().convert::<f64>();
+        let ours = mixed.tensors()[key].read().unwrap().convert::<f64>();
+        let theirs = tensor.read().unwrap().convert::<f64>();
         assert_eq!(
             ours.to_vec::<f64>().unwrap(),
             theirs.to_vec::<f64>().unwrap(),
@@ -398,7 +402,7 @@ fn the_model_is_found_in_a_checkpoint() {
     ] {
         let file = WeightFile::open(path).unwrap();
         assert!(file.tensors().keys().eq(["weight"]));
-        let values = file.tensors()["weight"].read();
+        let values = file.tensors()["weight"].read().unwrap();
         assert_eq!(values, [[2.5_f32]].into());
     }
 }

@@ -79,7 +79,8 @@ impl Case {
 
     /// The values of a tensor in the dtype in which they are stored.
     pub fn data(&self, key: &str) -> TensorData {
-        self.stored(key).read()
+        let data = self.stored(key).read();
+        data.unwrap_or_else(|error| panic!("{}: {key}: {error}", self.name))
     }
 
     /// A float tensor in the dtype in which it is stored: f16 stays f16.

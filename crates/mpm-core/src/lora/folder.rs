@@ -23,7 +23,7 @@ use super::{
 use crate::{
     atomic,
     model_folder::FolderWriter,
-    weights::{KeyMap, WeightFile},
+    weights::{KeyMap, WeightFile, WeightsError},
 };
 
 /// The name of the configuration.
@@ -231,7 +231,11 @@ fn matrix(file: &WeightFile, key: &str, expected: [usize; 2]) -> Result<TensorDa
         let reason = format!("has the shape {:?} and not {expected:?}", tensor.shape());
         return Err(mismatch(file, key, reason));
     }
-    Ok(tensor.read().convert_dtype(DType::F32))
+    let values = tensor.read_as(DType::F32);
+    Ok(values.map_err(|source| WeightsError::Io {
+        path: file.path().to_path_buf(),
+        source,
+    })?)
 }
 
 fn mismatch(file: &WeightFile, key: &str, reason: String) -> LoraError {

@@ -70,6 +70,51 @@ pub enum WeightsError {
         feature: String,
     },
 
+    /// A JSON file is no index of shards.
+    #[error(
+        "{}: no index of a model's files: {source}; name the weights, or the index beside them, \
+         such as model.safetensors.index.json",
+        path.display()
+    )]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    /// Some of the files that an index names are not there.
+    #[error(
+        "{}: {} of the {total} files that it names are missing: {}; download them into its folder",
+        path.display(),
+        files.len(),
+        files.join(", ")
+    )]
+    MissingShards {
+        /// The index.
+        path: PathBuf,
+        /// The missing ones, relative to the index.
+        files: Vec<String>,
+        /// How many it names.
+        total: usize,
+    },
+
+    /// Files do not have the tensors that their index says they have.
+    #[error(
+        "{}: its files are mixed up, or some are of another model: {} tensors are not where it \
+         says; `{}` should be in {}, for instance; download them again",
+        path.display(),
+        misplaced.len(),
+        misplaced[0].0,
+        misplaced[0].1
+    )]
+    MixedShards {
+        /// The index.
+        path: PathBuf,
+        /// The tensors, with the files that should have them; at least one.
+        misplaced: Vec<(String, String)>,
+    },
+
     /// Names, shapes or kinds of values do not match the model.
     #[error("{}: {report}", path.display())]
     Mismatch {

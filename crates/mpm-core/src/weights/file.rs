@@ -2,14 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use memmap2::Mmap;
 
-use super::{StoredTensor, WeightsError, safetensors, torch};
+use super::{StoredTensor, WeightsError, index, safetensors, source::Source, torch};
+
+type Tensors = BTreeMap<String, StoredTensor>;
 
 /// The container of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +22,11 @@ pub enum Format {
     TorchZip,
     /// `torch.save` up to PyTorch 1.5: a row of pickles, then raw storages.
     TorchLegacy,
+    /// An index in JSON, and the files of any of these formats that it names.
+    Sharded,
 }
 
-/// A mapped weight file: the names of its tensors and where they lie.
+/// An open weight file, or all the shards of one: the names of the tensors and where they lie.
 #[derive(Debug)]
 pub struct WeightFile {
     path: PathBuf,
@@ -35,34 +38,18 @@ impl WeightFile {
     /// Opens a file and reads its table of contents; the tensors themselves
     /// are read when they are asked for.
     ///
-    /// The file is mapped into memory and must not change as long as it is open, or a tensor of
-    /// it is held: whoever cuts it off ends the program.
+    /// Of a model in several files, `path` is the index, `model.safetensors.index.json` for
+    /// instance.
     ///
     /// # Errors
     /// [`WeightsError`], whose texts say what the file is instead, where it is
-    /// damaged, or which Python code its pickle wants to run.
+    /// damaged, which Python code its pickle wants to run, or which shards are missing.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
-        let io = |error| WeightsError::io(path, error);
-        if path.is_dir() {
-            return Err(not_weights(path, "a folder (name a file in it)"));
-        }
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
-            return Err(not_weights(path, "an empty file"));
-        }
-        // SAFETY: the map is read only. Another process that truncates the
-        // file while it is in use could still fault, as with any mapped file.
-        let map = Arc::new(unsafe { Mmap::map(&file) }.map_err(io)?);
-        let (format, tensors) = if torch::is_zip(&map) {
-            (Format::TorchZip, torch::read_zip(path, &map)?)
-        } else if torch::is_legacy(&map) {
-            (Format::TorchLegacy, torch::read_legacy(path, &map)?)
-        } else if safetensors::recognises(&map) {
-            (Format::Safetensors, safetensors::read(path, &map)?)
-        } else {
-            torch::refuse_bare_pickle(path, &map)?;
-            return Err(not_weights(path, describe(&map)));
+        let (source, bytes) = open(path)?;
+        let (format, tensors) = match index::recognises(&bytes) {
+            true => (Format::Sharded, index::read(path, &bytes)?),
+            false => contents(path, source, &bytes)?,
         };
         Ok(Self {
             path: path.to_path_buf(),
@@ -90,6 +77,42 @@ impl WeightFile {
     pub fn byte_len(&self) -> usize {
         self.tensors.values().map(StoredTensor::byte_len).sum()
     }
+}
+
+/// Reads the table of contents of a single file.
+pub(super) fn read_tensors(path: &Path) -> Result<(Format, Tensors), WeightsError> {
+    let (source, bytes) = open(path)?;
+    contents(path, source, &bytes)
+}
+
+fn contents(path: &Path, source: Source, bytes: &[u8]) -> Result<(Format, Tensors), WeightsError> {
+    let source = Arc::new(source);
+    if torch::is_zip(bytes) {
+        let tensors = torch::read_zip(path, bytes, &source)?;
+        Ok((Format::TorchZip, tensors))
+    } else if torch::is_legacy(bytes) {
+        let tensors = torch::read_legacy(path, bytes, &source)?;
+        Ok((Format::TorchLegacy, tensors))
+    } else if safetensors::recognises(bytes) {
+        let tensors = safetensors::read(path, bytes, &source)?;
+        Ok((Format::Safetensors, tensors))
+    } else {
+        torch::refuse_bare_pickle(path, bytes)?;
+        Err(not_weights(path, describe(bytes)))
+    }
+}
+
+fn open(path: &Path) -> Result<(Source, Mmap), WeightsError> {
+    let io = |error| WeightsError::io(path, error);
+    if path.is_dir() {
+        return Err(not_weights(path, "a folder (name a file in it)"));
+    }
+    let source = Source::open(path).map_err(io)?;
+    if source.len() == 0 {
+        return Err(not_weights(path, "an empty file"));
+    }
+    let bytes = source.map().map_err(io)?;
+    Ok((source, bytes))
 }
 
 fn not_weights(path: &Path, found: &'static str) -> WeightsError {

@@ -11,6 +11,7 @@ use burn::{
     module::{Module, ParamId},
     store::{
         ApplyError, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot,
+        TensorSnapshotError as SnapshotError,
     },
     tensor::{DType, Shape, backend::Backend},
 };
@@ -103,24 +104,20 @@ pub fn load_where<B: Backend, M: Module<B>>(
         .into_iter()
         .map(|(path, pair)| {
             let tensor = pair.tensor.clone();
-            let stored = tensor.burn_dtype();
-            let dtype = options.precision.resolve(stored);
+            let dtype = options.precision.resolve(tensor.burn_dtype());
             let progress = options.progress.clone();
             let done = done.clone();
             let shape = Shape::from(pair.parameter.shape.clone());
             let data_shape = shape.clone();
             let read = move || {
-                let mut data = tensor.read();
+                let read = tensor.read_as(dtype);
+                let mut data = read.map_err(|error| SnapshotError::IoError(error.to_string()))?;
                 data.shape = data_shape.clone();
                 done.set(done.get() + tensor.byte_len());
                 if let Some(progress) = &progress {
                     progress(done.get(), total);
                 }
-                Ok(if dtype == stored {
-                    data
-                } else {
-                    data.convert_dtype(dtype)
-                })
+                Ok(data)
             };
             TensorSnapshot::from_closure(
                 Rc::new(read),

@@ -1,8 +1,8 @@
 //! Strict loading of weight files, whoever wrote them.
 //!
-//! [`WeightFile::open`] recognises safetensors and every container that
-//! `torch.save` has used (zip and legacy), maps the file into memory and lists
-//! its tensors without reading them. Pickles are interpreted, never executed:
+//! [`WeightFile::open`] recognises safetensors, every container that
+//! `torch.save` has used (zip and legacy) and the index of a model in several files,
+//! and lists the tensors without reading them. Pickles are interpreted, never executed:
 //! whatever is not a tensor, a container or a number is refused by name.
 //!
 //! [`load`] moves the tensors into a module, one at a time. It compares all
@@ -13,14 +13,17 @@
 
 mod error;
 mod file;
+mod index;
 mod keys;
 mod load;
 mod parameters;
 mod report;
 mod safetensors;
 mod save;
+mod source;
 mod tensor;
 mod torch;
+mod values;
 
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};

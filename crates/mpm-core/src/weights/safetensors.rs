@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use memmap2::Mmap;
-
-use super::{StoredTensor, WeightsError, tensor::burn_dtype};
+use super::{StoredTensor, WeightsError, source::Source, tensor::burn_dtype};
 
 /// Whether `bytes` begin as a safetensors file does: the header's length, then
 /// a JSON object.
@@ -17,9 +15,10 @@ pub(super) fn recognises(bytes: &[u8]) -> bool {
 
 pub(super) fn read(
     path: &Path,
-    file: &Arc<Mmap>,
+    bytes: &[u8],
+    source: &Arc<Source>,
 ) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
-    let (header_len, header) = ::safetensors::SafeTensors::read_metadata(file)
+    let (header_len, header) = ::safetensors::SafeTensors::read_metadata(bytes)
         .map_err(|error| WeightsError::damaged(path, format!("safetensors header: {error}")))?;
     let data_start = header_len + size_of::<u64>();
     header
@@ -37,7 +36,7 @@ pub(super) fn read(
                 info.dtype,
                 info.shape.clone(),
                 data_start + start..data_start + end,
-                file.clone(),
+                source.clone(),
             )
             .ok_or_else(|| {
                 WeightsError::damaged(

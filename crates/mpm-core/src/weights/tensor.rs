@@ -1,13 +1,13 @@
 //! One tensor of a weight file, not read yet.
 
-use std::{ops::Range, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 use burn::tensor::{DType, TensorData};
-use half::{bf16, f16};
-use memmap2::Mmap;
 use safetensors::Dtype;
 
-/// Where a tensor lies in a mapped file. Cloning is cheap.
+use super::{source::Source, values};
+
+/// Where a tensor lies in an open file. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct StoredTensor {
     dtype: Dtype,
@@ -18,25 +18,25 @@ pub struct StoredTensor {
     strides: Vec<usize>,
     /// Byte offset of the first element.
     offset: usize,
-    file: Arc<Mmap>,
+    source: Arc<Source>,
 }
 
 impl StoredTensor {
-    /// A tensor in row-major order over `bytes` of `file`; `None` when the
+    /// A tensor in row-major order over `bytes` of `source`; `None` when the
     /// range does not lie in the file or is not as long as the shape needs, or where
     /// [`burn_dtype`] knows no such dtype.
     pub(super) fn contiguous(
         dtype: Dtype,
         shape: Vec<usize>,
         bytes: Range<usize>,
-        file: Arc<Mmap>,
+        source: Arc<Source>,
     ) -> Option<Self> {
         let strides = row_major_strides(&shape)?;
-        let tensor = Self::strided(dtype, shape, strides, bytes.clone(), 0, file)?;
+        let tensor = Self::strided(dtype, shape, strides, bytes.clone(), 0, source)?;
         (tensor.byte_len() == bytes.len()).then_some(tensor)
     }
 
-    /// A view of the storage that fills `storage` of `file`, beginning
+    /// A view of the storage that fills `storage` of `source`, beginning
     /// `element_offset` elements into it; `None` when it reaches beyond, or where
     /// [`burn_dtype`] knows no such dtype.
     pub(super) fn strided(
@@ -45,9 +45,10 @@ impl StoredTensor {
         strides: Vec<usize>,
         storage: Range<usize>,
         element_offset: usize,
-        file: Arc<Mmap>,
+        source: Arc<Source>,
     ) -> Option<Self> {
-        if storage.end > file.len() || storage.start > storage.end || shape.len() != strides.len() {
+        if storage.end > source.len() || storage.start > storage.end || shape.len() != strides.len()
+        {
             return None;
         }
         let burn_dtype = burn_dtype(dtype)?;
@@ -77,7 +78,7 @@ impl StoredTensor {
             shape,
             strides,
             offset,
-            file,
+            source,
         })
     }
 
@@ -103,82 +104,70 @@ impl StoredTensor {
 
     /// Copies the values out of the file, in row-major order and in the
     /// file's dtype.
-    pub fn read(&self) -> TensorData {
-        let data = self.copied();
-        self.release();
-        data
+    ///
+    /// # Errors
+    /// Those of the file system; [`io::ErrorKind::UnexpectedEof`] when the file was cut off since
+    /// it was opened.
+    pub fn read(&self) -> io::Result<TensorData> {
+        values::read(self)
     }
 
-    /// Gives the pages of the values back: what was read of a file counts as the process's
-    /// memory as long as it is mapped, and would double that of a model that is loaded.
-    fn release(&self) {
-        #[cfg(unix)]
-        if self.num_elements() > 0 {
-            // A view can have more elements than its storage.
-            let len = self.byte_len().min(self.file.len() - self.offset);
-            // SAFETY: the range is within the map, which is read only and of a file: whoever
-            // reads a page that was given back finds the file's bytes in it again.
-            let released = unsafe {
-                let advice = memmap2::UncheckedAdvice::DontNeed;
-                self.file.unchecked_advise_range(advice, self.offset, len)
-            };
-            // It is no more than advice.
-            drop(released);
-        }
+    /// As [`read`](Self::read), in another dtype. Floating-point numbers of 32 and 16 bits are
+    /// cast piece by piece, so that the memory holds no second copy of them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_as(&self, dtype: DType) -> io::Result<TensorData> {
+        values::read_as(self, dtype)
     }
 
-    fn copied(&self) -> TensorData {
-        match self.dtype {
-            Dtype::F64 => self.gather::<f64, 8>(f64::from_le_bytes),
-            Dtype::F32 => self.gather::<f32, 4>(f32::from_le_bytes),
-            Dtype::F16 => self.gather::<f16, 2>(f16::from_le_bytes),
-            Dtype::BF16 => self.gather::<bf16, 2>(bf16::from_le_bytes),
-            Dtype::I64 => self.gather::<i64, 8>(i64::from_le_bytes),
-            Dtype::I32 => self.gather::<i32, 4>(i32::from_le_bytes),
-            Dtype::I16 => self.gather::<i16, 2>(i16::from_le_bytes),
-            Dtype::I8 => self.gather::<i8, 1>(i8::from_le_bytes),
-            Dtype::U8 => self.gather::<u8, 1>(u8::from_le_bytes),
-            Dtype::BOOL => self.gather::<bool, 1>(|[byte]| byte != 0),
-            other => unreachable!("no tensor of dtype {other:?} passes `strided`"),
-        }
-    }
-
-    fn num_elements(&self) -> usize {
+    pub(super) fn num_elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    fn gather<E: burn::tensor::Element, const SIZE: usize>(
+    /// Calls `each` with the values' bytes in row-major order, at most `limit` at a time, which is
+    /// a multiple of every dtype's size.
+    pub(super) fn for_each_chunk(
         &self,
-        decode: impl Fn([u8; SIZE]) -> E,
-    ) -> TensorData {
-        let count = self.num_elements();
-        if count == 0 {
-            return TensorData::new(Vec::<E>::new(), self.shape.clone());
+        limit: usize,
+        mut each: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        if self.num_elements() == 0 {
+            return Ok(());
         }
-        let bytes = &self.file[self.offset..];
-        let element = |index: usize| {
-            let mut raw = [0; SIZE];
-            raw.copy_from_slice(&bytes[index * SIZE..(index + 1) * SIZE]);
-            decode(raw)
-        };
-        let values: Vec<E> = if row_major_strides(&self.shape).as_ref() == Some(&self.strides) {
-            bytes[..count * SIZE]
-                .as_chunks::<SIZE>()
-                .0
-                .iter()
-                .map(|&raw| decode(raw))
-                .collect()
-        } else {
-            let mut position = vec![0; self.shape.len()];
-            (0..count)
-                .map(|_| {
-                    let index = position.iter().zip(&self.strides).map(|(p, s)| p * s).sum();
-                    advance(&mut position, &self.shape);
-                    element(index)
-                })
-                .collect()
-        };
-        TensorData::new(values, self.shape.clone())
+        if row_major_strides(&self.shape).as_ref() != Some(&self.strides) {
+            return self.for_each_gathered(limit, each);
+        }
+        let mut buffer = vec![0; limit.min(self.byte_len())];
+        for start in (0..self.byte_len()).step_by(limit) {
+            let piece = &mut buffer[..limit.min(self.byte_len() - start)];
+            self.source.read_at(self.offset + start, piece)?;
+            each(piece);
+        }
+        Ok(())
+    }
+
+    /// The same for a view whose values do not lie one behind the other.
+    fn for_each_gathered(&self, limit: usize, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        let size = self.burn_dtype.size();
+        let steps = self.shape.iter().zip(&self.strides);
+        let last: usize = steps.map(|(&dim, &stride)| (dim - 1) * stride).sum();
+        let mut stored = vec![0; (last + 1) * size];
+        self.source.read_at(self.offset, &mut stored)?;
+        let mut position = vec![0; self.shape.len()];
+        let mut buffer = Vec::with_capacity(limit);
+        for _ in 0..self.num_elements() {
+            let steps = position.iter().zip(&self.strides);
+            let index: usize = steps.map(|(at, stride)| at * stride).sum();
+            buffer.extend_from_slice(&stored[index * size..(index + 1) * size]);
+            advance(&mut position, &self.shape);
+            if buffer.len() == limit {
+                each(&buffer);
+                buffer.clear();
+            }
+        }
+        each(&buffer);
+        Ok(())
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, io::Cursor, ops::Range, path::Path, sync::Arc};
 
-use memmap2::Mmap;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{
-    super::{StoredTensor, WeightsError, tensor::burn_dtype},
+    super::{StoredTensor, WeightsError, source::Source, tensor::burn_dtype},
     pickle::{LONGEST_NAME, Object, Pickle, PickleError},
     state_dict,
 };
@@ -30,8 +29,11 @@ pub(crate) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Reads the zip container: `NAME/data.pkl`, `NAME/data/KEY`.
-pub(crate) fn read_zip(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, WeightsError> {
-    let bytes: &[u8] = file;
+pub(crate) fn read_zip(
+    path: &Path,
+    bytes: &[u8],
+    source: &Arc<Source>,
+) -> Result<Tensors, WeightsError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| WeightsError::damaged(path, format!("zip archive: {error}")))?;
     let mut members = BTreeMap::new();
@@ -77,16 +79,20 @@ pub(crate) fn read_zip(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, Weights
         .iter()
         .filter_map(|(name, range)| Some((name.strip_prefix(&prefix)?, range.clone())))
         .collect();
-    state_dict::lay(path, views, &storages, file)
+    state_dict::lay(path, views, &storages, source)
 }
 
 /// Reads the legacy container: pickles of the magic number, the protocol, the
 /// machine, the checkpoint and the order of the storages; then each storage's
 /// length and values.
-pub(crate) fn read_legacy(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, WeightsError> {
+pub(crate) fn read_legacy(
+    path: &Path,
+    bytes: &[u8],
+    source: &Arc<Source>,
+) -> Result<Tensors, WeightsError> {
     let mut position = 0;
     let mut next = || -> Result<Pickle, WeightsError> {
-        let pickle = parse(path, &file[position..])?;
+        let pickle = parse(path, &bytes[position..])?;
         position += pickle.len;
         Ok(pickle)
     };
@@ -117,12 +123,12 @@ pub(crate) fn read_legacy(path: &Path, file: &Arc<Mmap>) -> Result<Tensors, Weig
         let start = position + size_of::<u64>();
         let range = count
             .checked_mul(dtype.size())
-            .and_then(|len| member_range(start as u64, len as u64, file.len()))
+            .and_then(|len| member_range(start as u64, len as u64, bytes.len()))
             .ok_or_else(|| WeightsError::damaged(path, format!("storage `{key}` is cut off")))?;
         position = range.end;
         storages.insert(key, range);
     }
-    state_dict::lay(path, views, &storages, file)
+    state_dict::lay(path, views, &storages, source)
 }
 
 /// A pickle that is no checkpoint: says what it would have called.

@@ -7,11 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use memmap2::Mmap;
 use safetensors::Dtype;
 
 use super::{
-    super::{StoredTensor, WeightsError},
+    super::{StoredTensor, WeightsError, source::Source},
     budget::Budget,
     pickle::{Id, Object, Pickle},
 };
@@ -93,12 +92,12 @@ pub(super) fn views<'a>(
     Ok(found)
 }
 
-/// Lays views over the storages, which `storages` maps from key to byte range in `file`.
+/// Lays views over the storages, which `storages` maps from key to byte range in `source`.
 pub(super) fn lay(
     path: &Path,
     views: BTreeMap<String, View<'_>>,
     storages: &BTreeMap<&str, Range<usize>>,
-    file: &Arc<Mmap>,
+    source: &Arc<Source>,
 ) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
     views
         .into_iter()
@@ -112,7 +111,7 @@ pub(super) fn lay(
                 view.strides,
                 range.clone(),
                 view.offset,
-                file.clone(),
+                source.clone(),
             )
             .ok_or_else(|| damaged(path, &name, "it reaches beyond its storage"))?;
             Ok((name, tensor))

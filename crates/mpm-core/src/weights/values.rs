@@ -1,0 +1,88 @@
+//! Copying the values of a tensor out of its file, cast on the way.
+
+use std::io;
+
+use burn::tensor::{DType, Element, TensorData};
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use safetensors::Dtype;
+
+use super::StoredTensor;
+
+/// Bytes that are read at a time: few enough to stay in the cache until they are converted.
+const CHUNK: usize = 256 << 10;
+
+/// The values in row-major order and in the file's dtype.
+pub(super) fn read(tensor: &StoredTensor) -> io::Result<TensorData> {
+    match tensor.dtype() {
+        Dtype::F64 => decoded(tensor, f64::from_le_bytes),
+        Dtype::F32 => decoded(tensor, f32::from_le_bytes),
+        Dtype::F16 => decoded(tensor, f16::from_le_bytes),
+        Dtype::BF16 => decoded(tensor, bf16::from_le_bytes),
+        Dtype::I64 => decoded(tensor, i64::from_le_bytes),
+        Dtype::I32 => decoded(tensor, i32::from_le_bytes),
+        Dtype::I16 => decoded(tensor, i16::from_le_bytes),
+        Dtype::I8 => decoded(tensor, i8::from_le_bytes),
+        Dtype::U8 => decoded(tensor, u8::from_le_bytes),
+        Dtype::BOOL => decoded(tensor, |[byte]| byte != 0),
+        other => unreachable!("no tensor of dtype {other:?} is ever listed"),
+    }
+}
+
+/// The values in row-major order and in another dtype, without a copy of them in the file's.
+pub(super) fn read_as(tensor: &StoredTensor, dtype: DType) -> io::Result<TensorData> {
+    let is_short = matches!(tensor.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16);
+    match dtype {
+        _ if dtype == tensor.burn_dtype() => read(tensor),
+        DType::F32 if is_short => cast(tensor, <[f32]>::copy_from_slice),
+        DType::F16 if is_short => cast(tensor, <[f16]>::convert_from_f32_slice),
+        DType::BF16 if is_short => cast(tensor, <[bf16]>::convert_from_f32_slice),
+        _ => Ok(read(tensor)?.convert_dtype(dtype)),
+    }
+}
+
+fn decoded<E: Element, const SIZE: usize>(
+    tensor: &StoredTensor,
+    decode: impl Fn([u8; SIZE]) -> E,
+) -> io::Result<TensorData> {
+    let mut values = Vec::with_capacity(tensor.num_elements());
+    tensor.for_each_chunk(CHUNK, |bytes| {
+        let raw = bytes.as_chunks::<SIZE>().0.iter();
+        values.extend(raw.map(|&raw| decode(raw)));
+    })?;
+    Ok(TensorData::new(values, tensor.shape().to_vec()))
+}
+
+fn cast<E: Element + Default>(
+    tensor: &StoredTensor,
+    narrow: impl Fn(&mut [E], &[f32]),
+) -> io::Result<TensorData> {
+    let mut values = Vec::with_capacity(tensor.num_elements());
+    let (mut halves, mut wide) = (Vec::new(), Vec::new());
+    tensor.for_each_chunk(CHUNK, |bytes| {
+        widen(tensor.dtype(), bytes, &mut halves, &mut wide);
+        let start = values.len();
+        values.resize(start + wide.len(), E::default());
+        narrow(&mut values[start..], &wide);
+    })?;
+    Ok(TensorData::new(values, tensor.shape().to_vec()))
+}
+
+/// Makes `wide` of values of the file; `halves` is room for those in between.
+fn widen(dtype: Dtype, bytes: &[u8], halves: &mut Vec<u16>, wide: &mut Vec<f32>) {
+    wide.clear();
+    if dtype == Dtype::F32 {
+        let raw = bytes.as_chunks().0.iter();
+        return wide.extend(raw.map(|&raw| f32::from_le_bytes(raw)));
+    }
+    halves.clear();
+    let raw = bytes.as_chunks().0.iter();
+    halves.extend(raw.map(|&raw| u16::from_le_bytes(raw)));
+    wide.resize(halves.len(), 0.0);
+    let halves: &[u16] = halves;
+    match dtype {
+        Dtype::F16 => half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(halves)
+            .convert_to_f32_slice(wide),
+        _ => half::slice::HalfBitsSliceExt::reinterpret_cast::<bf16>(halves)
+            .convert_to_f32_slice(wide),
+    }
+}
