@@ -54,6 +54,41 @@ pub enum FolderError {
         expected: u32,
     },
 
+    /// Another process writes the folder.
+    #[error("{}: another process is writing this folder; wait for it", folder.display())]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// What is to be written would not fit.
+    #[error(
+        "{}: {:.1} GB are needed, but the disk has {:.1} GB left; make room, or name a folder on \
+         another disk",
+        folder.display(),
+        *needed as f64 / 1e9,
+        *available as f64 / 1e9
+    )]
+    DiskFull {
+        /// The folder.
+        folder: PathBuf,
+        /// In bytes.
+        needed: u64,
+        /// In bytes.
+        available: u64,
+    },
+
+    /// A file has other bytes than those that were written.
+    #[error(
+        "{}: the file has changed: its checksum is not that of what was written; make the folder \
+         anew, and look at the disk if this comes again",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The configuration has fields that mean nothing: misspelt ones would silently leave
     /// the default in their place.
     #[error("{}: unknown field `{}`", path.display(), fields.join("`, `"))]
@@ -66,14 +101,14 @@ pub enum FolderError {
 }
 
 impl FolderError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io {
             path: path.to_path_buf(),
             source,
         }
     }
 
-    fn syntax(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+    pub(crate) fn syntax(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
         move |source| Self::Syntax {
             path: path.to_path_buf(),
             source,

@@ -7,8 +7,9 @@ use mpm_diffusion::{schedule::NoiseScheduleConfig, vae::VaeConfig};
 use serde::Deserialize;
 
 /// The names of the weights; the first that is there is read.
-const WEIGHTS_FILES: [&str; 2] = [
+const WEIGHTS_FILES: [&str; 3] = [
     "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
     "diffusion_pytorch_model.bin",
 ];
 

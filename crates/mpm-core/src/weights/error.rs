@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::KeyReport;
+use crate::model_folder::FolderError;
 
 /// Why a weight file could not be read, loaded or written.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +124,10 @@ pub enum WeightsError {
         /// Everything that does not match.
         report: Box<KeyReport>,
     },
+
+    /// The folder that weights are written into.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 
     /// A tensor's values could not be moved into the model.
     #[error("{}: tensor `{key}`: {reason}", path.display())]

@@ -9,8 +9,9 @@
 //! names, shapes and kinds of values first and reports everything that does not fit at once
 //! ([`KeyReport`]), so that a wrong file costs one run, not one per key.
 //! [`save`] writes a module as safetensors under the names that PyTorch would
-//! use, atomically.
+//! use, atomically; [`convert`] writes a file's tensors without a module.
 
+mod convert;
 mod error;
 mod file;
 mod index;
@@ -25,6 +26,7 @@ mod tensor;
 mod torch;
 mod values;
 
+pub use convert::{ConvertOptions, convert};
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};
 pub use keys::KeyMap;

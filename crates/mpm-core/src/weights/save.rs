@@ -111,7 +111,7 @@ impl View for Parameter {
     }
 }
 
-fn file_dtype(dtype: DType) -> Option<Dtype> {
+pub(super) fn file_dtype(dtype: DType) -> Option<Dtype> {
     Some(match dtype {
         DType::F64 => Dtype::F64,
         DType::F32 => Dtype::F32,

@@ -3,7 +3,10 @@
 use std::io;
 
 use burn::tensor::{DType, Element, TensorData};
-use half::{bf16, f16, slice::HalfFloatSliceExt};
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+};
 use safetensors::Dtype;
 
 use super::StoredTensor;
@@ -78,11 +81,9 @@ fn widen(dtype: Dtype, bytes: &[u8], halves: &mut Vec<u16>, wide: &mut Vec<f32>)
     let raw = bytes.as_chunks().0.iter();
     halves.extend(raw.map(|&raw| u16::from_le_bytes(raw)));
     wide.resize(halves.len(), 0.0);
-    let halves: &[u16] = halves;
+    let halves = halves.as_slice();
     match dtype {
-        Dtype::F16 => half::slice::HalfBitsSliceExt::reinterpret_cast::<f16>(halves)
-            .convert_to_f32_slice(wide),
-        _ => half::slice::HalfBitsSliceExt::reinterpret_cast::<bf16>(halves)
-            .convert_to_f32_slice(wide),
+        Dtype::F16 => halves.reinterpret_cast::<f16>().convert_to_f32_slice(wide),
+        _ => halves.reinterpret_cast::<bf16>().convert_to_f32_slice(wide),
     }
 }

@@ -8,4 +8,4 @@ mod settings;
 pub use examine::{Ended, Watch, examine, examine_llava};
 pub use likelihood::reference_loss;
 pub use respondent::{Respondent, Shown};
-pub use settings::{FileVersion, Settings};
+pub use settings::Settings;

@@ -1,11 +1,11 @@
 //! The chat model that is asked.
 
 use clap::{CommandFactory, error::ErrorKind};
-use mpm_core::MpmBackend;
+use mpm_core::{MpmBackend, file_version::FileVersion};
 use mpm_llm::decoding::DecodingParams;
 use viscpm_chat::options::ModelSource;
 use viscpm_common::cli::BoxError;
-use viscpm_evaluate::chat::{FileVersion, Respondent, Settings, Shown};
+use viscpm_evaluate::chat::{Respondent, Settings, Shown};
 
 use super::args::{Args, AskArgs};
 
