@@ -24,7 +24,7 @@ use crate::{
 };
 
 const WEIGHTS_FILE: &str = "model.safetensors";
-const VOCABULARY_FILE: &str = "vocab.txt";
+pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
 
 /// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -131,9 +131,11 @@ impl<B: Backend> ChatModel<B> {
     ) -> Result<Self, ChatError> {
         let folder = folder.as_ref();
         let config = ModelConfig::open(folder.join(CONFIG_FILE))?;
-        let tokenizer = read_vocabulary(&folder.join(&config.vocabulary))?;
-        let weights = folder.join(&config.weights);
-        Self::load(&weights, tokenizer, config, device, options)
+        let (weights, vocabulary) = (
+            folder.join(&config.weights),
+            folder.join(&config.vocabulary),
+        );
+        Self::from_checkpoint(&weights, &vocabulary, config, device, options)
     }
 
     /// Loads an official checkpoint (`torch.save` or safetensors) of the model
@@ -148,43 +150,15 @@ impl<B: Backend> ChatModel<B> {
         device: &B::Device,
         options: &LoadOptions,
     ) -> Result<Self, ChatError> {
-        let tokenizer = read_vocabulary(vocabulary.as_ref())?;
-        Self::load(checkpoint.as_ref(), tokenizer, config, device, options)
-    }
-
-    fn load(
-        weights: &Path,
-        tokenizer: CpmBeeTokenizer,
-        config: ModelConfig,
-        device: &B::Device,
-        options: &LoadOptions,
-    ) -> Result<Self, ChatError> {
-        let file = WeightFile::open(weights)?;
-        let vocabulary = tokenizer.vocab_size();
-        if vocabulary != config.model.llm.vocab_size {
-            return Err(ChatError::Config {
-                reason: format!(
-                    "the vocabulary has {vocabulary} tokens, but the model of {} was trained with \
-                     {} (`llm.vocab_size`); use the vocabulary that came with the weights",
-                    weights.display(),
-                    config.model.llm.vocab_size
-                ),
-            });
-        }
+        let checkpoint = checkpoint.as_ref();
+        let file = WeightFile::open(checkpoint)?;
+        let tokenizer = vocabulary_of(&config, vocabulary.as_ref(), checkpoint)?;
         let options = LoadOptions {
             keys: checkpoint_keys(),
             ..options.clone()
         };
-        let model = load(config.model.init(device)?, &file, &options).map_err(|error| {
-            let is_paint =
-                |file: &WeightFile| file.tensors().keys().any(|key| key.starts_with("unet."));
-            match error {
-                WeightsError::Mismatch { .. } if is_paint(&file) => ChatError::PaintCheckpoint {
-                    path: weights.to_path_buf(),
-                },
-                other => other.into(),
-            }
-        })?;
+        let model = load(config.model.init(device)?, &file, &options)
+            .map_err(|error| explain(error, &file))?;
         Ok(Self {
             model,
             tokenizer,
@@ -226,6 +200,37 @@ impl<B: Backend> ChatModel<B> {
             ..self.config.clone()
         })?;
         Ok(())
+    }
+}
+
+/// Reads the vocabulary for a checkpoint of the model that `config` describes.
+pub(crate) fn vocabulary_of(
+    config: &ModelConfig,
+    path: &Path,
+    checkpoint: &Path,
+) -> Result<CpmBeeTokenizer, ChatError> {
+    let tokenizer = read_vocabulary(path)?;
+    let (found, expected) = (tokenizer.vocab_size(), config.model.llm.vocab_size);
+    match found == expected {
+        true => Ok(tokenizer),
+        false => Err(ChatError::Config {
+            reason: format!(
+                "the vocabulary has {found} tokens, but the model of {} was trained with \
+                 {expected} (`llm.vocab_size`); use the vocabulary that came with the weights",
+                checkpoint.display(),
+            ),
+        }),
+    }
+}
+
+/// Names the most likely mistake.
+pub(crate) fn explain(error: WeightsError, file: &WeightFile) -> ChatError {
+    let is_paint = file.tensors().keys().any(|key| key.starts_with("unet."));
+    match error {
+        WeightsError::Mismatch { .. } if is_paint => ChatError::PaintCheckpoint {
+            path: file.path().to_path_buf(),
+        },
+        other => other.into(),
     }
 }
 

@@ -24,12 +24,14 @@
 //! # }
 //! ```
 
+mod convert;
 mod error;
 mod folder;
 mod model;
 pub mod options;
 mod session;
 
+pub use convert::convert;
 pub use error::ChatError;
 pub use folder::{ChatModel, FORMAT_VERSION, ModelConfig};
 pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};

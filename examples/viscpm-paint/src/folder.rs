@@ -16,6 +16,7 @@ use mpm_core::{
     weights::{KeyMap, LoadOptions, Precision, save},
 };
 use mpm_diffusion::{
+    LatentDiffusion,
     schedule::{Convention, NoiseSchedule, NoiseScheduleConfig, SchedulerKind},
     unet::UNetConfig,
     vae::VaeConfig,
@@ -32,7 +33,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 const WEIGHTS_FILE: &str = "model.safetensors";
 const VAE_FILE: &str = "vae.safetensors";
-const VOCABULARY_FILE: &str = "vocab.txt";
+pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
 
 /// The longest prompt, its keys included: CPM-Bee tells no distances apart beyond it.
 const MAX_PROMPT_TOKENS: usize = 2048;
@@ -161,6 +162,18 @@ impl ModelConfig {
         }
         NoiseSchedule::new(self.scheduler.clone())?;
         self.prompt.validate()
+    }
+
+    /// A UNet and a trans block of random weights, to be trained or loaded into.
+    ///
+    /// # Errors
+    /// [`PaintError::Diffusion`] when the sizes make no UNet.
+    pub fn diffusion<B: Backend>(
+        &self,
+        device: &B::Device,
+    ) -> Result<LatentDiffusion<B>, PaintError> {
+        let d_llm = self.llm.dim_model;
+        Ok(LatentDiffusion::new(&self.unet, d_llm, device)?)
     }
 
     /// What writes texts for the language model, whose tokenizer is given.

@@ -33,6 +33,7 @@
 //! ```
 
 mod chooser;
+mod convert;
 mod diffusers;
 mod error;
 mod folder;
@@ -49,6 +50,7 @@ mod template;
 mod text_encoder;
 
 pub use chooser::PictureChooser;
+pub use convert::convert;
 pub use error::PaintError;
 pub use folder::{FORMAT_VERSION, ModelConfig, PaintDefaults, PaintModel};
 pub use job::{AT_ONCE, MAX_PICTURES, PaintJob, Selection};

@@ -136,7 +136,7 @@ impl Source {
         let (llm_keys, diffusion_keys) = checkpoint_keys();
         let llm = self.config.llm.init::<B>(device)?;
         check(&llm, &file, &llm_keys).map_err(explain)?;
-        let diffusion = self.diffusion::<B>(device)?;
+        let diffusion = self.config.diffusion::<B>(device)?;
         check(&diffusion, &file, &diffusion_keys).map_err(explain)?;
         self.adapted(diffusion)?;
         let file = WeightFile::open(&self.vae_weights)?;
@@ -184,7 +184,7 @@ impl Source {
             keys,
             ..options.clone()
         };
-        let diffusion = load(self.diffusion(device)?, &file, &diffusion_options)
+        let diffusion = load(config.diffusion(device)?, &file, &diffusion_options)
             .map_err(|error| self.explain(error, &file))?;
         let file = WeightFile::open(&self.vae_weights)?;
         let vae_options = LoadOptions {
@@ -197,12 +197,6 @@ impl Source {
             schedule: NoiseSchedule::new(config.scheduler.clone())?,
             convention: config.convention,
         })
-    }
-
-    /// A UNet and a trans block of random weights.
-    fn diffusion<B: Backend>(&self, device: &B::Device) -> Result<LatentDiffusion<B>, PaintError> {
-        let (unet, d_llm) = (&self.config.unet, self.config.llm.dim_model);
-        Ok(LatentDiffusion::new(unet, d_llm, device)?)
     }
 
     /// The model with its adapters.

@@ -76,7 +76,7 @@ impl ModelSource {
             let unread = self.config.model.init::<B>(device)?;
             lora::load::<B, _>(unread, folder, &checkpoint_keys())?;
         }
-        let model = with_progress(self.precision, |options| {
+        let model = with_progress("loading", self.precision, |options| {
             ChatModel::from_checkpoint(
                 &self.weights,
                 &self.vocabulary,

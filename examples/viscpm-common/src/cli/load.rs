@@ -67,15 +67,17 @@ pub fn find_model(folder: &str) -> Result<PathBuf, BoxError> {
         })
 }
 
-/// Loads something in the given precision, with a bar on a terminal if it is large.
+/// Loads or writes something in the given precision, with a bar on a terminal if it is large;
+/// `doing` says before it what goes on.
 ///
 /// # Errors
 /// What `load` returns.
 pub fn with_progress<T, E>(
+    doing: &'static str,
     precision: Precision,
     load: impl FnOnce(&LoadOptions) -> Result<T, E>,
 ) -> Result<T, E> {
-    let bar = ProgressBar::hidden().with_style(style());
+    let bar = ProgressBar::hidden().with_style(style()).with_prefix(doing);
     let shown = bar.clone();
     let options = LoadOptions {
         precision,
@@ -96,6 +98,6 @@ pub fn with_progress<T, E>(
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("loading {bar:30} {bytes}/{total_bytes}, {eta} left")
+    ProgressStyle::with_template("{prefix} {bar:30} {bytes}/{total_bytes}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -99,9 +99,12 @@ impl Measurement {
         let mut source = Source::folder(folder)?;
         source.adapter.clone_from(&self.args.lora);
         let precision = self.args.dtype.precision();
-        let text_encoder =
-            with_progress(precision, |options| source.text_encoder(device, options))?;
-        let painter = with_progress(precision, |options| source.painter(device, options))?;
+        let text_encoder = with_progress("loading", precision, |options| {
+            source.text_encoder(device, options)
+        })?;
+        let painter = with_progress("loading", precision, |options| {
+            source.painter(device, options)
+        })?;
         let painting = Painting::<B> {
             studio: Studio {
                 reader: PromptReader {

@@ -91,7 +91,7 @@ impl<B: MpmBackend> Loader<'_, B> {
     pub fn reader(&self, checks: &mut Checks<B>) -> Result<PromptReader<B>, PaintError> {
         Ok(PromptReader {
             check: checks.prompts.take(),
-            text_encoder: with_progress(self.dtype.precision(), |options| {
+            text_encoder: with_progress("loading", self.dtype.precision(), |options| {
                 self.source.text_encoder(self.device, options)
             })?,
         })
@@ -102,7 +102,7 @@ impl<B: MpmBackend> Loader<'_, B> {
         Ok(PictureMaker {
             check: checks.pictures,
             chooser: checks.chooser,
-            painter: with_progress(self.dtype.precision(), |options| {
+            painter: with_progress("loading", self.dtype.precision(), |options| {
                 self.source.painter(self.device, options)
             })?,
         })

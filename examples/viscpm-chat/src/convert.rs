@@ -1,0 +1,74 @@
+//! From an official checkpoint to a model folder, without the memory that the model would take.
+
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use mpm_core::{
+    file_version::FileVersion,
+    partial_folder::PartialFolder,
+    weights::{self, ConvertOptions, WeightFile, check},
+};
+use serde::Serialize;
+
+use crate::{
+    ChatError, ModelConfig, checkpoint_keys,
+    folder::{VOCABULARY_FILE, explain, vocabulary_of},
+};
+
+/// The weights' name without its ending.
+const WEIGHTS: &str = "model";
+
+/// What a folder is made of. A run that goes on with the files of an earlier one must be of the
+/// same plan.
+#[derive(Serialize)]
+struct Plan<'a> {
+    checkpoint: FileVersion,
+    config: &'a ModelConfig,
+    precision: String,
+    shard_bytes: usize,
+}
+
+/// Writes a model folder from a checkpoint of the model that `config` describes, tensor by tensor.
+/// Of `options`, the choice of tensors is not used: those that the model needs are written.
+///
+/// A run that was ended goes on where it was, if it is started again with the same arguments.
+///
+/// # Errors
+/// [`ChatError`] names the file and what is wrong with it; nothing is written before the names and
+/// shapes of all tensors are found to be those of the model.
+pub fn convert<B: Backend>(
+    checkpoint: &Path,
+    vocabulary: &Path,
+    config: ModelConfig,
+    folder: &Path,
+    device: &B::Device,
+    options: &ConvertOptions<'_>,
+) -> Result<(), ChatError> {
+    let file = WeightFile::open(checkpoint)?;
+    let tokenizer = vocabulary_of(&config, vocabulary, checkpoint)?;
+    let keys = checkpoint_keys();
+    let model = config.model.init::<B>(device)?;
+    check(&model, &file, &keys).map_err(|error| explain(error, &file))?;
+
+    let plan = Plan {
+        checkpoint: FileVersion::of(checkpoint),
+        config: &config,
+        precision: format!("{:?}", options.precision),
+        shard_bytes: options.shard_bytes,
+    };
+    let mut target = PartialFolder::open(folder, &plan)?;
+    let options = ConvertOptions {
+        wanted: &|key| keys.to_module(key).is_some(),
+        progress: options.progress.clone(),
+        ..*options
+    };
+    let weights = weights::convert(&file, &mut target, WEIGHTS, &options)?;
+    let text = tokenizer.vocabulary().to_file_content();
+    target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
+    target.finish(&ModelConfig {
+        weights: weights.into(),
+        vocabulary: VOCABULARY_FILE.into(),
+        ..config
+    })?;
+    Ok(())
+}

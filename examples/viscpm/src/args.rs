@@ -1,0 +1,123 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Parser, Subcommand, ValueEnum};
+use viscpm_common::cli::DtypeArg;
+
+/// Model files of VisCPM: official checkpoints made into model folders, and checkpoints of random
+/// weights. VisCPM 的模型文件：把官方权重转换成模型目录，或生成随机权重。
+#[derive(Parser, Debug)]
+#[command(name = "viscpm", version)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Write a model folder from an official checkpoint, of VisCPM-Chat or VisCPM-Paint.
+    /// 把官方权重转换成模型目录。
+    Convert(ConvertArgs),
+
+    /// Compare the files of a folder that was written by convert with their checksums.
+    /// 检查文件是否完好。
+    Verify {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// Write a checkpoint with the names, shapes and dtype of the official one, and random
+    /// weights: to see what a machine can do without 20 GB of downloads. 生成随机权重。
+    RandomCheckpoint(RandomArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub struct ConvertArgs {
+    /// The checkpoint: a file as torch.save or safetensors wrote it, or the index of its shards.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: PathBuf,
+
+    /// The vocabulary of the checkpoint (CPM-Bee's bee.txt).
+    #[arg(long, value_name = "FILE")]
+    pub vocab: PathBuf,
+
+    /// Of VisCPM-Paint, the autoencoder: a file of weights, a folder of diffusers, or that of a
+    /// whole Stable Diffusion.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub vae: Option<PathBuf>,
+
+    /// The checkpoint's configuration in the format of a model folder's config.json. Default:
+    /// the published model, 10 billion parameters.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The folder to write. A run that was ended goes on where it was.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// The dtype of the weights in the folder.
+    #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
+    pub dtype: DtypeArg,
+
+    /// No file of weights is larger.
+    #[arg(long, value_name = "SIZE", default_value = "4GB")]
+    pub shard_size: ByteSize,
+}
+
+#[derive(clap::Args, Debug)]
+pub struct RandomArgs {
+    /// Which model.
+    pub model: Model,
+
+    /// The file to write: safetensors if its name ends so, otherwise as torch.save writes it.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Of VisCPM-Paint, the file to write the autoencoder to.
+    #[arg(long, value_name = "FILE", required_if_eq("model", "paint"))]
+    pub vae: Option<PathBuf>,
+
+    /// The model's configuration in the format of a model folder's config.json. Default: the
+    /// published model, 10 billion parameters.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The dtype of the weights.
+    #[arg(long, value_enum, default_value_t = RandomDtype::F16)]
+    pub dtype: RandomDtype,
+
+    /// Decides about the weights.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Model {
+    /// VisCPM-Chat
+    Chat,
+    /// VisCPM-Paint
+    Paint,
+}
+
+/// The dtypes in which checkpoints are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RandomDtype {
+    /// 32 bits
+    F32,
+    /// 16 bits, IEEE half precision
+    F16,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}
