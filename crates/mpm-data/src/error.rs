@@ -59,6 +59,10 @@ pub enum DataError {
         /// What is wrong with it.
         source: ParallelError,
     },
+    /// A file of the Hugging Face Hub could not be had.
+    #[cfg(feature = "hub")]
+    #[error("Hugging Face Hub: {0}")]
+    Hub(#[from] crate::hub::HubError),
     /// A data set could not be translated.
     #[error("translation: {0}")]
     Translation(#[from] TranslationError),

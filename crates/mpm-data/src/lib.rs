@@ -3,6 +3,8 @@
 pub mod dataset;
 pub mod emoji;
 mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod parallel;
 pub mod picture;
 pub mod translate;

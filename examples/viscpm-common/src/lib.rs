@@ -2,7 +2,7 @@
 //!
 //! - [`PictureCheck`]: Stable Diffusion's safety checker with the preparation of its pictures, and
 //!   [`ClipInput`], which any model of CLIP's family needs;
-//! - [`cli`]: what both programs do alike: finding and loading a model, Ctrl-C, reports of
+//! - [`cli`]: what both programs do alike: finding, downloading and loading a model, Ctrl-C, reports of
 //!   failures, files of requests;
 //! - [`keep_freed_memory`]: how they use their allocator.
 

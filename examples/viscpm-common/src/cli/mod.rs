@@ -1,6 +1,7 @@
 //! What the programs do alike.
 
 pub mod failure;
+mod hub;
 mod interrupt;
 pub mod lines;
 mod load;
@@ -8,6 +9,7 @@ mod output;
 
 use std::error::Error;
 
+pub use hub::{hub_config, resolve};
 pub use interrupt::Interrupt;
 pub use load::{DtypeArg, find_model, with_progress};
 pub use output::{note, show};
