@@ -1,7 +1,7 @@
-//! What the MPM model crates share and Burn does not have: operations that a
-//! single backend can fuse ([`kernel`]) and layers made of them ([`nn`]), blocks that are run
-//! again instead of keeping what their gradients need ([`recompute`]), strict loading
-//! of weight files ([`weights`]), adapters of low rank ([`lora`]), paths in a module tree
+//! What the MPM model crates share and Burn does not have: operations that a single backend can
+//! fuse ([`kernel`]) and layers made of them ([`nn`]), blocks that are run again instead of keeping
+//! what their gradients need ([`recompute`]), strict loading of weight files ([`weights`]), weights
+//! of 4 and 8 bits ([`quantization`]), adapters of low rank ([`lora`]), paths in a module tree
 //! ([`mod@module_path`]), model folders as MPM ([`model_folder`]) and as Hugging Face's libraries
 //! ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and writing of
 //! files that are whole or not there ([`atomic`], [`partial_folder`]).
@@ -19,6 +19,7 @@ pub mod module_path;
 pub mod nn;
 pub mod partial_folder;
 pub mod pretrained;
+pub mod quantization;
 pub mod recompute;
 pub mod weights;
 

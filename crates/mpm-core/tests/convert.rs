@@ -18,7 +18,7 @@ use burn::tensor::{DType, TensorData};
 use mpm_core::{
     model_folder::FolderError,
     partial_folder::{CHECKSUMS_FILE, PartialFolder, verify},
-    weights::{ConvertOptions, Format, Precision, WeightFile, WeightsError, convert},
+    weights::{ConvertOptions, Format, Precision, Selection, WeightFile, WeightsError, convert},
 };
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -43,20 +43,27 @@ fn values(tensor: usize) -> TensorData {
     values.as_slice().into()
 }
 
-fn options(precision: Precision, shard_bytes: usize) -> ConvertOptions<'static> {
-    ConvertOptions {
+fn selection() -> Selection<'static> {
+    Selection {
         wanted: &|name| name != "unused",
+        quantized: Default::default(),
+    }
+}
+
+fn options(precision: Precision, shard_bytes: usize) -> ConvertOptions {
+    ConvertOptions {
         precision,
+        quantization: None,
         shard_bytes,
         progress: None,
     }
 }
 
 /// Converts all of it.
-fn whole(source: &Path, folder: &Path, options: &ConvertOptions<'_>) -> WeightFile {
+fn whole(source: &Path, folder: &Path, options: &ConvertOptions) -> WeightFile {
     let file = WeightFile::open(source).unwrap();
     let mut target = PartialFolder::open(folder, &"plan").unwrap();
-    let name = convert(&file, &mut target, "model", options).unwrap();
+    let name = convert(&file, &mut target, "model", &selection(), options).unwrap();
     target.finish(&"config").unwrap();
     WeightFile::open(folder.join(name)).unwrap()
 }
@@ -130,7 +137,7 @@ fn a_run_goes_on_where_the_last_one_ended() {
     let small = options(Precision::AsStored, TENSOR_BYTES);
     // As a run that is killed after its last shard.
     let mut first = PartialFolder::open(&folder, &"plan").unwrap();
-    convert(&file, &mut first, "model", &small).unwrap();
+    convert(&file, &mut first, "model", &selection(), &small).unwrap();
     drop(first);
     let staging = folder.join(".partial");
     let shard = |i| staging.join(format!("model-0000{i}-of-00003.safetensors"));
@@ -154,7 +161,7 @@ fn a_run_goes_on_where_the_last_one_ended() {
         })),
         ..small
     };
-    let name = convert(&file, &mut second, "model", &counted).unwrap();
+    let name = convert(&file, &mut second, "model", &selection(), &counted).unwrap();
     second.finish(&"config").unwrap();
     assert_eq!(written.load(Ordering::Relaxed), 1, "one shard was written");
     assert_holds(&WeightFile::open(folder.join(name)).unwrap(), DType::F32);
@@ -223,9 +230,9 @@ fn a_source_that_is_cut_off_leaves_no_file() {
     open.set_len(3 * TENSOR_BYTES as u64).unwrap();
     let mut target = PartialFolder::open(&folder, &"plan").unwrap();
     let small = options(Precision::AsStored, TENSOR_BYTES);
-    let error = convert(&file, &mut target, "model", &small).unwrap_err();
+    let error = convert(&file, &mut target, "model", &selection(), &small).unwrap_err();
     assert!(
-        matches!(&error, WeightsError::Io { path, .. } if *path == source),
+        matches!(&error, WeightsError::Tensor { path, .. } if *path == source),
         "{error}"
     );
     assert!(target.has("model-00002-of-00003.safetensors"));

@@ -62,7 +62,7 @@ impl<B: MpmBackend> LatentDiffusion<B> {
                 found: dims.to_vec(),
             });
         }
-        let weights = self.trans_block.w_out_res.weight.val().dtype();
+        let weights = self.unet.conv_in.weight.val().dtype();
         self.unet
             .read_text(self.trans_block.forward(hidden.cast(weights)))
     }

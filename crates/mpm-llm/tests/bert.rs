@@ -336,7 +336,7 @@ fn broken_classifiers_are_explained() {
     file(&folder, "model.safetensors", &whole[..whole.len() - 8]);
     refused("damaged or incomplete");
     fs::remove_file(&weights).unwrap();
-    refused("no model.safetensors or pytorch_model.bin");
+    refused("no model.safetensors or model.safetensors.index.json");
 
     // Without its head, and named as the file names it.
     let config = BertConfig::tiny();

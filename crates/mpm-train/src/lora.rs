@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use mpm_core::lora::{self, LinearLayers, LoraConfig};
+use mpm_core::{
+    lora::{self, LoraConfig},
+    nn::LinearLayers,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;

@@ -14,7 +14,7 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{
-    lora::{LinearLayer, LinearLayers},
+    nn::{LinearLayer, LinearLayers},
     recompute::Detach,
 };
 use std::marker::PhantomData;

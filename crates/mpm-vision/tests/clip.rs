@@ -154,7 +154,7 @@ fn broken_folders_are_explained() {
     fs::remove_file(&weights).unwrap();
     let text = open(&folder).unwrap_err().to_string();
     assert!(
-        text.contains("no model.safetensors or pytorch_model.bin"),
+        text.contains("no model.safetensors or model.safetensors.index.json"),
         "{text}"
     );
 

@@ -5,7 +5,8 @@
 //! embeddings of a name under noise, and with something of other names: the model learns
 //! to read what is close to a word, in any language that it knows.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData};
+use mpm_core::MpmBackend;
 use mpm_llm::{LlmError, cpm_bee::CpmBee};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -59,7 +60,10 @@ impl Imagined {
     }
 
     /// Writes several pictures in embeddings, `[pictures, slots, d_llm]`.
-    pub fn embed<B: Backend>(pictures: &[Self], llm: &CpmBee<B>) -> Result<Tensor<B, 3>, LlmError> {
+    pub fn embed<B: MpmBackend>(
+        pictures: &[Self],
+        llm: &CpmBee<B>,
+    ) -> Result<Tensor<B, 3>, LlmError> {
         let (count, names) = (pictures.len(), 1 + RIVALS);
         let ids: Vec<i32> = pictures.iter().flat_map(|one| one.ids.clone()).collect();
         let slots = ids.len() / (count * names).max(1);

@@ -108,7 +108,7 @@ impl<B: MpmBackend> Objective<Autodiff<B>> for JudgeObjective {
         model: &Self::Model,
         batch: JudgedPictures,
     ) -> Result<LossOutput<Autodiff<B>>, BoxError> {
-        let device = model.output.weight.val().device();
+        let device = model.output.weight.device();
         let logits = model.forward(from_pictures(&batch.pictures, &device)?);
         let shape = [batch.things.len(), 1];
         let targets = CountedTargets::new(&batch.things, shape, &device)?;

@@ -6,7 +6,9 @@ use burn::tensor::backend::Backend;
 use mpm_core::{
     file_version::FileVersion,
     partial_folder::PartialFolder,
-    weights::{self, ConvertOptions, WeightFile, check},
+    weights::{
+        self, ConvertOptions, LoadOptions, Selection, WeightFile, check_model, quantized_tensors,
+    },
 };
 use serde::Serialize;
 
@@ -24,12 +26,10 @@ const WEIGHTS: &str = "model";
 struct Plan<'a> {
     checkpoint: FileVersion,
     config: &'a ModelConfig,
-    precision: String,
-    shard_bytes: usize,
+    options: String,
 }
 
 /// Writes a model folder from a checkpoint of the model that `config` describes, tensor by tensor.
-/// Of `options`, the choice of tensors is not used: those that the model needs are written.
 ///
 /// A run that was ended goes on where it was, if it is started again with the same arguments.
 ///
@@ -42,27 +42,32 @@ pub fn convert<B: Backend>(
     config: ModelConfig,
     folder: &Path,
     device: &B::Device,
-    options: &ConvertOptions<'_>,
+    options: &ConvertOptions,
 ) -> Result<(), ChatError> {
     let file = WeightFile::open(checkpoint)?;
     let tokenizer = vocabulary_of(&config, vocabulary, checkpoint)?;
     let keys = checkpoint_keys();
     let model = config.model.init::<B>(device)?;
-    check(&model, &file, &keys).map_err(|error| explain(error, &file))?;
+    let quantized = options
+        .quantization
+        .map(|scheme| quantized_tensors(&model, &keys, scheme));
+    let load = LoadOptions {
+        keys: keys.clone(),
+        ..LoadOptions::default()
+    };
+    check_model(model, &file, &load).map_err(|error| explain(error, &file))?;
 
     let plan = Plan {
         checkpoint: FileVersion::of(checkpoint),
         config: &config,
-        precision: format!("{:?}", options.precision),
-        shard_bytes: options.shard_bytes,
+        options: options.description(),
     };
     let mut target = PartialFolder::open(folder, &plan)?;
-    let options = ConvertOptions {
+    let selection = Selection {
         wanted: &|key| keys.to_module(key).is_some(),
-        progress: options.progress.clone(),
-        ..*options
+        quantized: quantized.unwrap_or_default(),
     };
-    let weights = weights::convert(&file, &mut target, WEIGHTS, &options)?;
+    let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
     let text = tokenizer.vocabulary().to_file_content();
     target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
     target.finish(&ModelConfig {

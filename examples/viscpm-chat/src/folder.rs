@@ -12,7 +12,7 @@ use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
     lora,
     model_folder::{CONFIG_FILE, FolderWriter, read_config},
-    weights::{LoadOptions, Precision, WeightFile, WeightsError, load, save},
+    weights::{LoadOptions, Precision, WeightFile, WeightsError, load_model, save},
 };
 use mpm_data::picture::PicturePreprocessor;
 use mpm_llm::{LlmError, decoding::DecodingParams, tokenizer::CpmBeeTokenizer};
@@ -157,7 +157,7 @@ impl<B: Backend> ChatModel<B> {
             keys: checkpoint_keys(),
             ..options.clone()
         };
-        let model = load(config.model.init(device)?, &file, &options)
+        let model = load_model(config.model.init(device)?, &file, &options)
             .map_err(|error| explain(error, &file))?;
         Ok(Self {
             model,

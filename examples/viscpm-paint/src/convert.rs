@@ -1,17 +1,18 @@
 //! From official files to a model folder, without the memory that the model would take.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::backend::Backend;
 use mpm_core::{
     file_version::FileVersion,
     partial_folder::PartialFolder,
-    weights::{self, ConvertOptions, WeightFile},
+    quantization::QuantizationScheme,
+    weights::{self, ConvertOptions, Selection, WeightFile, quantized_tensors},
 };
 use mpm_diffusion::vae;
 use serde::Serialize;
 
-use crate::{ModelConfig, PaintError, Source, folder::VOCABULARY_FILE};
+use crate::{ModelConfig, PaintError, Source, checkpoint_keys, folder::VOCABULARY_FILE};
 
 /// The names of the weights without their ending.
 const WEIGHTS: &str = "model";
@@ -24,13 +25,11 @@ struct Plan<'a> {
     checkpoint: FileVersion,
     vae: FileVersion,
     config: &'a ModelConfig,
-    precision: String,
-    shard_bytes: usize,
+    options: String,
 }
 
 /// Writes a model folder from the files of a model, tensor by tensor; the adapters that `source`
-/// may name are left out. Of `options`, the choice of tensors is not used: those that the model
-/// needs are written.
+/// may name are left out. The autoencoder stays in full.
 ///
 /// A run that was ended goes on where it was, if it is started again with the same arguments.
 ///
@@ -41,7 +40,7 @@ pub fn convert<B: Backend>(
     source: &Source,
     folder: &Path,
     device: &B::Device,
-    options: &ConvertOptions<'_>,
+    options: &ConvertOptions,
 ) -> Result<(), PaintError> {
     let prompts = source.prompt_tokenizer()?;
     source.check::<B>(device)?;
@@ -49,21 +48,25 @@ pub fn convert<B: Backend>(
         checkpoint: FileVersion::of(&source.weights),
         vae: FileVersion::of(&source.vae_weights),
         config: &source.config,
-        precision: format!("{:?}", options.precision),
-        shard_bytes: options.shard_bytes,
+        options: options.description(),
     };
     let mut target = PartialFolder::open(folder, &plan)?;
     let file = WeightFile::open(&source.weights)?;
-    let with = |wanted| ConvertOptions {
-        wanted,
-        progress: options.progress.clone(),
-        ..*options
+    let selection = Selection {
+        wanted: &|_| true,
+        quantized: match options.quantization {
+            Some(scheme) => quantized::<B>(&source.config, scheme, device)?,
+            None => BTreeMap::new(),
+        },
     };
-    let weights = weights::convert(&file, &mut target, WEIGHTS, &with(&|_| true))?;
+    let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
     let file = WeightFile::open(&source.vae_weights)?;
     let keys = vae::checkpoint_keys(&file);
-    let is_needed = |key: &str| keys.to_module(key).is_some();
-    let vae_weights = weights::convert(&file, &mut target, VAE, &with(&is_needed))?;
+    let selection = Selection {
+        wanted: &|key| keys.to_module(key).is_some(),
+        quantized: BTreeMap::new(),
+    };
+    let vae_weights = weights::convert(&file, &mut target, VAE, &selection, options)?;
     let text = prompts.tokenizer.vocabulary().to_file_content();
     target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
     target.finish(&ModelConfig {
@@ -73,4 +76,18 @@ pub fn convert<B: Backend>(
         ..source.config.clone()
     })?;
     Ok(())
+}
+
+/// The tensors of language model, UNet and trans block that are quantized.
+fn quantized<B: Backend>(
+    config: &ModelConfig,
+    scheme: QuantizationScheme,
+    device: &B::Device,
+) -> Result<BTreeMap<String, QuantizationScheme>, PaintError> {
+    let (llm_keys, diffusion_keys) = checkpoint_keys();
+    let llm = config.llm.init::<B>(device)?;
+    let mut tensors = quantized_tensors(&llm, &llm_keys, scheme);
+    let diffusion = config.diffusion::<B>(device)?;
+    tensors.extend(quantized_tensors(&diffusion, &diffusion_keys, scheme));
+    Ok(tensors)
 }

@@ -6,7 +6,9 @@ use burn::tensor::backend::Backend;
 use mpm_core::{
     lora,
     model_folder::CONFIG_FILE,
-    weights::{KeyMap, LoadOptions, WeightFile, WeightsError, check, load},
+    weights::{
+        KeyMap, LoadOptions, WeightFile, WeightsError, check, check_model, load, load_model,
+    },
 };
 use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
 use mpm_llm::{LlmError, tokenizer::CpmBeeTokenizer};
@@ -133,11 +135,11 @@ impl Source {
     pub fn check<B: Backend>(&self, device: &B::Device) -> Result<(), PaintError> {
         let file = WeightFile::open(&self.weights)?;
         let explain = |error| self.explain(error, &file);
-        let (llm_keys, diffusion_keys) = checkpoint_keys();
+        let [llm_options, diffusion_options] = options_of(&LoadOptions::default());
         let llm = self.config.llm.init::<B>(device)?;
-        check(&llm, &file, &llm_keys).map_err(explain)?;
+        check_model(llm, &file, &llm_options).map_err(explain)?;
         let diffusion = self.config.diffusion::<B>(device)?;
-        check(&diffusion, &file, &diffusion_keys).map_err(explain)?;
+        check_model(diffusion.clone(), &file, &diffusion_options).map_err(explain)?;
         self.adapted(diffusion)?;
         let file = WeightFile::open(&self.vae_weights)?;
         let vae = self.config.vae.init::<B>(device)?;
@@ -154,13 +156,9 @@ impl Source {
         options: &LoadOptions,
     ) -> Result<TextEncoder<B>, PaintError> {
         let prompts = self.prompt_tokenizer()?;
-        let (keys, _) = checkpoint_keys();
         let file = WeightFile::open(&self.weights)?;
-        let options = LoadOptions {
-            keys,
-            ..options.clone()
-        };
-        let llm = load(self.config.llm.init(device)?, &file, &options);
+        let [options, _] = options_of(options);
+        let llm = load_model(self.config.llm.init(device)?, &file, &options);
         Ok(TextEncoder {
             llm: llm.map_err(|error| self.explain(error, &file))?,
             prompts,
@@ -178,13 +176,9 @@ impl Source {
     ) -> Result<Painter<B>, PaintError> {
         let config = &self.config;
         config.validate()?;
-        let (_, keys) = checkpoint_keys();
         let file = WeightFile::open(&self.weights)?;
-        let diffusion_options = LoadOptions {
-            keys,
-            ..options.clone()
-        };
-        let diffusion = load(config.diffusion(device)?, &file, &diffusion_options)
+        let [_, diffusion_options] = options_of(options);
+        let diffusion = load_model(config.diffusion(device)?, &file, &diffusion_options)
             .map_err(|error| self.explain(error, &file))?;
         let file = WeightFile::open(&self.vae_weights)?;
         let vae_options = LoadOptions {
@@ -221,6 +215,15 @@ impl Source {
             other => other.into(),
         }
     }
+}
+
+/// The same options for the language model and for UNet and trans block.
+fn options_of(options: &LoadOptions) -> [LoadOptions; 2] {
+    let (llm, diffusion) = checkpoint_keys();
+    [llm, diffusion].map(|keys| LoadOptions {
+        keys,
+        ..options.clone()
+    })
 }
 
 fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, PaintError> {

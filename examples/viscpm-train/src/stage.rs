@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::{backend::Autodiff, module::AutodiffModule};
-use mpm_core::{MpmBackend, lora::LinearLayers, weights::KeyMap};
+use mpm_core::{MpmBackend, nn::LinearLayers, weights::KeyMap};
 use mpm_data::picture::Picture;
 use mpm_train::{BoxError, DataSource, Objective, recipe::Recipe};
 

@@ -96,6 +96,8 @@ fn adapters_train_beside_frozen_half_precision_weights() {
             .self_attention
             .project_q
             .weight
+            .float()
+            .unwrap()
             .val()
     };
     let change = query(before) - query(adapted.model.llm.encoder.layers[0].clone());
@@ -120,8 +122,10 @@ fn linear_layers<M: Module<Flex>>(model: &M) -> Vec<String> {
     let parameters = model.collect(None, None, true).into_iter();
     let weights = parameters.filter(|parameter| {
         let containers = parameter.container_stack.as_ref().unwrap();
-        let container = containers.last().unwrap();
-        container.ends_with("Linear") && parameter.full_path().ends_with(".weight")
+        // Of a layer, the weight, and its form.
+        let layer = containers.iter().rev().nth(1);
+        let is_linear = layer.is_some_and(|layer| layer.ends_with("Linear"));
+        is_linear && parameter.full_path().ends_with(".weight")
     });
     let mut layers: Vec<_> = weights
         .map(|weight| weight.full_path().trim_end_matches(".weight").to_owned())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand, ValueEnum};
+use mpm_core::quantization::QuantizationScheme;
 use viscpm_common::cli::DtypeArg;
 
 /// Model files of VisCPM: official checkpoints made into model folders, and checkpoints of random
@@ -36,6 +37,7 @@ pub enum Command {
 #[derive(clap::Args, Debug)]
 pub struct ConvertArgs {
     /// The checkpoint: a file as torch.save or safetensors wrote it, or the index of its shards.
+    /// Here and for the other files, hf://org/repo/file downloads it.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: PathBuf,
 
@@ -60,6 +62,11 @@ pub struct ConvertArgs {
     /// The dtype of the weights in the folder.
     #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
     pub dtype: DtypeArg,
+
+    /// Linear layers in 4 or 8 bits: int4 or int8, with blocks of 64 weights that share a scale, or
+    /// another size of blocks, such as int4-32; int8-row.
+    #[arg(long, value_name = "SCHEME")]
+    pub quantize: Option<QuantizationScheme>,
 
     /// No file of weights is larger.
     #[arg(long, value_name = "SIZE", default_value = "4GB")]

@@ -4,18 +4,24 @@ use burn::backend::Flex;
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::weights::{ConvertOptions, WeightFile};
 use viscpm_chat::VisCpmChatConfig;
-use viscpm_common::cli::{BoxError, with_progress};
+use viscpm_common::cli::{BoxError, resolve, with_progress};
 use viscpm_paint::Source;
 
 use crate::args::{Args, ConvertArgs, Model};
 
 /// Writes the folder that the arguments ask for.
-pub fn convert(args: ConvertArgs) -> Result<(), BoxError> {
+pub fn convert(mut args: ConvertArgs) -> Result<(), BoxError> {
+    for file in [&mut args.vocab, &mut args.checkpoint]
+        .into_iter()
+        .chain(&mut args.vae)
+    {
+        *file = resolve(file)?;
+    }
     let shard_bytes = usize::try_from(args.shard_size.as_u64()).unwrap_or(usize::MAX);
     with_progress("writing", args.dtype.precision(), |load| {
         let options = ConvertOptions {
-            wanted: &|_| true,
             precision: load.precision,
+            quantization: args.quantize,
             shard_bytes,
             progress: load.progress.clone(),
         };
@@ -33,7 +39,7 @@ fn model_of(args: &ConvertArgs) -> Result<Model, BoxError> {
     Ok(if is_paint { Model::Paint } else { Model::Chat })
 }
 
-fn chat(args: &ConvertArgs, options: &ConvertOptions<'_>) -> Result<(), BoxError> {
+fn chat(args: &ConvertArgs, options: &ConvertOptions) -> Result<(), BoxError> {
     if args.vae.is_some() {
         return Err(usage(
             "this checkpoint is VisCPM-Chat's, which has no --vae",
@@ -49,7 +55,7 @@ fn chat(args: &ConvertArgs, options: &ConvertOptions<'_>) -> Result<(), BoxError
     Ok(())
 }
 
-fn paint(args: &ConvertArgs, options: &ConvertOptions<'_>) -> Result<(), BoxError> {
+fn paint(args: &ConvertArgs, options: &ConvertOptions) -> Result<(), BoxError> {
     let vae = args.vae.as_ref();
     let vae = vae.ok_or_else(|| usage("this checkpoint is VisCPM-Paint's: name its --vae"))?;
     let config = match &args.config {

@@ -59,7 +59,7 @@ fn loading_takes_little_memory_beside_the_model() {
         let options = LoadOptions {
             keys: checkpoint_keys(),
             precision: Precision::Cast(dtype),
-            progress: None,
+            ..LoadOptions::default()
         };
         let start = Instant::now();
         let fresh = config.model.init::<Flex>(&Default::default()).unwrap();

@@ -17,6 +17,7 @@ mod flex;
 mod gpu;
 mod group_norm;
 mod heads;
+mod quantized;
 mod swap;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
@@ -27,6 +28,7 @@ pub use conv2d::{Conv2dOptions, conv2d};
 pub use cross_entropy::cross_entropy;
 pub use group_norm::{Activation, GroupNormGrads, GroupNormOptions, group_norm, group_norm_silu};
 pub use heads::{merge_heads, split_heads};
+pub use quantized::{dequantized, quantized_linear};
 pub use swap::{swapped, transposed};
 
 use burn::tensor::{
@@ -166,6 +168,37 @@ pub trait MpmBackend: Backend {
         grad: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         composed::linear_weight_backward::<Self>(x, grad)
+    }
+
+    /// `[rows, d_in]` times the transpose of a quantized `[d_out, d_in]`, plus `[d_out]`, see
+    /// [`quantized_linear`].
+    fn quantized_linear_2d(
+        x: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        composed::quantized_linear::<Self>(x, codes, scales, bias)
+    }
+
+    /// The gradient of [`quantized_linear_2d`](Self::quantized_linear_2d)'s input of width `d_in`,
+    /// from that of its output.
+    fn quantized_linear_2d_x_backward(
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        d_in: usize,
+    ) -> FloatTensor<Self> {
+        composed::quantized_linear_x_backward::<Self>(codes, scales, grad, d_in)
+    }
+
+    /// A quantized `[d_out, d_in]` in f32, see [`dequantized`].
+    fn dequantized_2d(
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        d_in: usize,
+    ) -> FloatTensor<Self> {
+        composed::dequantized::<Self>(codes, scales, d_in)
     }
 
     /// Convolution of a `[batch, c_in, height, width]` tensor by a

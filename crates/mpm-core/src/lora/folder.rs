@@ -16,13 +16,11 @@ use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    LinearLayers, Lora, LoraConfig, LoraError,
-    layers::{for_each, linear_paths},
-};
+use super::{Lora, LoraConfig, LoraError, linear_paths};
 use crate::{
     atomic,
     model_folder::FolderWriter,
+    nn::{LinearLayers, LinearRole, for_each_linear},
     weights::{KeyMap, WeightFile, WeightsError},
 };
 
@@ -107,8 +105,13 @@ where
 {
     let mut matrices = BTreeMap::new();
     let mut targets = Vec::new();
-    for_each(model.clone(), |path, layer| {
-        let Some(lora) = layer.lora else { return };
+    for_each_linear(model.clone(), |path, layer| {
+        let LinearRole::Layer {
+            lora: Some(lora), ..
+        } = layer.role
+        else {
+            return;
+        };
         let name = keys.to_file(path);
         for (end, matrix) in [(MATRIX_A, &lora.a), (MATRIX_B, &lora.b)] {
             let values = matrix.val().into_data().convert_dtype(DType::F32);
@@ -169,12 +172,12 @@ where
     let known = linear_paths(&model).into_iter().collect();
     let layers = layers(&file, &known, keys)?;
     let (mut attached, mut failed) = (0, None);
-    let model = for_each(model, |path, layer| {
-        let Some(name) = layers.get(path).filter(|_| failed.is_none()) else {
+    let model = for_each_linear(model, |path, layer| {
+        let name = layers.get(path).filter(|_| failed.is_none());
+        let (Some(name), LinearRole::Layer { lora, .. }) = (name, layer.role) else {
             return;
         };
-        let [d_out, d_in] = layer.weight.lazy_shape().dims();
-        let device = layer.weight.lazy_device();
+        let ([d_out, d_in], device) = (layer.weight.dims(), layer.weight.device());
         let rank = config.r.get();
         let read = || {
             Ok([
@@ -185,7 +188,7 @@ where
         match read() {
             Ok(matrices) => {
                 let [a, b] = matrices.map(|values| Tensor::from_data(values, &device));
-                *layer.lora = Some(Lora::from_tensors(a, b, scale));
+                *lora = Some(Lora::from_tensors(a, b, scale));
                 attached += 1;
             }
             Err(error) => failed = Some(error),

@@ -8,7 +8,7 @@
 //!
 //! [`attach`] gives adapters to the linear layers of a model, [`merge`] adds them to the weights,
 //! [`save`] and [`load`] write and read them in the layout of Hugging Face's PEFT. A model takes
-//! part by [`LinearLayers`].
+//! part by [`LinearLayers`](crate::nn::LinearLayers).
 //!
 //! # Examples
 //! ```
@@ -27,14 +27,14 @@
 //! ```
 
 mod adapter;
+mod attach;
 mod error;
 mod folder;
-mod layers;
 
 pub use adapter::{Lora, LoraConfig};
+pub use attach::{attach, linear_paths, merge};
 pub use error::LoraError;
 pub use folder::{CONFIG_FILE, WEIGHTS_FILE, load, save};
-pub use layers::{LinearLayer, LinearLayers, attach, linear_paths, merge};
 
 #[cfg(all(test, feature = "flex"))]
 mod tests;

@@ -4,13 +4,17 @@ use std::{fs, num::NonZeroUsize, path::Path};
 
 use burn::{
     backend::{Autodiff, Flex},
-    module::Module,
+    module::{Module, Param},
     tensor::{DType, Distribution, Tensor, Tolerance, backend::Backend},
 };
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{MpmBackend, linear_layers, nn::TorchLinear, weights::KeyMap};
+use crate::{
+    MpmBackend, linear_layers,
+    nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight, TorchLinear},
+    weights::KeyMap,
+};
 
 const CONFIG: LoraConfig = LoraConfig {
     rank: NonZeroUsize::new(2).unwrap(),
@@ -43,12 +47,27 @@ fn pair<B: MpmBackend>() -> Pair<B> {
 fn trained<B: MpmBackend>(targets: &str) -> Pair<B> {
     let mut pair = attach(pair(), CONFIG, |path| targets.contains(path)).unwrap();
     pair.visit_linear(&mut |layer| {
-        if let Some(lora) = layer.lora {
+        if let Some(lora) = adapter(layer) {
             let b = lora.b.clone();
             lora.b = b.map(|b| b.random_like(Distribution::Uniform(-1.0, 1.0)));
         }
     });
     pair
+}
+
+fn adapter<'a, B: Backend>(layer: LinearLayer<'a, B>) -> &'a mut Option<Lora<B>> {
+    match layer.role {
+        LinearRole::Layer { lora, .. } => lora,
+        LinearRole::Table => panic!("no layer of these models is a table"),
+    }
+}
+
+fn float<B: Backend>(layer: &TorchLinear<B>) -> Tensor<B, 2> {
+    layer.weight.float().unwrap().val()
+}
+
+fn in_f16<B: Backend>(layer: &TorchLinear<B>) -> LinearWeight<B> {
+    LinearWeight::Float(Param::from_tensor(float(layer).cast(DType::F16)))
 }
 
 fn forward<B: MpmBackend>(pair: &Pair<B>, x: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -90,7 +109,7 @@ fn merged_layers_compute_what_adapted_ones_do() {
     same(merged.first.forward_rows(x.clone(), 1, 2), rows);
 
     let mut plain = model;
-    plain.visit_linear(&mut |layer| *layer.lora = None);
+    plain.visit_linear(&mut |layer| *adapter(layer) = None);
     let change = (forward(&plain, x) - adapted).abs().max().into_scalar();
     assert!(
         change > 0.1,
@@ -101,12 +120,11 @@ fn merged_layers_compute_what_adapted_ones_do() {
 #[test]
 fn half_precision_weights_stay_so() {
     let mut model = trained::<Flex>("first");
-    let weight = model.first.weight.clone();
-    model.first.weight = weight.map(|weight| weight.cast(DType::F16));
+    model.first.weight = in_f16(&model.first);
     let delta = model.first.lora.as_ref().unwrap().delta();
     assert_eq!(delta.dtype(), DType::F32);
-    let before = model.first.weight.val().cast(DType::F32);
-    let merged = merge(model).first.weight.val();
+    let before = float(&model.first).cast(DType::F32);
+    let merged = float(&merge(model).first);
     assert_eq!(merged.dtype(), DType::F16);
     let error = (merged.cast(DType::F32) - before - delta).abs().max();
     // f16 has 11 bits, and the weights are below 8.
@@ -119,7 +137,7 @@ fn adapters_run_beside_half_precision_weights() {
     const ROUNDED: f32 = 4.0 * 16.0 / 2048.0;
     let wide = trained::<Flex>("first").first;
     let mut half = wide.clone();
-    half.weight = half.weight.map(|weight| weight.cast(DType::F16));
+    half.weight = in_f16(&half);
     half.bias = half.bias.map(|bias| bias.map(|bias| bias.cast(DType::F16)));
     let x = input::<Flex>();
     let output = half.forward(x.clone().cast(DType::F16));
@@ -141,15 +159,15 @@ fn gradients_reach_the_adapters_of_frozen_layers() {
     let model = trained::<B>("first second");
     let mut model = model.no_grad();
     model.visit_linear(&mut |layer| {
-        let lora = layer.lora.as_mut().unwrap();
+        let lora = adapter(layer).as_mut().unwrap();
         for matrix in [&mut lora.a, &mut lora.b] {
             *matrix = matrix.clone().set_require_grad(true);
         }
     });
     let gradients = forward(&model, input()).powi_scalar(2).sum().backward();
-    assert!(model.first.weight.val().grad(&gradients).is_none());
+    assert!(float(&model.first).grad(&gradients).is_none());
     model.visit_linear(&mut |layer| {
-        let lora = layer.lora.as_ref().unwrap();
+        let lora = adapter(layer).as_ref().unwrap();
         for matrix in [&lora.a, &lora.b] {
             let gradient = matrix.val().grad(&gradients).unwrap();
             assert!(gradient.abs().max().into_scalar() > 1e-3);
@@ -188,7 +206,7 @@ fn what_is_saved_is_loaded_again() {
     let folder = tempfile::tempdir().unwrap();
     let (model, x) = (saved(folder.path()), input());
     let mut plain = model.clone();
-    plain.visit_linear(&mut |layer| *layer.lora = None);
+    plain.visit_linear(&mut |layer| *adapter(layer) = None);
     let loaded = load(plain, folder.path(), &keys()).unwrap();
     let difference = forward(&loaded, x.clone()) - forward(&model, x);
     assert_eq!(difference.abs().max().into_scalar(), 0.0);
@@ -286,7 +304,7 @@ fn layers_may_have_the_names_of_the_model() {
     let (model, x) = (saved(folder.path()), input());
     rename_matrices(folder.path(), |name| vec![name.replace("llm.one", "first")]);
     let mut plain = model.clone();
-    plain.visit_linear(&mut |layer| *layer.lora = None);
+    plain.visit_linear(&mut |layer| *adapter(layer) = None);
     let loaded = load(plain, folder.path(), &keys()).unwrap();
     let difference = forward(&loaded, x.clone()) - forward(&model, x);
     assert_eq!(difference.abs().max().into_scalar(), 0.0);

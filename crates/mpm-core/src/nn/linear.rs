@@ -5,20 +5,18 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 
-use crate::{
-    kernel::{MpmBackend, linear},
-    lora::{LinearLayer, LinearLayers, Lora},
-};
+use super::{LinearLayer, LinearLayers, LinearRole, LinearWeight};
+use crate::{kernel::MpmBackend, lora::Lora};
 
 /// A linear layer, `y = x · Wᵀ + b`, whose weight lies as PyTorch's `nn.Linear` stores it.
 ///
 /// Burn's `Linear` holds the transpose. This one loads without turning weights around, and
-/// runs on [`kernel::linear`](linear()). Its name keeps Burn's PyTorch adapter, which knows
+/// runs on [`kernel::linear`](crate::kernel::linear()). Its name keeps Burn's PyTorch adapter, which knows
 /// layers by their names, from transposing the weight.
 #[derive(Module, Debug)]
 pub struct TorchLinear<B: Backend> {
     /// `[d_out, d_in]`
-    pub weight: Param<Tensor<B, 2>>,
+    pub weight: LinearWeight<B>,
     /// `[d_out]`
     pub bias: Option<Param<Tensor<B, 1>>>,
     /// What trains beside a frozen weight, see [`lora`](crate::lora).
@@ -40,7 +38,7 @@ impl<B: Backend> TorchLinear<B> {
     /// A layer of these parameters: `[d_out, d_in]` and `[d_out]`.
     pub fn from_parameters(weight: Param<Tensor<B, 2>>, bias: Option<Param<Tensor<B, 1>>>) -> Self {
         Self {
-            weight,
+            weight: weight.into(),
             bias,
             lora: None,
         }
@@ -54,12 +52,12 @@ impl<B: Backend> TorchLinear<B> {
 
     /// Width of the input.
     pub fn d_in(&self) -> usize {
-        self.weight.lazy_shape()[1]
+        self.weight.dims()[1]
     }
 
     /// Width of the output.
     pub fn d_out(&self) -> usize {
-        self.weight.lazy_shape()[0]
+        self.weight.dims()[0]
     }
 }
 
@@ -75,7 +73,7 @@ impl<B: MpmBackend> TorchLinear<B> {
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         let bias = self.bias.as_ref().map(Param::val);
         let learnt = self.lora.as_ref().map(|lora| lora.forward(x.clone()));
-        sum(linear(x, self.weight.val(), bias), learnt)
+        sum(self.weight.linear(x, bias), learnt)
     }
 
     /// As [`forward`](Self::forward), but only `count` of the outputs, from `first` on: the rows
@@ -93,12 +91,11 @@ impl<B: MpmBackend> TorchLinear<B> {
         first: usize,
         count: usize,
     ) -> Tensor<B, D> {
-        let weight = self.weight.val().narrow(0, first, count);
         let bias = self.bias.as_ref();
         let bias = bias.map(|bias| bias.val().narrow(0, first, count));
         let lora = self.lora.as_ref();
         let learnt = lora.map(|lora| lora.forward_rows(x.clone(), first, count));
-        sum(linear(x, weight, bias), learnt)
+        sum(self.weight.linear_rows(x, bias, first, count), learnt)
     }
 }
 
@@ -117,8 +114,10 @@ impl<B: Backend> LinearLayers<B> for TorchLinear<B> {
         let bound = (self.d_in() as f64).sqrt().recip();
         visit(LinearLayer {
             weight: &mut self.weight,
-            lora: &mut self.lora,
-            bound,
+            role: LinearRole::Layer {
+                lora: &mut self.lora,
+                bound,
+            },
         });
     }
 }

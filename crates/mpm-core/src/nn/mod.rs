@@ -8,10 +8,15 @@ mod conv;
 mod group_norm;
 mod layer_norm;
 mod linear;
+mod linear_layers;
+mod linear_weight;
 mod normalize;
 
 pub use conv::TorchConv2d;
 pub use group_norm::GroupNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::TorchLinear;
+pub(crate) use linear_layers::for_each_linear;
+pub use linear_layers::{LinearLayer, LinearLayers, LinearRole};
+pub use linear_weight::LinearWeight;
 pub use normalize::normalize_rows;

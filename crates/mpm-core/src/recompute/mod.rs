@@ -58,7 +58,8 @@ use segment::Segment;
 /// let x = Tensor::<B, 2>::ones([4, 8], &device);
 /// let y = recompute(&layer, x, |layer, x| gelu(layer.forward(x)));
 /// let gradients = y.sum().backward();
-/// assert!(layer.weight.val().grad(&gradients).is_some());
+/// let weight = layer.weight.float().expect("it is not quantized");
+/// assert!(weight.grad(&gradients).is_some());
 /// ```
 pub fn recompute<B, M, I, O>(
     module: &M,

@@ -100,7 +100,8 @@ fn gradients(
     ];
     for block in blocks {
         for linear in [&block.first, &block.second] {
-            found.push(linear.weight.grad(&grads).map(|grad| grad.into_data()));
+            let weight = linear.weight.float().unwrap();
+            found.push(weight.grad(&grads).map(|grad| grad.into_data()));
         }
         for vector in [
             &block.norm.weight,

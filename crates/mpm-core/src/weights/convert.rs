@@ -2,23 +2,52 @@
 
 use serde_json::json;
 
+use std::{collections::BTreeMap, rc::Rc};
+
+use burn::tensor::DType;
+
 use super::{
     Precision, Progress, WeightFile, WeightsError,
     safetensors::{self, Entry},
     save::file_dtype,
+    value_source::{ValueSource, WeightToQuantize},
 };
-use crate::partial_folder::PartialFolder;
+use crate::{
+    partial_folder::PartialFolder,
+    quantization::{Layout, QuantizationScheme},
+};
 
-/// How [`convert`] writes weights.
-pub struct ConvertOptions<'a> {
-    /// Whether a tensor is written, by its name.
-    pub wanted: &'a dyn Fn(&str) -> bool,
-    /// The dtype of floating-point tensors.
+/// How weights are written.
+#[derive(Clone)]
+pub struct ConvertOptions {
+    /// The dtype of floating-point tensors that are not quantized.
     pub precision: Precision,
+    /// How linear layers are quantized; `None` leaves them in full.
+    pub quantization: Option<QuantizationScheme>,
     /// No file takes more bytes, unless a single tensor does.
     pub shard_bytes: usize,
     /// Called after each tensor.
     pub progress: Option<Progress>,
+}
+
+impl ConvertOptions {
+    /// What the content of the files depends on, for the plan of a
+    /// [`PartialFolder`].
+    pub fn description(&self) -> String {
+        format!(
+            "{:?}, {:?}, {} bytes a file",
+            self.precision, self.quantization, self.shard_bytes
+        )
+    }
+}
+
+/// What becomes of the tensors of a file.
+pub struct Selection<'a> {
+    /// Whether a tensor is written, by its name.
+    pub wanted: &'a dyn Fn(&str) -> bool,
+    /// The tensors that are quantized, as [`quantized_tensors`](super::quantized_tensors) lists
+    /// them: in the place of `NAME` there will be `NAME.codes` and `NAME.scales`.
+    pub quantized: BTreeMap<String, QuantizationScheme>,
 }
 
 /// Writes the tensors of `file` as safetensors into `folder`, under their names, and returns the
@@ -29,15 +58,17 @@ pub struct ConvertOptions<'a> {
 /// again.
 ///
 /// # Errors
-/// [`WeightsError::Folder`] when the disk is too small or cannot be written, [`WeightsError::Io`]
-/// when a tensor cannot be read, [`WeightsError::Tensor`] for a dtype that safetensors lacks.
+/// [`WeightsError::Folder`] when the disk is too small or cannot be written, and
+/// [`WeightsError::Tensor`] when a tensor cannot be read or quantized, or has a dtype that
+/// safetensors lacks.
 pub fn convert(
     file: &WeightFile,
     folder: &mut PartialFolder,
     name: &str,
-    options: &ConvertOptions<'_>,
+    selection: &Selection<'_>,
+    options: &ConvertOptions,
 ) -> Result<String, WeightsError> {
-    let shards = shards(entries(file, options)?, options.shard_bytes);
+    let shards = shards(entries(file, selection, options)?, options.shard_bytes);
     let count = shards.len();
     let shards: Vec<_> = shards
         .into_iter()
@@ -72,31 +103,66 @@ pub fn convert(
     }
 }
 
-/// What becomes of the tensors of a file.
+/// What is written of the tensors of a file.
 fn entries<'a>(
     file: &'a WeightFile,
-    options: &ConvertOptions<'_>,
+    selection: &Selection<'_>,
+    options: &ConvertOptions,
 ) -> Result<Vec<Entry<'a>>, WeightsError> {
     let tensors = file.tensors().iter();
-    let wanted = tensors.filter(|(name, _)| (options.wanted)(name));
-    let entries = wanted.map(|(name, tensor)| {
-        let target = options.precision.resolve(tensor.burn_dtype());
-        let dtype = file_dtype(target).ok_or_else(|| WeightsError::Tensor {
-            path: file.path().to_path_buf(),
-            key: name.clone(),
-            reason: format!("safetensors has no dtype {target:?}"),
-        })?;
-        Ok(Entry {
-            name,
-            dtype,
-            shape: tensor.shape().to_vec(),
-            values: Box::new(move || {
-                let values = tensor.read_as(target);
-                values.map_err(|error| WeightsError::io(file.path(), error))
-            }),
-        })
-    });
-    entries.collect()
+    let wanted = tensors.filter(|(name, _)| (selection.wanted)(name));
+    let mut entries = Vec::new();
+    for (name, tensor) in wanted {
+        let source = |suffix: &str, source: ValueSource, dtype: DType, shape: &[usize]| {
+            entry(file, format!("{name}{suffix}"), source, dtype, shape)
+        };
+        let layout = selection.quantized.get(name).map(|scheme| {
+            let shape = tensor.shape().try_into().ok()?;
+            Some((Layout::new(*scheme, shape).ok()?, *scheme))
+        });
+        match layout.flatten() {
+            Some((layout, scheme)) => {
+                let weight = Rc::new(WeightToQuantize::new(tensor, scheme));
+                let codes = ValueSource::Codes(weight.clone());
+                let scales = ValueSource::Scales(weight);
+                entries.push(source(".codes", codes, DType::U32, &layout.codes())?);
+                entries.push(source(".scales", scales, DType::F16, &layout.scales())?);
+            }
+            None => {
+                let stored = ValueSource::Stored(tensor.clone());
+                let dtype = options.precision.resolve(tensor.burn_dtype());
+                entries.push(source("", stored, dtype, tensor.shape())?);
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn entry<'a>(
+    file: &'a WeightFile,
+    name: String,
+    source: ValueSource,
+    target: DType,
+    shape: &[usize],
+) -> Result<Entry<'a>, WeightsError> {
+    let key = name.clone();
+    let error = move |reason| WeightsError::Tensor {
+        path: file.path().to_path_buf(),
+        key: key.clone(),
+        reason,
+    };
+    let Some(dtype) = file_dtype(target) else {
+        return Err(error(format!("safetensors has no dtype {target:?}")));
+    };
+    Ok(Entry {
+        name,
+        dtype,
+        shape: shape.to_vec(),
+        values: Box::new(move || {
+            let values = source.read(target);
+            values.map_err(|reason| error(reason.to_string()))
+        }),
+    })
 }
 
 /// Splits them into files, in their order.
@@ -136,7 +202,7 @@ fn write_index(
             let file = || file.as_str().into();
             entries
                 .iter()
-                .map(move |entry| (entry.name.to_owned(), file()))
+                .map(move |entry| (entry.name.clone(), file()))
         })
         .collect();
     let index = json!({"metadata": {"total_size": total}, "weight_map": map});

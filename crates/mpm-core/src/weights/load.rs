@@ -1,25 +1,21 @@
 //! Moving tensors from a file into a module.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::Cell, fmt, rc::Rc, sync::Arc};
 
 use burn::{
     module::{Module, ParamId},
     store::{
         ApplyError, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot,
-        TensorSnapshotError as SnapshotError,
     },
     tensor::{DType, Shape, backend::Backend},
 };
 
 use super::{
-    KeyMap, KeyReport, ParameterKind, StoredTensor, WeightFile, WeightsError,
-    parameters::{Parameter, parameters},
+    KeyMap, WeightFile, WeightsError,
+    parameters::parameters,
+    plan::{Pair, Plan, ToQuantize, plan},
 };
+use crate::quantization::QuantizationScheme;
 
 /// The dtype that floating-point tensors get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +47,9 @@ pub struct LoadOptions {
     pub keys: KeyMap,
     /// The dtype of floating-point tensors.
     pub precision: Precision,
+    /// How linear layers are quantized that the file has in full, by
+    /// [`load_model`](super::load_model); `None` leaves them so.
+    pub quantization: Option<QuantizationScheme>,
     /// Called while loading.
     pub progress: Option<Progress>,
 }
@@ -60,6 +59,7 @@ impl fmt::Debug for LoadOptions {
         f.debug_struct("LoadOptions")
             .field("keys", &self.keys)
             .field("precision", &self.precision)
+            .field("quantization", &self.quantization)
             .finish_non_exhaustive()
     }
 }
@@ -90,30 +90,39 @@ pub fn load<B: Backend, M: Module<B>>(
 /// # Errors
 /// As [`load`].
 pub fn load_where<B: Backend, M: Module<B>>(
-    mut module: M,
+    module: M,
     file: &WeightFile,
     options: &LoadOptions,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<M, WeightsError> {
     let mut expected = parameters(&module);
     expected.retain(|key, _| wanted(key));
-    let plan = plan(&expected, file, &options.keys)?;
-    let total = plan.values().map(|pair| pair.tensor.byte_len()).sum();
-    let done = Rc::new(std::cell::Cell::new(0));
+    let none = ToQuantize::new();
+    let plan = plan(&expected, file, &options.keys, &none)?;
+    load_planned(module, file, options, plan)
+}
+
+/// Reads what a plan pairs.
+pub(super) fn load_planned<B: Backend, M: Module<B>>(
+    mut module: M,
+    file: &WeightFile,
+    options: &LoadOptions,
+    plan: Plan<'_>,
+) -> Result<M, WeightsError> {
+    let total = plan.values().map(Pair::byte_len).sum();
+    let done = Rc::new(Cell::new(0));
     let snapshots = plan
         .into_iter()
         .map(|(path, pair)| {
-            let tensor = pair.tensor.clone();
-            let dtype = options.precision.resolve(tensor.burn_dtype());
-            let progress = options.progress.clone();
-            let done = done.clone();
+            let dtype = pair.dtype(options.precision);
             let shape = Shape::from(pair.parameter.shape.clone());
-            let data_shape = shape.clone();
+            let (bytes, source) = (pair.byte_len(), pair.source);
+            let (progress, done, data_shape) =
+                (options.progress.clone(), done.clone(), shape.clone());
             let read = move || {
-                let read = tensor.read_as(dtype);
-                let mut data = read.map_err(|error| SnapshotError::IoError(error.to_string()))?;
+                let mut data = source.read(dtype)?;
                 data.shape = data_shape.clone();
-                done.set(done.get() + tensor.byte_len());
+                done.set(done.get() + bytes);
                 if let Some(progress) = &progress {
                     progress(done.get(), total);
                 }
@@ -172,85 +181,7 @@ pub fn check<B: Backend, M: Module<B>>(
     file: &WeightFile,
     keys: &KeyMap,
 ) -> Result<(), WeightsError> {
-    plan(&parameters(module), file, keys).map(drop)
-}
-
-/// A parameter and the tensor that fills it.
-struct Pair<'a> {
-    parameter: &'a Parameter,
-    /// The tensor's name in the file.
-    key: &'a str,
-    tensor: &'a StoredTensor,
-}
-
-impl Pair<'_> {
-    /// Notes whether the tensor has the values that the parameter needs.
-    fn compare(&self, report: &mut KeyReport) {
-        let Parameter { shape, kind } = self.parameter;
-        let (key, found) = (self.key.to_owned(), self.tensor.shape());
-        let is_of_kind = ParameterKind::of(self.tensor.burn_dtype()) == *kind;
-        match (is_of_kind, fits(shape, found)) {
-            (true, true) => report.matching += 1,
-            (true, false) => report.misshapen.push((key, shape.clone(), found.to_vec())),
-            (false, _) => report.mistyped.push((key, *kind, self.tensor.dtype())),
-        }
-    }
-}
-
-/// Pairs every parameter with its tensor, or says what does not fit.
-fn plan<'a>(
-    expected: &'a BTreeMap<String, Parameter>,
-    file: &'a WeightFile,
-    keys: &KeyMap,
-) -> Result<BTreeMap<String, Pair<'a>>, WeightsError> {
-    let mut report = KeyReport::default();
-    let mut plan: BTreeMap<String, Pair<'a>> = BTreeMap::new();
-    for (key, tensor) in file.tensors() {
-        let Some(path) = keys.to_module(key) else {
-            continue;
-        };
-        let Some(parameter) = expected.get(&path) else {
-            report.unused.push(key.clone());
-            continue;
-        };
-        match plan.entry(path) {
-            Entry::Vacant(place) => {
-                let pair = Pair {
-                    parameter,
-                    key,
-                    tensor,
-                };
-                pair.compare(&mut report);
-                place.insert(pair);
-            }
-            Entry::Occupied(first) => {
-                let first = first.get().key.to_owned();
-                report.duplicate.push((key.clone(), first));
-            }
-        }
-    }
-    report.missing = expected
-        .keys()
-        .filter(|path| !plan.contains_key(*path))
-        .map(|path| keys.to_file(path))
-        .collect();
-    if report.is_clean() {
-        return Ok(plan);
-    }
-    Err(WeightsError::Mismatch {
-        path: file.path().to_path_buf(),
-        report: Box::new(report),
-    })
-}
-
-/// Whether a stored tensor has the values that a parameter needs, in their order.
-fn fits(expected: &[usize], stored: &[usize]) -> bool {
-    without_last_ones(expected) == without_last_ones(stored)
-}
-
-fn without_last_ones(shape: &[usize]) -> &[usize] {
-    let kept = shape.iter().rposition(|&dim| dim != 1);
-    &shape[..kept.map_or(0, |last| last + 1)]
+    plan(&parameters(module), file, keys, &ToQuantize::new()).map(drop)
 }
 
 fn failed_path(error: &ApplyError) -> &str {

@@ -47,6 +47,14 @@ impl fmt::Display for ParameterKind {
 pub(super) struct Parameter {
     pub shape: Vec<usize>,
     pub kind: ParameterKind,
+    /// Whether it is a part of a quantized matrix, whose dtypes are those of its format.
+    pub is_quantized: bool,
+}
+
+/// Whether a parameter within these containers is a part of a quantized matrix.
+pub(super) fn is_quantized(containers: &[String]) -> bool {
+    let innermost = containers.last();
+    innermost.is_some_and(|container| container == "Struct:QuantizedMatrix")
 }
 
 /// The names and shapes of a module's parameters, as PyTorch would have them.
@@ -83,9 +91,12 @@ impl Lister {
             self.containers.clone(),
             ParamId::new(),
         ));
-        let shape = snapshot.shape.to_vec();
-        self.parameters
-            .insert(snapshot.full_path(), Parameter { shape, kind });
+        let parameter = Parameter {
+            shape: snapshot.shape.to_vec(),
+            kind,
+            is_quantized: is_quantized(&self.containers),
+        };
+        self.parameters.insert(snapshot.full_path(), parameter);
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn read(
 
 /// A tensor that is to be written.
 pub(super) struct Entry<'a> {
-    pub name: &'a str,
+    pub name: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
     /// Called when its turn comes; the values are of `dtype` and `shape`.
@@ -114,7 +114,7 @@ fn header(entries: &[Entry<'_>]) -> io::Result<Vec<u8>> {
             shape: entry.shape.clone(),
             data_offsets: (start, end),
         };
-        (entry.name.to_owned(), info)
+        (entry.name.clone(), info)
     });
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let metadata = Metadata::new(Some(format), tensors.collect()).map_err(io::Error::other)?;

@@ -9,7 +9,7 @@ use burn::{
 };
 use safetensors::{Dtype, View, tensor::serialize_to_file};
 
-use super::{KeyMap, Precision, WeightsError};
+use super::{KeyMap, Precision, WeightsError, parameters::is_quantized};
 use crate::atomic;
 
 /// Writes all parameters of `module` to `path` under PyTorch's names, mapped
@@ -74,7 +74,11 @@ impl Parameter {
         snapshot: TensorSnapshot,
         precision: Precision,
     ) -> Result<Self, WeightsError> {
-        let target = precision.resolve(snapshot.dtype);
+        let containers = snapshot.container_stack.as_deref().unwrap_or_default();
+        let target = match is_quantized(containers) {
+            true => snapshot.dtype,
+            false => precision.resolve(snapshot.dtype),
+        };
         let dtype = file_dtype(target).ok_or_else(|| WeightsError::Tensor {
             path: path.to_path_buf(),
             key,
@@ -117,6 +121,7 @@ pub(super) fn file_dtype(dtype: DType) -> Option<Dtype> {
         DType::F32 => Dtype::F32,
         DType::F16 => Dtype::F16,
         DType::BF16 => Dtype::BF16,
+        DType::U32 => Dtype::U32,
         DType::I64 => Dtype::I64,
         DType::I32 => Dtype::I32,
         DType::I16 => Dtype::I16,

@@ -21,6 +21,7 @@ pub(super) fn read(tensor: &StoredTensor) -> io::Result<TensorData> {
         Dtype::F32 => decoded(tensor, f32::from_le_bytes),
         Dtype::F16 => decoded(tensor, f16::from_le_bytes),
         Dtype::BF16 => decoded(tensor, bf16::from_le_bytes),
+        Dtype::U32 => decoded(tensor, u32::from_le_bytes),
         Dtype::I64 => decoded(tensor, i64::from_le_bytes),
         Dtype::I32 => decoded(tensor, i32::from_le_bytes),
         Dtype::I16 => decoded(tensor, i16::from_le_bytes),

@@ -10,8 +10,7 @@ use mpm_core::{
     MpmBackend,
     kernel::transposed,
     linear_layers,
-    lora::{LinearLayer, LinearLayers},
-    nn::{GroupNorm, LayerNorm, TorchConv2d, TorchLinear},
+    nn::{GroupNorm, LayerNorm, LinearLayer, LinearLayers, TorchConv2d, TorchLinear},
 };
 
 use super::{

@@ -2,10 +2,14 @@
 //! `VisCPM/models/modules/embedding.py`.
 
 use burn::{
-    module::{Initializer, Module, Param},
+    module::{Initializer, Module},
     tensor::{Int, Tensor, TensorData, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::linear};
+use mpm_core::{
+    MpmBackend,
+    kernel::linear,
+    nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight},
+};
 
 use super::config::CpmBeeConfig;
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
 #[derive(Module, Debug)]
 pub struct ExtEmbedding<B: Backend> {
     /// `[vocab, d_model]`.
-    pub weight: Param<Tensor<B, 2>>,
+    pub weight: LinearWeight<B>,
 }
 
 impl<B: Backend> ExtEmbedding<B> {
@@ -33,11 +37,23 @@ impl<B: Backend> ExtEmbedding<B> {
             std: config.embedding_init_std,
         };
         Self {
-            weight: normal.init([config.vocab_size, config.dim_model], device),
+            weight: LinearWeight::Float(normal.init([config.vocab_size, config.dim_model], device)),
         }
     }
+}
 
-    /// `weight[id] / √d_model`, rotated by the sub id.
+impl<B: Backend> LinearLayers<B> for ExtEmbedding<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        visit(LinearLayer {
+            weight: &mut self.weight,
+            role: LinearRole::Table,
+        });
+    }
+}
+
+impl<B: MpmBackend> ExtEmbedding<B> {
+    /// `weight[id] / √d_model`, rotated by the sub id, in the dtype of the weight and in f32 if
+    /// it is quantized.
     ///
     /// # Shapes
     /// - ids, sub_ids: `[tokens]`
@@ -47,15 +63,16 @@ impl<B: Backend> ExtEmbedding<B> {
     /// [`LlmError::InputLength`] when the two differ in length,
     /// [`LlmError::InputRange`] when an id is not in the vocabulary.
     pub fn forward(&self, ids: &[i32], sub_ids: &[i32]) -> Result<Tensor<B, 2>, LlmError> {
-        let weight = self.weight.val();
-        let [vocab_size, width] = weight.dims();
+        let [vocab_size, width] = self.weight.dims();
         check_length("sub_ids", sub_ids.len(), ids.len())?;
         check_range("ids", ids, vocab_size - 1)?;
         check_range("sub_ids", sub_ids, i32::MAX as usize)?;
 
-        let rows: Tensor<B, 1, Int> = Tensor::from_data(TensorData::from(ids), &weight.device());
-        let embedded = weight
-            .select(0, rows)
+        let device = self.weight.device();
+        let rows: Tensor<B, 1, Int> = Tensor::from_data(TensorData::from(ids), &device);
+        let embedded = self
+            .weight
+            .select_rows(rows)
             .mul_scalar((width as f64).sqrt().recip());
         // A rotation by 0 changes nothing, and most texts have no other sub id.
         if sub_ids.iter().all(|&sub_id| sub_id == 0) {
@@ -63,9 +80,7 @@ impl<B: Backend> ExtEmbedding<B> {
         }
         Ok(Rotary::default().forward(embedded, sub_ids))
     }
-}
 
-impl<B: MpmBackend> ExtEmbedding<B> {
     /// Logits of the vocabulary, from hidden states that are scaled by
     /// 1/√d_model, then those of the ext table, from unscaled ones.
     ///
@@ -80,7 +95,7 @@ impl<B: MpmBackend> ExtEmbedding<B> {
     ) -> Tensor<B, 3> {
         let width = hidden.dims()[2] as f64;
         let scaled = hidden.clone().mul_scalar(width.sqrt().recip());
-        let logits = linear(scaled, self.weight.val(), None);
+        let logits = self.weight.linear(scaled, None);
         match ext_table {
             None => logits,
             Some(table) => Tensor::cat(vec![logits, linear(hidden, table, None)], 2),

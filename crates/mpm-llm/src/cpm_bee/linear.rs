@@ -1,13 +1,13 @@
 //! Linear layer with a scaled input, `VisCPM/models/modules/linear.py`.
 
 use burn::{
-    module::{Initializer, Module, Param},
+    module::{Initializer, Module},
     tensor::{Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
-    kernel::linear,
-    lora::{LinearLayer, LinearLayers, Lora},
+    lora::Lora,
+    nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight},
 };
 
 /// `y = (x / √d_in) · Wᵀ`: a linear layer without bias whose weight has unit
@@ -20,7 +20,7 @@ use mpm_core::{
 #[derive(Module, Debug)]
 pub struct ScaledLinear<B: Backend> {
     /// `[d_out, d_in]`.
-    pub weight: Param<Tensor<B, 2>>,
+    pub weight: LinearWeight<B>,
     /// What trains beside a frozen weight, see [`mpm_core::lora`]; it reads the scaled input.
     pub lora: Option<Lora<B>>,
 }
@@ -33,7 +33,7 @@ impl<B: Backend> ScaledLinear<B> {
             std: 1.0,
         };
         Self {
-            weight: unit.init([d_out, d_in], device),
+            weight: LinearWeight::Float(unit.init([d_out, d_in], device)),
             lora: None,
         }
     }
@@ -58,7 +58,7 @@ impl<B: MpmBackend> ScaledLinear<B> {
     /// The product with the weight, of an input that is scaled already.
     pub fn project(&self, scaled: Tensor<B, 3>) -> Tensor<B, 3> {
         let learnt = self.lora.as_ref().map(|lora| lora.forward(scaled.clone()));
-        let output = linear(scaled, self.weight.val(), None);
+        let output = self.weight.linear(scaled, None);
         match learnt {
             Some(learnt) => output + learnt,
             None => output,
@@ -70,9 +70,11 @@ impl<B: Backend> LinearLayers<B> for ScaledLinear<B> {
     fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
         visit(LinearLayer {
             weight: &mut self.weight,
-            lora: &mut self.lora,
-            // The input is scaled, so weights are not.
-            bound: 1.0,
+            role: LinearRole::Layer {
+                lora: &mut self.lora,
+                // The input is scaled, so weights are not.
+                bound: 1.0,
+            },
         });
     }
 }

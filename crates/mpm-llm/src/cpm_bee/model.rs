@@ -51,7 +51,10 @@ pub struct CpmBee<B: Backend> {
     pub(super) buckets: PositionBuckets,
 }
 
-linear_layers!(CpmBee { encoder });
+linear_layers!(CpmBee {
+    encoder,
+    input_embedding,
+});
 
 /// What a whole forward pass returns.
 #[derive(Debug, Clone)]
@@ -85,16 +88,18 @@ impl<B: Backend> CpmBee<B> {
         &self.config
     }
 
-    /// The dtype of the weights, which the activations share.
+    /// The dtype of the weights that are not quantized, which the activations share.
     pub fn dtype(&self) -> DType {
-        self.input_embedding.weight.val().dtype()
+        self.encoder.output_layernorm.weight.val().dtype()
     }
 
     /// The device that the weights are on.
     pub fn device(&self) -> B::Device {
-        self.input_embedding.weight.val().device()
+        self.input_embedding.weight.device()
     }
+}
 
+impl<B: MpmBackend> CpmBee<B> {
     /// Embeds a batch of ids, see [`ExtEmbedding::forward`].
     ///
     /// # Shapes
@@ -111,6 +116,7 @@ impl<B: Backend> CpmBee<B> {
     ) -> Result<Tensor<B, 3>, LlmError> {
         check_length("ids", ids.len(), batch * seq_len)?;
         let embedded = self.input_embedding.forward(ids, sub_ids)?;
+        let embedded = embedded.cast(self.dtype());
         Ok(embedded.reshape([batch, seq_len, self.config.dim_model]))
     }
 
@@ -126,11 +132,10 @@ impl<B: Backend> CpmBee<B> {
         if ids.is_empty() {
             return check_length("ext_table_sub", sub_ids.len(), 0).map(|()| None);
         }
-        self.input_embedding.forward(ids, sub_ids).map(Some)
+        let embedded = self.input_embedding.forward(ids, sub_ids)?;
+        Ok(Some(embedded.cast(self.dtype())))
     }
-}
 
-impl<B: MpmBackend> CpmBee<B> {
     /// Mask and position bias of a training batch, shared by all layers.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mpm_core::quantization::QuantizationScheme;
 use viscpm_common::cli::DtypeArg;
 
 /// Which model is loaded.
@@ -13,7 +14,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "checkpoint")]
     pub model: Option<PathBuf>,
 
-    /// An official VisCPM-Chat checkpoint, as torch.save or safetensors wrote it.
+    /// An official VisCPM-Chat checkpoint, as torch.save or safetensors wrote it, or the index of
+    /// its files. Here and for the other files, hf://org/repo/file downloads it.
     #[arg(long, value_name = "FILE", requires = "vocab")]
     pub checkpoint: Option<PathBuf>,
 
@@ -34,4 +36,8 @@ pub struct ModelArgs {
     /// The dtype of the weights on the device.
     #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
     pub dtype: DtypeArg,
+
+    /// Linear layers in 4 or 8 bits (int4, int8, int4-32 …), made while loading. 量化以节省内存。
+    #[arg(long, value_name = "SCHEME")]
+    pub quantize: Option<QuantizationScheme>,
 }

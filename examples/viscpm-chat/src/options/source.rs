@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use mpm_core::{MpmBackend, lora, weights::Precision};
-use viscpm_common::cli::{BoxError, find_model, with_progress};
+use mpm_core::{
+    MpmBackend, lora,
+    quantization::QuantizationScheme,
+    weights::{LoadOptions, Precision},
+};
+use viscpm_common::cli::{BoxError, find_model, resolve, with_progress};
 
 use super::ModelArgs;
 use crate::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys};
@@ -19,6 +23,7 @@ pub struct ModelSource {
     weights: PathBuf,
     vocabulary: PathBuf,
     precision: Precision,
+    quantization: Option<QuantizationScheme>,
     adapter: Option<PathBuf>,
 }
 
@@ -28,7 +33,7 @@ impl ModelSource {
     /// # Errors
     /// Names the file that is missing or wrong.
     pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
-        let precision = args.dtype.precision();
+        let (precision, quantization) = (args.dtype.precision(), args.quantize);
         let adapter = args.lora.clone();
         if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
             return Ok(Self {
@@ -36,9 +41,10 @@ impl ModelSource {
                     Some(file) => ModelConfig::open(file)?,
                     None => ModelConfig::new(VisCpmChatConfig::viscpm_chat())?,
                 },
-                weights: weights.clone(),
-                vocabulary: vocabulary.clone(),
+                vocabulary: resolve(vocabulary)?,
+                weights: resolve(weights)?,
                 precision,
+                quantization,
                 adapter,
             });
         }
@@ -52,6 +58,7 @@ impl ModelSource {
             vocabulary: folder.join(&config.vocabulary),
             config,
             precision,
+            quantization,
             adapter,
         })
     }
@@ -76,14 +83,13 @@ impl ModelSource {
             let unread = self.config.model.init::<B>(device)?;
             lora::load::<B, _>(unread, folder, &checkpoint_keys())?;
         }
+        let (weights, vocabulary) = (&self.weights, &self.vocabulary);
         let model = with_progress("loading", self.precision, |options| {
-            ChatModel::from_checkpoint(
-                &self.weights,
-                &self.vocabulary,
-                self.config,
-                device,
-                options,
-            )
+            let options = LoadOptions {
+                quantization: self.quantization,
+                ..options.clone()
+            };
+            ChatModel::from_checkpoint(weights, vocabulary, self.config, device, &options)
         })?;
         match &self.adapter {
             Some(folder) => model.with_adapter(folder),

@@ -156,7 +156,8 @@ fn a_bad_folder_is_explained_before_the_model_is_read() {
     sandbox.write("lax/preprocessor_config.json", r#"{"resample": 2}"#);
     checked(&sandbox, "lax", &[]).fails(1, &["preprocessor_config.json", "`resample`"]);
     fs::remove_file(folder.join("model.safetensors")).unwrap();
-    checked(&sandbox, "lax", &[]).fails(1, &["no model.safetensors or pytorch_model.bin"]);
+    checked(&sandbox, "lax", &[])
+        .fails(1, &["no model.safetensors or model.safetensors.index.json"]);
 }
 
 #[test]

@@ -82,13 +82,13 @@ pub fn model() -> ChatModel<Flex> {
     // Weights are drawn when first read: now, while no other test draws.
     let mut model = fresh().load_record(fresh().into_record());
     // Logit 0 for the end and for line breaks; some other one is always higher.
-    let weight = model.llm.input_embedding.weight.val();
+    let weight = model.llm.input_embedding.weight.float().unwrap().val();
     let zeros = Tensor::zeros([1, weight.dims()[1]], &device);
     let never = [4, tokenizer.eos_id() as usize];
     let weight = never.into_iter().fold(weight, |weight, id| {
         weight.slice_assign(s![id..id + 1, ..], zeros.clone())
     });
-    model.llm.input_embedding.weight = Param::from_tensor(weight);
+    model.llm.input_embedding.weight = Param::from_tensor(weight).into();
     ChatModel {
         model,
         tokenizer,

@@ -1,6 +1,6 @@
 //! What answers depend on.
 
-use mpm_core::file_version::FileVersion;
+use mpm_core::{file_version::FileVersion, quantization::QuantizationScheme};
 use mpm_llm::decoding::DecodingParams;
 use serde::Serialize;
 
@@ -14,6 +14,9 @@ pub struct Settings<'a> {
     pub adapter: Option<FileVersion>,
     /// The dtype of the weights on the device, by its name.
     pub dtype: &'a str,
+    /// How the weights are quantized while they are loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<QuantizationScheme>,
     /// How answers are chosen.
     pub decoding: &'a DecodingParams,
     /// Whether pictures are left out.

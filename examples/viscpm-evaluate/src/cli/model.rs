@@ -31,6 +31,7 @@ impl Asked {
             weights: FileVersion::of(source.weights()),
             adapter: source.adapter().map(FileVersion::of),
             dtype: &format!("{:?}", args.model.dtype),
+            quantization: args.model.quantize,
             decoding: &params,
             without_picture: args.without_picture,
         };

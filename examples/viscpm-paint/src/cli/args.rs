@@ -165,7 +165,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "checkpoint")]
     pub model: Option<PathBuf>,
 
-    /// An official VisCPM-Paint checkpoint, as torch.save or safetensors wrote it.
+    /// An official VisCPM-Paint checkpoint, as torch.save or safetensors wrote it, or the index of
+    /// its files. Here and for the other files, hf://org/repo/file downloads it.
     #[arg(long, value_name = "FILE", requires_all = ["vae", "vocab"])]
     pub checkpoint: Option<PathBuf>,
 

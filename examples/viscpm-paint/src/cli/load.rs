@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use mpm_core::{MpmBackend, weights::LoadOptions};
 use mpm_llm::bert::{BlockRule, PromptClassifier};
-use viscpm_common::cli::{BoxError, DtypeArg, find_model, with_progress};
+use viscpm_common::cli::{BoxError, DtypeArg, find_model, resolve, with_progress};
 use viscpm_paint::{
     ModelConfig, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptReader, Source,
 };
@@ -34,7 +34,8 @@ fn find_model_files(args: &ModelArgs) -> Result<(Source, String), BoxError> {
             Some(file) => ModelConfig::open(file)?,
             None => ModelConfig::viscpm_paint(),
         };
-        let source = Source::official(checkpoint, vae, vocabulary, config)?;
+        let vocabulary = resolve(vocabulary)?;
+        let source = Source::official(&resolve(checkpoint)?, &resolve(vae)?, &vocabulary, config)?;
         return Ok((source, name(checkpoint)));
     }
     let folder = match &args.model {

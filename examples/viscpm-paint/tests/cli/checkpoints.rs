@@ -105,7 +105,7 @@ fn the_wrong_file_is_named_for_what_it_is() {
     fs::rename(&weights, sandbox.path("kept")).unwrap();
     fails(
         "vae",
-        &["no diffusion_pytorch_model.safetensors or diffusion_pytorch_model.bin"],
+        &["no diffusion_pytorch_model.safetensors or diffusion_pytorch_model.safetensors.index"],
     );
     fs::rename(sandbox.path("kept"), weights).unwrap();
     sandbox.write(

@@ -166,7 +166,7 @@ fn bad_folders_are_explained_before_the_model_is_read() {
     fs::remove_file(sandbox.path("lax/model.safetensors")).unwrap();
     fails(
         &["--safety-checker", "lax"],
-        &["no model.safetensors or pytorch_model.bin"],
+        &["no model.safetensors or model.safetensors.index.json"],
     );
     assert!(!sandbox.path("a.png").exists());
 }

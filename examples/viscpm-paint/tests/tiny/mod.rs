@@ -130,7 +130,8 @@ pub fn model() -> PaintModel<Flex> {
 }
 
 fn louder(layer: &mut TorchLinear<Flex>, factor: f64) {
-    layer.weight = layer.weight.clone().map(|weight| weight * factor);
+    let weight = layer.weight.float().unwrap().val();
+    layer.weight = Param::from_tensor(weight * factor).into();
 }
 
 /// Writes a safety checker all of whose thresholds are the same.

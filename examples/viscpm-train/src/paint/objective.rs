@@ -77,7 +77,7 @@ impl<B: MpmBackend> Objective<Autodiff<B>> for PaintObjective<B> {
         let prompts: Vec<_> = batch.prompts.iter().map(String::as_str).collect();
         let text = Tensor::from_inner(self.text_encoder.encode(&prompts)?);
         let text = model.read_text(text)?;
-        let dtype = model.trans_block.w_out_res.weight.val().dtype();
+        let dtype = model.unet.conv_in.weight.val().dtype();
         let latents = self.latents(&batch, &device)?;
         let shape = latents.dims();
         let tensor = |inner: Tensor<B, 4>| Tensor::from_inner(inner.cast(dtype));

@@ -1,9 +1,12 @@
 //! Random weights that a model can compute with: its numbers stay of a size.
 
+use std::collections::VecDeque;
+
 use half::f16;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 
 use crate::args::RandomDtype;
 
@@ -33,35 +36,54 @@ impl Values {
     }
 }
 
-/// The bytes of a tensor, `pieces` of them at a time.
+/// Values that are drawn at a time, each time from a stream of their own.
+const PIECE: usize = 1 << 18;
+
+/// The bytes of a tensor, piece by piece.
 pub struct Bytes {
     values: Values,
     dtype: RandomDtype,
-    left: usize,
-    random: ChaCha8Rng,
+    /// How many values there are.
+    count: usize,
+    seed: u64,
+    /// The stream of the first piece.
+    stream: u64,
+    /// How many pieces have been drawn.
+    drawn: usize,
+    /// Those that come next.
+    next: VecDeque<Vec<u8>>,
 }
-
-/// Values at a time.
-const PIECE: usize = 1 << 18;
 
 impl Bytes {
     /// Those of the tensor `index` of a checkpoint.
     pub fn new(name: &str, shape: &[usize], dtype: RandomDtype, seed: u64, index: usize) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(index as u64);
         Self {
             values: Values::of(name, shape),
             dtype,
-            left: shape.iter().product(),
-            random,
+            count: shape.iter().product(),
+            seed,
+            stream: (index as u64) << 32,
+            drawn: 0,
+            next: VecDeque::new(),
         }
     }
 
-    fn value(&mut self) -> f32 {
-        match self.values {
-            Values::Constant(value) => value,
-            Values::Normal(deviation) => deviation * self.random.sample::<f32, _>(StandardNormal),
+    fn piece(&self, number: usize) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(self.stream + number as u64);
+        let count = PIECE.min(self.count - number * PIECE);
+        let mut bytes = Vec::with_capacity(count * size_of::<f32>());
+        for _ in 0..count {
+            let value = match self.values {
+                Values::Constant(value) => value,
+                Values::Normal(deviation) => deviation * random.sample::<f32, _>(StandardNormal),
+            };
+            match self.dtype {
+                RandomDtype::F32 => bytes.extend(value.to_le_bytes()),
+                RandomDtype::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
+            }
         }
+        bytes
     }
 }
 
@@ -69,19 +91,17 @@ impl Iterator for Bytes {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let count = self.left.min(PIECE);
-        self.left -= count;
-        if count == 0 {
-            return None;
+        if self.next.is_empty() {
+            let end = self.drawn + rayon::current_num_threads();
+            let pieces = self.drawn..end.min(self.count.div_ceil(PIECE));
+            self.drawn = pieces.end;
+            let pieces: Vec<_> = pieces
+                .into_par_iter()
+                .map(|number| self.piece(number))
+                .collect();
+            self.next = pieces.into();
         }
-        Some(match self.dtype {
-            RandomDtype::F32 => (0..count)
-                .flat_map(|_| self.value().to_le_bytes())
-                .collect(),
-            RandomDtype::F16 => (0..count)
-                .flat_map(|_| f16::from_f32(self.value()).to_le_bytes())
-                .collect(),
-        })
+        self.next.pop_front()
     }
 }
 

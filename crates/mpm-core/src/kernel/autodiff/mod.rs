@@ -7,6 +7,7 @@ mod cross_entropy;
 mod elementwise;
 mod linear;
 mod norm;
+mod quantized;
 mod saved;
 mod swap;
 
@@ -23,7 +24,7 @@ use burn::{
         },
     },
     tensor::{
-        backend::Backend,
+        backend::{AutodiffBackend, Backend},
         ops::{BoolTensor, FloatTensor, IntTensor},
     },
 };
@@ -76,6 +77,23 @@ impl<B: MpmBackend, C: CheckpointStrategy> MpmBackend for Autodiff<B, C> {
         bias: Option<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
         affine::affine::<B, C>(linear::Linear, x, weight, bias)
+    }
+
+    fn quantized_linear_2d(
+        x: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        quantized::quantized_linear::<B, C>(x, codes, scales, bias)
+    }
+
+    fn dequantized_2d(
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        d_in: usize,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::dequantized_2d(codes, scales.primitive, d_in))
     }
 
     fn conv2d_4d(

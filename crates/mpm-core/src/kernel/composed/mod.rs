@@ -3,10 +3,12 @@
 mod conv2d;
 mod cross_entropy;
 mod group_norm;
+mod quantized;
 
 pub(super) use conv2d::{conv2d, conv2d_bias_backward, conv2d_weight_backward, conv2d_x_backward};
 pub(super) use cross_entropy::{cross_entropy, cross_entropy_backward};
 pub(super) use group_norm::{group_norm, group_norm_backward};
+pub(super) use quantized::{dequantized, quantized_linear, quantized_linear_x_backward};
 
 use burn::tensor::{
     Bool, DType, Slice, Tensor, TensorPrimitive,

@@ -27,7 +27,7 @@ pub(super) fn dots<const WEIGHTS: usize, const ROWS: usize>(
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     use burn::tensor::f16;
     use std::arch::x86_64::*;
 
@@ -69,8 +69,10 @@ mod x86 {
         totals
     }
 
+    /// The sum of all elements.
+    #[inline]
     #[target_feature(enable = "avx2")]
-    fn horizontal_sum(x: __m256) -> f32 {
+    pub fn horizontal_sum(x: __m256) -> f32 {
         let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
         let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
         _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))

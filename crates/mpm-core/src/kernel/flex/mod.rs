@@ -21,9 +21,14 @@ mod norm;
 mod number;
 mod output;
 mod planes;
+mod quantized;
 mod scratch;
 mod silu;
 mod swap;
+mod turn;
+
+#[cfg(test)]
+pub(super) use quantized::{few_rows_by_cpu, few_rows_portable};
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -174,6 +179,38 @@ impl MpmBackend for Flex {
             composed::linear_weight_backward,
             (x, grad)
         )
+    }
+
+    fn quantized_linear_2d(
+        x: FlexTensor,
+        codes: FlexTensor,
+        scales: FlexTensor,
+        bias: Option<FlexTensor>,
+    ) -> FlexTensor {
+        dispatch!(
+            [x, bias.as_ref().unwrap_or(&x)],
+            quantized::linear,
+            composed::quantized_linear,
+            (x, codes, scales, bias)
+        )
+    }
+
+    fn quantized_linear_2d_x_backward(
+        codes: FlexTensor,
+        scales: FlexTensor,
+        grad: FlexTensor,
+        d_in: usize,
+    ) -> FlexTensor {
+        dispatch!(
+            [grad],
+            quantized::x_backward,
+            composed::quantized_linear_x_backward,
+            (codes, scales, grad, d_in)
+        )
+    }
+
+    fn dequantized_2d(codes: FlexTensor, scales: FlexTensor, d_in: usize) -> FlexTensor {
+        quantized::dequantized(codes, scales, d_in)
     }
 
     fn conv2d_4d(

@@ -131,7 +131,7 @@ pub(super) fn dense(x: FlexTensor) -> FlexTensor {
 }
 
 /// The elements of a [`dense`] tensor.
-pub(super) fn elements<T: Number>(x: &FlexTensor) -> &[T] {
+pub(super) fn elements<T: Element + Pod>(x: &FlexTensor) -> &[T] {
     let start = x.layout().start_offset();
     &x.storage::<T>()[start..start + x.layout().num_elements()]
 }

@@ -11,6 +11,7 @@ mod gradients;
 mod group_norm;
 mod layer_norm;
 mod linear;
+mod quantized;
 mod rms_norm;
 mod swap;
 
