@@ -1,10 +1,9 @@
 //! Writing the tensors of a weight file anew, in another dtype and in files of limited size.
 
-use serde_json::json;
-
 use std::{collections::BTreeMap, rc::Rc};
 
 use burn::tensor::DType;
+use serde_json::json;
 
 use super::{
     Precision, Progress, WeightFile, WeightsError,

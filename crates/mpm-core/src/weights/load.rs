@@ -73,7 +73,7 @@ impl fmt::Debug for LoadOptions {
 /// element, a 1 × 1 convolution a linear layer.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`];
+/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`](super::KeyReport);
 /// [`WeightsError::Tensor`] when a tensor cannot be converted.
 pub fn load<B: Backend, M: Module<B>>(
     module: M,
@@ -175,7 +175,7 @@ pub fn copy_where<B: Backend, M: Module<B>>(
 /// any: to learn of a wrong file before the work that comes first.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`].
+/// [`WeightsError::Mismatch`] with everything that does not fit, see [`KeyReport`](super::KeyReport).
 pub fn check<B: Backend, M: Module<B>>(
     module: &M,
     file: &WeightFile,

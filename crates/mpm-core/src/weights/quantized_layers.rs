@@ -15,8 +15,8 @@ use crate::{
     quantization::{Layout, QuantizationError, QuantizationScheme, QuantizedBits, QuantizedMatrix},
 };
 
-/// As [`load`](super::load), for a model that says which linear layers it has: those that are quantized in the
-/// file stay so, and the others become so if the options ask for it.
+/// As [`load`](super::load), for a model that says which linear layers it has: those that are
+/// quantized in the file stay so, and the others become so if the options ask for it.
 ///
 /// # Errors
 /// As [`load`](super::load), and [`WeightsError::Tensor`] for a weight that cannot be quantized.
