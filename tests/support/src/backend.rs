@@ -1,8 +1,20 @@
 //! Where the parity suites compute.
 
+use crate::Tolerance;
+
 /// The backend that the parity suites hold against the reference: the one that is compiled in
 /// besides the CPU's (`cargo test --workspace --features cuda`), or the CPU's.
 pub type TestBackend = chosen::TestBackend;
+
+/// What the backend's own arithmetic may add to an error, beside what a suite allows for sums in
+/// another order.
+///
+/// CUDA: tensor cores take the factors of f32 products in TF32, with ten bits, which moves a
+/// product by up to 1e-3 of itself, and a layer is several of them in a row.
+pub const BACKEND_ROUNDING: Tolerance = Tolerance {
+    of_largest: if cfg!(feature = "cuda") { 4e-3 } else { 0.0 },
+    ..Tolerance::EXACT
+};
 
 #[cfg(feature = "cuda")]
 mod chosen {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::Case;
+use crate::{BACKEND_ROUNDING, Case};
 
 /// The largest error that an element may have: the sum of three parts, each 0 unless given.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,7 +26,8 @@ impl Tolerance {
 }
 
 impl Case {
-    /// Compares a float tensor with the stored one.
+    /// Compares a float tensor that the backend computed with the stored one, see
+    /// [`BACKEND_ROUNDING`].
     ///
     /// # Panics
     /// As [`assert_data_close`]; the text names the case and the tensor.
@@ -36,6 +37,10 @@ impl Case {
         actual: Tensor<B, D>,
         tolerance: Tolerance,
     ) {
+        let tolerance = Tolerance {
+            of_largest: tolerance.of_largest + BACKEND_ROUNDING.of_largest,
+            ..tolerance
+        };
         self.assert_data_close(key, &actual.into_data(), tolerance);
     }
 

@@ -29,7 +29,7 @@ mod python_json;
 pub mod vocabulary;
 mod weights;
 
-pub use backend::TestBackend;
+pub use backend::{BACKEND_ROUNDING, TestBackend};
 pub use burn::tensor::TensorData;
 pub use case::Case;
 pub use closeness::{Tolerance, assert_data_close, assert_values_close};

@@ -12,9 +12,17 @@ mod autodiff;
 mod composed;
 mod conv2d;
 mod cross_entropy;
+#[cfg(any(
+    feature = "cuda",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal"
+))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
-mod gpu;
+#[cfg(feature = "fusion")]
+mod fusion;
 mod group_norm;
 mod heads;
 mod quantized;

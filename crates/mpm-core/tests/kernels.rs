@@ -1,0 +1,297 @@
+//! The fused operations of the backend that is compiled in, against sums in f64.
+//!
+//! `cargo test --workspace --features vulkan --test kernels` runs them on a GPU.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+use burn::{
+    backend::Autodiff,
+    tensor::{DType, Tensor, TensorData, backend::Backend},
+};
+use mpm_core::{
+    kernel,
+    quantization::{QuantizationScheme, QuantizedMatrix, quantize},
+};
+use mpm_test_support::{BACKEND_ROUNDING, TestBackend, Tolerance, assert_values_close};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Sums of a few hundred f32 in any order, and the polynomials that stand for exp and erf.
+const F32: Tolerance = Tolerance {
+    absolute: 0.0,
+    relative: 0.0,
+    of_largest: 1e-5,
+};
+
+/// What f16 keeps of a value, and of each factor of a sum.
+const F16: Tolerance = Tolerance {
+    absolute: 0.0,
+    relative: 0.0,
+    of_largest: 2e-3,
+};
+
+/// Matrix products of the backend.
+const PRODUCT: Tolerance = Tolerance {
+    of_largest: F32.of_largest + BACKEND_ROUNDING.of_largest,
+    ..F32
+};
+
+const TYPES: [(DType, Tolerance); 2] = [(DType::F32, F32), (DType::F16, F16)];
+
+/// Numbers in [-1, 1) that f16 has, so that both types compute with the same ones.
+fn numbers(count: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let number = || f64::from(rng.random_range(-1024_i32..1024)) / 1024.0;
+    std::iter::repeat_with(number).take(count).collect()
+}
+
+fn tensor<B: Backend, const D: usize>(
+    values: &[f64],
+    shape: [usize; D],
+    dtype: DType,
+) -> Tensor<B, D> {
+    let data = TensorData::new(values.to_vec(), shape).convert_dtype(dtype);
+    Tensor::from_data(data, (&B::Device::default(), dtype))
+}
+
+fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f64> {
+    tensor.into_data().iter().collect()
+}
+
+fn matrix(scheme: QuantizationScheme, d_out: usize, d_in: usize) -> QuantizedMatrix<TestBackend> {
+    let weights = TensorData::new(numbers(d_out * d_in, 7), [d_out, d_in]);
+    let quantized = quantize(&weights.convert_dtype(DType::F32), scheme).unwrap();
+    QuantizedMatrix::from_quantized(quantized, &Default::default())
+}
+
+/// The rows of `x` times the transpose of `weight`.
+fn product(x: &[f64], weight: &[f64], d_in: usize) -> Vec<f64> {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
+    let outputs = |row| weight.chunks(d_in).map(move |weights| dot(row, weights));
+    x.chunks(d_in).flat_map(outputs).collect()
+}
+
+#[test]
+fn quantized_products() {
+    // outputs that fill no plane, and more rows than are held in registers
+    for scheme in QuantizationScheme::ALL {
+        for (rows, d_out) in [(1, 64), (3, 5), (8, 130), (9, 12), (40, 33)] {
+            let d_in = 256;
+            let matrix = matrix(scheme, d_out, d_in);
+            let weight = values(matrix.dequantize());
+            let x = numbers(rows * d_in, 8);
+            let bias = numbers(d_out, 9);
+            for (dtype, tolerance) in TYPES {
+                let what = format!("{scheme}, {rows} rows, {d_out} outputs, {dtype:?}");
+                let input = tensor(&x, [rows, d_in], dtype);
+                let output = matrix.linear(input.clone(), None);
+                assert_eq!(output.dtype(), dtype);
+                let mut expected = product(&x, &weight, d_in);
+                let tolerance = Tolerance {
+                    of_largest: tolerance.of_largest.max(PRODUCT.of_largest),
+                    ..tolerance
+                };
+                assert_values_close(&what, &values(output), &expected, tolerance);
+
+                let biased = matrix.linear(input, Some(tensor(&bias, [d_out], dtype)));
+                for row in expected.chunks_mut(d_out) {
+                    row.iter_mut().zip(&bias).for_each(|(x, bias)| *x += bias);
+                }
+                let what = format!("{what}, with a bias");
+                assert_values_close(&what, &values(biased), &expected, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_few_quantized_rows_are_exact_to_f32() {
+    for scheme in QuantizationScheme::ALL {
+        let (d_out, d_in) = (70, 512);
+        let matrix = matrix(scheme, d_out, d_in);
+        let weight = values(matrix.dequantize());
+        let x = numbers(2 * d_in, 10);
+        let output = matrix.linear(tensor(&x, [2, d_in], DType::F32), None);
+        let expected = product(&x, &weight, d_in);
+        assert_values_close(&scheme.to_string(), &values(output), &expected, F32);
+    }
+}
+
+#[test]
+fn rows_of_a_quantized_matrix() {
+    let matrix = matrix(QuantizationScheme::INT4, 40, 128);
+    let weight = values(matrix.dequantize());
+    let x = numbers(128, 11);
+    let output = matrix
+        .narrow_rows(7, 20)
+        .linear(tensor(&x, [1, 128], DType::F32), None);
+    let expected = product(&x, &weight[7 * 128..27 * 128], 128);
+    assert_values_close("rows 7 to 26", &values(output), &expected, F32);
+}
+
+#[test]
+fn gradients_of_quantized_products() {
+    type Ad = Autodiff<TestBackend>;
+    for rows in [2, 20] {
+        let (d_out, d_in) = (24, 64);
+        let inner = matrix(QuantizationScheme::INT8, d_out, d_in);
+        let weight = values(inner.dequantize());
+        let x = numbers(rows * d_in, 12);
+        let slopes = numbers(rows * d_out, 13);
+        let codes = Tensor::from_inner(inner.codes.val());
+        let scales = Tensor::from_inner(inner.scales.val());
+        let input = tensor::<Ad, 2>(&x, [rows, d_in], DType::F32).require_grad();
+        let output = kernel::quantized_linear(input.clone(), codes, scales, None);
+        let grads = (output * tensor(&slopes, [rows, d_out], DType::F32))
+            .sum()
+            .backward();
+        let grad = values(input.grad(&grads).unwrap());
+        let transposed: Vec<f64> = (0..d_in)
+            .flat_map(|i| weight.iter().skip(i).step_by(d_in).copied())
+            .collect();
+        let expected = product(&slopes, &transposed, d_out);
+        assert_values_close(&format!("{rows} rows"), &grad, &expected, PRODUCT);
+    }
+}
+
+#[test]
+fn activations() {
+    let (gelu, silu) = (
+        |x: f64| x * 0.5 * (1.0 + erf(x / 2.0_f64.sqrt())),
+        |x: f64| x / (1.0 + (-x).exp()),
+    );
+    for (dtype, tolerance) in TYPES {
+        for shape in [[3, 64], [1, 7]] {
+            let count = shape.iter().product();
+            let gates: Vec<f64> = numbers(count, 14).iter().map(|x| x * 6.0).collect();
+            let others = numbers(count, 15);
+            let gate = || tensor::<TestBackend, 2>(&gates, shape, dtype);
+            let check = |what: &str, actual: Tensor<TestBackend, 2>, expected: Vec<f64>| {
+                assert_eq!(actual.dtype(), dtype);
+                let what = format!("{what} {shape:?} {dtype:?}");
+                assert_values_close(&what, &values(actual), &expected, tolerance);
+            };
+            let expected = gates.iter().map(|x| gelu(*x)).collect();
+            check("gelu", kernel::gelu(gate()), expected);
+            let expected = gates.iter().map(|x| silu(*x)).collect();
+            check("silu", kernel::silu(gate()), expected);
+            let expected = gates.iter().zip(&others).map(|(gate, x)| gelu(*gate) * x);
+            let value = tensor(&others, shape, dtype);
+            check(
+                "gated gelu",
+                kernel::gated_gelu(gate(), value),
+                expected.collect(),
+            );
+        }
+        // a view whose rows do not lie side by side
+        let x = numbers(40, 16);
+        let view = tensor::<TestBackend, 2>(&x, [5, 8], dtype).transpose();
+        let expected: Vec<f64> = (0..8)
+            .flat_map(|i| x.iter().skip(i).step_by(8).map(|x| silu(*x)))
+            .collect();
+        assert_values_close("a view", &values(kernel::silu(view)), &expected, tolerance);
+    }
+}
+
+#[test]
+fn norms() {
+    const EPSILON: f64 = 1e-5;
+    for (dtype, tolerance) in TYPES {
+        for (rows, width) in [(1, 4096), (5, 100), (70, 33)] {
+            let x = numbers(rows * width, 17);
+            let (weight, bias) = (numbers(width, 18), numbers(width, 19));
+            let parameter = |values: &[f64]| tensor::<TestBackend, 1>(values, [width], dtype);
+            let input = || tensor::<TestBackend, 2>(&x, [rows, width], dtype);
+
+            let output = kernel::rms_norm(input(), parameter(&weight), EPSILON);
+            assert_eq!(output.dtype(), dtype);
+            let expected: Vec<f64> = x
+                .chunks(width)
+                .flat_map(|row| {
+                    let scale = (mean(row.iter().map(|x| x * x)) + EPSILON).sqrt().recip();
+                    row.iter()
+                        .zip(&weight)
+                        .map(move |(x, weight)| x * scale * weight)
+                })
+                .collect();
+            let what = format!("rms norm of {rows} x {width} {dtype:?}");
+            assert_values_close(&what, &values(output), &expected, tolerance);
+
+            let output = kernel::layer_norm(input(), parameter(&weight), parameter(&bias), EPSILON);
+            let expected: Vec<f64> = x
+                .chunks(width)
+                .flat_map(|row| {
+                    let affine = weight.iter().zip(&bias);
+                    normalized(row, EPSILON)
+                        .zip(affine)
+                        .map(|(x, (weight, bias))| x * weight + bias)
+                })
+                .collect();
+            let what = format!("layer norm of {rows} x {width} {dtype:?}");
+            assert_values_close(&what, &values(output), &expected, tolerance);
+        }
+    }
+}
+
+#[test]
+fn group_norms() {
+    const EPSILON: f64 = 1e-5;
+    let (batch, channels, side, groups) = (2, 12, 5, 3);
+    let pixels = side * side;
+    let x = numbers(batch * channels * pixels, 20);
+    let (weight, bias) = (numbers(channels, 21), numbers(channels, 22));
+    let expected: Vec<f64> = x
+        .chunks(channels / groups * pixels)
+        .flat_map(|group| normalized(group, EPSILON))
+        .enumerate()
+        .map(|(i, x)| x * weight[i / pixels % channels] + bias[i / pixels % channels])
+        .collect();
+    for (dtype, tolerance) in TYPES {
+        let input = || tensor::<TestBackend, 4>(&x, [batch, channels, side, side], dtype);
+        let parameter = |values: &[f64]| tensor::<TestBackend, 1>(values, [channels], dtype);
+        let norm = kernel::group_norm(
+            input(),
+            parameter(&weight),
+            parameter(&bias),
+            groups,
+            EPSILON,
+        );
+        assert_values_close("group norm", &values(norm), &expected, tolerance);
+        let silu = kernel::group_norm_silu(
+            input(),
+            parameter(&weight),
+            parameter(&bias),
+            groups,
+            EPSILON,
+        );
+        let expected: Vec<f64> = expected.iter().map(|x| x / (1.0 + (-x).exp())).collect();
+        assert_values_close("group norm and SiLU", &values(silu), &expected, tolerance);
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
+}
+
+fn normalized(values: &[f64], epsilon: f64) -> impl Iterator<Item = f64> + '_ {
+    let middle = mean(values.iter().copied());
+    let variance = mean(values.iter().map(|x| (x - middle).powi(2)));
+    values
+        .iter()
+        .map(move |x| (x - middle) / (variance + epsilon).sqrt())
+}
+
+/// The series of Abramowitz and Stegun, 7.1.6, whose terms are all of one sign.
+fn erf(x: f64) -> f64 {
+    let mut term = x;
+    let mut sum = x;
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
+}
