@@ -16,7 +16,7 @@ use mpm_core::{
     linear_layers,
     nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight, TorchLinear},
     partial_folder::PartialFolder,
-    quantization::QuantizationScheme,
+    quantization::{QuantizationScheme, QuantizedBits},
     weights::{
         ConvertOptions, KeyMap, LoadOptions, Precision, Selection, WeightFile, WeightsError,
         check_model, convert, load_model, quantized_tensors, save,
@@ -37,6 +37,7 @@ impl<B: Backend> LinearLayers<B> for Table<B> {
         visit(LinearLayer {
             weight: &mut self.weight,
             role: LinearRole::Table,
+            fewest_bits: QuantizedBits::Int8,
         });
     }
 }

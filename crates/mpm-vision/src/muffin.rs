@@ -8,7 +8,13 @@ use burn::{
     nn::Gelu,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu, linear_layers, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::gelu,
+    linear_layers,
+    nn::{LinearLayer, LinearLayers, TorchLinear},
+    quantization::QuantizedBits,
+};
 
 use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig};
 
@@ -54,7 +60,21 @@ pub struct Muffin<B: Backend> {
     pub mapping: (TorchLinear<B>, Gelu, TorchLinear<B>),
 }
 
-linear_layers!(Muffin { vpm, mapping.0, mapping.2 });
+impl<B: Backend> LinearLayers<B> for Muffin<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        // A small part of a model, that is run once for a picture, and on which every token of the
+        // answer depends.
+        let mut visit = |layer: LinearLayer<'_, B>| {
+            visit(LinearLayer {
+                fewest_bits: QuantizedBits::Int8,
+                ..layer
+            });
+        };
+        self.vpm.visit_linear(&mut visit);
+        self.mapping.0.visit_linear(&mut visit);
+        self.mapping.2.visit_linear(&mut visit);
+    }
+}
 
 impl MuffinConfig {
     /// Makes a visual module with random weights.

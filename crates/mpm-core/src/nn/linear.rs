@@ -6,7 +6,7 @@ use burn::{
 };
 
 use super::{LinearLayer, LinearLayers, LinearRole, LinearWeight};
-use crate::{kernel::MpmBackend, lora::Lora};
+use crate::{kernel::MpmBackend, lora::Lora, quantization::QuantizedBits};
 
 /// A linear layer, `y = x · Wᵀ + b`, whose weight lies as PyTorch's `nn.Linear` stores it.
 ///
@@ -118,6 +118,7 @@ impl<B: Backend> LinearLayers<B> for TorchLinear<B> {
                 lora: &mut self.lora,
                 bound,
             },
+            fewest_bits: QuantizedBits::Int4,
         });
     }
 }

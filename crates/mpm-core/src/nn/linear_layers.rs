@@ -8,7 +8,7 @@ use burn::{
 };
 
 use super::LinearWeight;
-use crate::{lora::Lora, module_path::ModulePath};
+use crate::{lora::Lora, module_path::ModulePath, quantization::QuantizedBits};
 
 /// A linear layer, as what is done to all of them sees it.
 pub struct LinearLayer<'a, B: Backend> {
@@ -16,6 +16,9 @@ pub struct LinearLayer<'a, B: Backend> {
     pub weight: &'a mut LinearWeight<B>,
     /// What the layer is beside its weight.
     pub role: LinearRole<'a, B>,
+    /// The fewest bits that its weight is quantized to when a model is: more than 4 where a few
+    /// layers decide much, or are read seldom.
+    pub fewest_bits: QuantizedBits,
 }
 
 /// What a linear layer is beside its weight.

@@ -11,7 +11,7 @@ use super::{
     plan::{ToQuantize, plan},
 };
 use crate::{
-    nn::{LinearLayers, LinearRole, LinearWeight, for_each_linear},
+    nn::{LinearLayers, LinearWeight, for_each_linear},
     quantization::{Layout, QuantizationError, QuantizationScheme, QuantizedBits, QuantizedMatrix},
 };
 
@@ -118,8 +118,7 @@ fn stored_scheme(
 /// The tensors, by their names in a file, that are quantized when a model is, and how. Layers
 /// whose width does not suit the scheme are left out.
 ///
-/// Tables of embeddings get 8 bits even if layers get 4: a row of them is read for each token, and
-/// as an output layer they decide about every logit.
+/// Layers get [`fewest_bits`](crate::nn::LinearLayer::fewest_bits) where that is more.
 pub fn quantized_tensors<B, M>(
     model: &M,
     keys: &KeyMap,
@@ -131,9 +130,9 @@ where
 {
     let mut tensors = BTreeMap::new();
     for_each_linear(model.clone(), |path, layer| {
-        let scheme = match layer.role {
-            LinearRole::Layer { .. } => scheme,
-            LinearRole::Table => in_8_bits(scheme),
+        let scheme = match layer.fewest_bits {
+            QuantizedBits::Int4 => scheme,
+            QuantizedBits::Int8 => in_8_bits(scheme),
         };
         if Layout::new(scheme, layer.weight.dims()).is_ok() {
             tensors.insert(keys.to_file(&format!("{path}.weight")), scheme);

@@ -9,6 +9,7 @@ use mpm_core::{
     MpmBackend,
     kernel::linear,
     nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight},
+    quantization::QuantizedBits,
 };
 
 use super::config::CpmBeeConfig;
@@ -47,6 +48,9 @@ impl<B: Backend> LinearLayers<B> for ExtEmbedding<B> {
         visit(LinearLayer {
             weight: &mut self.weight,
             role: LinearRole::Table,
+            // A row of it is read for each token, and as the output layer it decides about every
+            // logit.
+            fewest_bits: QuantizedBits::Int8,
         });
     }
 }

@@ -8,6 +8,7 @@ use mpm_core::{
     MpmBackend,
     lora::Lora,
     nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight},
+    quantization::QuantizedBits,
 };
 
 /// `y = (x / √d_in) · Wᵀ`: a linear layer without bias whose weight has unit
@@ -75,6 +76,7 @@ impl<B: Backend> LinearLayers<B> for ScaledLinear<B> {
                 // The input is scaled, so weights are not.
                 bound: 1.0,
             },
+            fewest_bits: QuantizedBits::Int4,
         });
     }
 }
