@@ -37,6 +37,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["image", "json"])]
     pub batch: Option<PathBuf>,
 
+    /// With --batch, say with each answer how long it took: "seconds" from its line on, and
+    /// "seconds_to_first_text", which --json always has.
+    #[arg(long, requires = "batch")]
+    pub timings: bool,
+
     /// Where to compute: flex (CPU), cuda, wgpu, vulkan or metal, as far as compiled in.
     #[arg(long, default_value = "flex")]
     pub backend: BackendKind,

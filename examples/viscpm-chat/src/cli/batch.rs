@@ -1,6 +1,6 @@
 //! A file of questions, one JSON object a line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ops::ControlFlow, path::PathBuf, process::ExitCode};
 
 use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
@@ -15,7 +15,7 @@ use viscpm_common::cli::{
     show,
 };
 
-use super::refusal::object;
+use super::{refusal::object, timed::Stopwatch};
 
 /// One line of the file.
 #[derive(Deserialize)]
@@ -28,22 +28,36 @@ struct Request {
     context: String,
 }
 
+/// The questions, and how the answers are to look.
+pub struct Batch {
+    /// One JSON object a line.
+    pub requests: Lines,
+    /// Whether each answer says how long it took.
+    pub timings: bool,
+}
+
 /// Answers line by line, each picture in a conversation that `begin` begins. A bad line gives an
 /// object with `error`, and the run goes on; Ctrl-C ends it.
 pub fn run<'m, B: MpmBackend>(
     begin: impl Fn() -> ChatSession<'m, B>,
-    mut requests: Lines,
+    mut batch: Batch,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
     let interrupt = Interrupt::install()?;
     let mut code = ExitCode::SUCCESS;
     let mut shown = None;
-    while let Some((number, line)) = requests.next_line()? {
-        let answer = answer(&begin, line, params, &interrupt, &mut shown);
+    while let Some((number, line)) = batch.requests.next_line()? {
+        let mut stopwatch = Stopwatch::start();
+        let hear = |text: &str| {
+            stopwatch.hear(text);
+            interrupt.flow()
+        };
+        let answer = answer(&begin, line, params, hear, &mut shown);
         if interrupt.pressed() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
         let object = match answer {
+            Ok(answer) if batch.timings => stopwatch.object(&answer)?,
             Ok(answer) => serde_json::to_value(answer)?,
             Err(error) => {
                 code = ExitCode::FAILURE;
@@ -63,7 +77,7 @@ fn answer<'m, B: MpmBackend>(
     begin: &impl Fn() -> ChatSession<'m, B>,
     line: &[u8],
     params: &DecodingParams,
-    interrupt: &Interrupt,
+    hear: impl FnMut(&str) -> ControlFlow<()>,
     shown: &mut Option<(PathBuf, ChatSession<'m, B>)>,
 ) -> Result<Answer, BoxError> {
     let request: Request = parse(line)?;
@@ -81,7 +95,7 @@ fn answer<'m, B: MpmBackend>(
     for (question, answer) in turns(&request.context)? {
         session.remember(question, answer);
     }
-    let answer = session.ask(&request.question, params, |_| interrupt.flow())?;
+    let answer = session.ask(&request.question, params, hear)?;
     *shown = Some((image, session));
     Ok(answer)
 }

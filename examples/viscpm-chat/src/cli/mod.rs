@@ -6,6 +6,7 @@ mod conversation;
 mod input;
 mod refusal;
 mod single;
+mod timed;
 
 use std::process::ExitCode;
 
@@ -55,7 +56,13 @@ impl BackendTask for Chat {
             }
         };
         match (requests, &args.question) {
-            (Some(requests), _) => batch::run(begin, requests, &params),
+            (Some(requests), _) => {
+                let batch = batch::Batch {
+                    requests,
+                    timings: args.timings,
+                };
+                batch::run(begin, batch, &params)
+            }
             (None, Some(question)) => {
                 let question = single::Question {
                     text: question,

@@ -1,15 +1,17 @@
 //! One question, one answer.
 
-use std::{io, ops::ControlFlow, process::ExitCode, time::Instant};
+use std::{io, ops::ControlFlow, process::ExitCode};
 
 use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
-use serde_json::json;
 use viscpm_chat::ChatSession;
 use viscpm_common::cli::{BoxError, Interrupt, failure::INTERRUPTED, note, show};
 
-use super::refusal::{object, refusal};
+use super::{
+    refusal::{object, refusal},
+    timed::Stopwatch,
+};
 
 /// What is asked, and how the answer is to look.
 pub struct Question<'a> {
@@ -39,13 +41,10 @@ pub fn run<B: MpmBackend>(
             }
         }
     }
-    let started = Instant::now();
-    let mut first_text = None;
+    let mut stopwatch = Stopwatch::start();
     let mut written: io::Result<()> = Ok(());
     let answer = session.ask(question.text, params, |text| {
-        if !text.is_empty() {
-            first_text.get_or_insert_with(|| started.elapsed());
-        }
+        stopwatch.hear(text);
         if !question.json {
             written = show(text);
         }
@@ -56,11 +55,7 @@ pub fn run<B: MpmBackend>(
     })?;
     written?;
     if question.json {
-        let mut object = serde_json::to_value(&answer)?;
-        let seconds = started.elapsed().as_secs_f64();
-        object["seconds"] = json!(seconds);
-        object["seconds_to_first_text"] = json!(first_text.map(|time| time.as_secs_f64()));
-        show(&object.to_string())?;
+        show(&stopwatch.object(&answer)?.to_string())?;
     }
     show("\n")?;
     Ok(if interrupt.pressed() {

@@ -121,6 +121,29 @@ fn a_context_is_the_conversation_that_it_records() {
 }
 
 #[test]
+fn answers_say_how_long_they_took_if_asked() {
+    let sandbox = Sandbox::new();
+    let line = json!({"image": "picture.png", "question": "What is this?"}).to_string();
+    sandbox.write("questions.jsonl", format!("{line}\n{line}\n"));
+    let outcome = run(sandbox
+        .chat()
+        .args(["--batch", "questions.jsonl", "--timings"]));
+    assert_eq!(outcome.code, Some(0));
+    let objects: Vec<Value> = outcome
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 2);
+    for object in &objects {
+        let seconds = object["seconds"].as_f64().unwrap();
+        let first = object["seconds_to_first_text"].as_f64().unwrap();
+        assert!(0.0 < first && first <= seconds);
+    }
+    assert_eq!(objects[0]["answer"], objects[1]["answer"]);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let sandbox = Sandbox::new();
     run(sandbox.chat().args(["--batch", "missing.jsonl"])).fails(1, &["missing.jsonl"]);
