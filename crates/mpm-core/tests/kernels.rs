@@ -9,7 +9,7 @@
 
 use burn::{
     backend::Autodiff,
-    tensor::{DType, Tensor, TensorData, backend::Backend},
+    tensor::{Bool, DType, Tensor, TensorData, backend::Backend},
 };
 use mpm_core::{
     kernel,
@@ -117,6 +117,37 @@ fn a_few_quantized_rows_are_exact_to_f32() {
         let output = matrix.linear(tensor(&x, [2, d_in], DType::F32), None);
         let expected = product(&x, &weight, d_in);
         assert_values_close(&scheme.to_string(), &values(output), &expected, F32);
+    }
+}
+
+#[test]
+fn products() {
+    // a few rows and many, widths that no vector divides, outputs that fill no plane
+    for (rows, d_in, d_out) in [(1, 256, 70), (3, 100, 5), (8, 37, 33), (20, 64, 12)] {
+        let (x, weight) = (numbers(rows * d_in, 27), numbers(d_out * d_in, 28));
+        let bias = numbers(d_out, 29);
+        let product = product(&x, &weight, d_in);
+        for (dtype, tolerance) in TYPES {
+            let tolerance = Tolerance {
+                of_largest: tolerance.of_largest + BACKEND_ROUNDING.of_largest,
+                ..tolerance
+            };
+            let what = format!("{rows} x {d_in} to {d_out}, {dtype:?}");
+            let input = || tensor::<TestBackend, 2>(&x, [rows, d_in], dtype);
+            let whole = tensor::<TestBackend, 2>(&weight, [d_out, d_in], dtype);
+            let output = kernel::linear(input(), whole.clone(), None);
+            assert_eq!(output.dtype(), dtype);
+            assert_values_close(&what, &values(output), &product, tolerance);
+
+            // rows of a larger weight, with a bias
+            let (part, first) = (whole.narrow(0, 2, 3), tensor(&bias[2..5], [3], dtype));
+            let output = kernel::linear(input(), part, Some(first));
+            let expected = product
+                .chunks(d_out)
+                .flat_map(|row| (2..5).map(|o| row[o] + bias[o]));
+            let expected: Vec<f64> = expected.collect();
+            assert_values_close(&what, &values(output), &expected, tolerance);
+        }
     }
 }
 
@@ -269,6 +300,109 @@ fn group_norms() {
         );
         let expected: Vec<f64> = expected.iter().map(|x| x / (1.0 + (-x).exp())).collect();
         assert_values_close("group norm and SiLU", &values(silu), &expected, tolerance);
+    }
+}
+
+/// What attention is computed from, row by row in f64.
+struct Attention<'a> {
+    shape: [usize; 4],
+    len_k: usize,
+    dim_value: usize,
+    query: &'a [f64],
+    key: &'a [f64],
+    value: &'a [f64],
+    bias: &'a dyn Fn(usize, usize, usize) -> f64,
+    hidden: &'a dyn Fn(usize, usize) -> bool,
+    scale: f64,
+}
+
+impl Attention<'_> {
+    fn output(&self) -> Vec<f64> {
+        let [batch, heads, len_q, dim] = self.shape;
+        let mut output = Vec::new();
+        for place in 0..batch * heads * len_q {
+            let (row, of_heads) = (place % len_q, place / len_q);
+            let (head, batch) = (of_heads % heads, of_heads / heads);
+            let query = &self.query[place * dim..][..dim];
+            let keys = &self.key[of_heads * self.len_k * dim..];
+            let shares: Vec<f64> = (0..self.len_k)
+                .map(|k| {
+                    let dot: f64 = query.iter().zip(&keys[k * dim..]).map(|(a, b)| a * b).sum();
+                    let score = dot * self.scale + (self.bias)(head, row, k);
+                    if (self.hidden)(batch, k) {
+                        0.0
+                    } else {
+                        score.exp()
+                    }
+                })
+                .collect();
+            let sum: f64 = shares.iter().sum();
+            let values = &self.value[of_heads * self.len_k * self.dim_value..];
+            output.extend((0..self.dim_value).map(|d| {
+                let column = values.iter().skip(d).step_by(self.dim_value);
+                let total: f64 = shares.iter().zip(column).map(|(a, b)| a * b).sum();
+                if sum == 0.0 { 0.0 } else { total / sum }
+            }));
+        }
+        output
+    }
+}
+
+#[test]
+fn attention() {
+    // lengths and widths that no tile divides
+    let (batch, heads, dim, dim_value, scale) = (2, 3, 20, 12, 0.3);
+    for (len_q, len_k) in [(1, 70), (9, 33), (40, 40)] {
+        let query = numbers(batch * heads * len_q * dim, 23);
+        let key = numbers(batch * heads * len_k * dim, 24);
+        let value = numbers(batch * heads * len_k * dim_value, 25);
+        let bias = numbers(heads * len_q * len_k, 26);
+        // all keys of the second row, and a tenth of the first's
+        let masked = |batch: usize, k: usize| batch == 1 || k % 10 == 3;
+        let mask: Vec<bool> = (0..batch * len_k)
+            .map(|i| masked(i / len_k, i % len_k))
+            .collect();
+        let mask = TensorData::new(mask, [batch, 1, 1, len_k]);
+        let mask = Tensor::<TestBackend, 4, Bool>::from_data(mask, &Default::default());
+        for (dtype, tolerance) in TYPES {
+            let tolerance = Tolerance {
+                of_largest: tolerance.of_largest + BACKEND_ROUNDING.of_largest,
+                ..tolerance
+            };
+            let query_tensor = tensor::<TestBackend, 4>(&query, [batch, heads, len_q, dim], dtype);
+            // as a model has them: heads were split from rows of the tokens
+            let keys = tensor::<TestBackend, 4>(&key, [batch, heads, len_k, dim], dtype);
+            let keys = keys.swap_dims(1, 2).mul_scalar(1.0).swap_dims(1, 2);
+            let values_tensor = tensor(&value, [batch, heads, len_k, dim_value], dtype);
+            let bias_tensor = tensor(&bias, [1, heads, len_q, len_k], dtype);
+            for (with_bias, with_mask) in [(true, true), (false, false), (true, false)] {
+                let what = format!("{len_q} x {len_k}, {dtype:?}, {with_bias}, {with_mask}");
+                let actual = kernel::attention(
+                    query_tensor.clone(),
+                    keys.clone(),
+                    Tensor::clone(&values_tensor),
+                    with_bias.then(|| Tensor::clone(&bias_tensor)),
+                    with_mask.then(|| mask.clone()),
+                    scale,
+                );
+                assert_eq!(actual.dtype(), dtype);
+                let expected = Attention {
+                    shape: [batch, heads, len_q, dim],
+                    len_k,
+                    dim_value,
+                    query: &query,
+                    key: &key,
+                    value: &value,
+                    bias: &|head, q, k| match with_bias {
+                        true => bias[(head * len_q + q) * len_k + k],
+                        false => 0.0,
+                    },
+                    hidden: &|batch, k| with_mask && masked(batch, k),
+                    scale,
+                };
+                assert_values_close(&what, &values(actual), &expected.output(), tolerance);
+            }
+        }
     }
 }
 

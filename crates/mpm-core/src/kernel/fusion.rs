@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use burn::tensor::{
     DType, Shape,
-    ops::{FloatTensor, IntTensor},
+    ops::{BoolTensor, FloatTensor, IntTensor},
 };
 use burn_fusion::{
     Fusion, FusionBackend, FusionRuntime, FusionTensor,
@@ -129,6 +129,21 @@ impl<B: FusionBackend + MpmBackend> MpmBackend for Fusion<B> {
         )
     }
 
+    fn linear_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        let (shape, dtype) = (Shape::new([x.shape[0], weight.shape[0]]), x.dtype);
+        let inputs = [x, weight].into_iter().chain(bias).collect();
+        register::<B>("linear", inputs, shape, dtype, |handles, inputs| {
+            let [x, weight] = [0, 1].map(|i| handles.get_float_tensor::<B>(&inputs[i]));
+            let bias = inputs.get(2);
+            let bias = bias.map(|bias| handles.get_float_tensor::<B>(bias));
+            B::linear_2d(x, weight, bias)
+        })
+    }
+
     fn quantized_linear_2d(
         x: FloatTensor<Self>,
         codes: IntTensor<Self>,
@@ -190,6 +205,34 @@ impl<B: FusionBackend + MpmBackend> MpmBackend for Fusion<B> {
                 let codes = handles.get_int_tensor::<B>(&inputs[0]);
                 let scales = handles.get_float_tensor::<B>(&inputs[1]);
                 B::dequantized_2d(codes, scales, d_in)
+            },
+        )
+    }
+
+    fn biased_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        hidden: Option<BoolTensor<Self>>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        let (queries, dtype) = (&query.shape, query.dtype);
+        let shape = Shape::new([queries[0], queries[1], queries[2], value.shape[3]]);
+        let (biased, masked) = (bias.is_some(), hidden.is_some());
+        let inputs = [query, key, value].into_iter().chain(bias).chain(hidden);
+        register::<B>(
+            "attention",
+            inputs.collect(),
+            shape,
+            dtype,
+            move |handles, inputs| {
+                let [query, key, value] =
+                    [0, 1, 2].map(|i| handles.get_float_tensor::<B>(&inputs[i]));
+                let bias = biased.then(|| handles.get_float_tensor::<B>(&inputs[3]));
+                let hidden =
+                    masked.then(|| handles.get_bool_tensor::<B>(&inputs[3 + usize::from(biased)]));
+                B::biased_attention(query, key, value, bias, hidden, scale)
             },
         )
     }

@@ -4,12 +4,14 @@
 //! the composed operations, and so does a device that cannot add up the lanes of a plane (a
 //! warp, a subgroup).
 
+mod attention;
 mod elementwise;
 mod launch;
+mod linear;
 mod norm;
 mod quantized;
 
-use burn::tensor::ops::{FloatTensor, IntTensor};
+use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
 use super::{Activation, GroupNormOptions, MpmBackend, composed};
@@ -73,6 +75,17 @@ where
         }
     }
 
+    fn linear_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        match linear::linear(&x, &weight, bias.as_ref()) {
+            Some(output) => output,
+            None => composed::linear::<Self>(x, weight, bias),
+        }
+    }
+
     fn quantized_linear_2d(
         x: FloatTensor<Self>,
         codes: IntTensor<Self>,
@@ -98,5 +111,21 @@ where
         d_in: usize,
     ) -> FloatTensor<Self> {
         quantized::dequantized(codes, scales, d_in, burn::tensor::DType::F32)
+    }
+
+    fn biased_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        hidden: Option<BoolTensor<Self>>,
+        scale: f64,
+    ) -> FloatTensor<Self> {
+        let fused =
+            attention::attention(&query, &key, &value, bias.as_ref(), hidden.as_ref(), scale);
+        match fused {
+            Some(output) => output,
+            None => composed::attention::<Self>(query, key, value, bias, hidden, scale),
+        }
     }
 }

@@ -6,9 +6,7 @@
 
 use burn::tensor::{DType, f16};
 use burn_cubecl::{
-    BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement,
-    kernel::into_contiguous,
-    ops::{numeric, reshape},
+    BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement, kernel::into_contiguous,
     tensor::CubeTensor,
 };
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
@@ -16,14 +14,9 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 use super::{
     super::{composed, quantized::layout},
     launch::{PLANES, address_type, cube_of_planes, cubes, empty, plane_size, vector_size},
+    linear::{FEW_ROWS, OUTPUTS, add_bias, first_output, output_or_last, write_sums},
 };
 use crate::quantization::Layout;
-
-/// More rows are multiplied with a dequantized weight: their values would not fit in registers.
-const FEW_ROWS: usize = 8;
-
-/// What a plane multiplies with the rows that it holds, at once.
-const OUTPUTS: usize = 4;
 
 /// What a kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +79,7 @@ fn few_rows<X: Float, N: Size>(
     let (d_out, words) = (codes.shape(0), codes.shape(1));
     let (per_word, size) = (comptime!(format.per_word), x.vector_size());
     let vectors = comptime!(per_word / size);
-    let first = (CUBE_POS * PLANES as usize + UNIT_POS_Y as usize) * OUTPUTS;
+    let first = first_output();
 
     let mut sums = Array::<f32>::new(comptime!(rows * OUTPUTS));
     #[unroll]
@@ -110,8 +103,7 @@ fn few_rows<X: Float, N: Size>(
         }
         #[unroll]
         for o in 0..OUTPUTS {
-            // planes beyond the last output repeat it, and write nothing
-            let out = clamp_max(first + o, d_out - 1);
+            let out = output_or_last(first + o, d_out);
             let code = codes[out * codes.stride(0) + word];
             let block = word * per_word / format.block;
             let scale = f32::cast_from(scales[out * scales.stride(0) + block]);
@@ -128,21 +120,7 @@ fn few_rows<X: Float, N: Size>(
         word += CUBE_DIM_X as usize;
     }
 
-    #[unroll]
-    for o in 0..OUTPUTS {
-        #[unroll]
-        for row in 0..rows {
-            let sum = plane_sum(sums[o * rows + row]);
-            if UNIT_POS_X == 0 && first + o < d_out {
-                output[row * d_out + first + o] = X::cast_from(sum);
-            }
-        }
-    }
-}
-
-#[cube]
-fn clamp_max(value: usize, most: usize) -> usize {
-    if value < most { value } else { most }
+    write_sums::<X>(&sums, output, first, d_out, rows);
 }
 
 /// A word of codes for each unit.
@@ -199,13 +177,7 @@ where
                 format,
                 lanes,
             );
-            match bias {
-                None => product,
-                Some(bias) => {
-                    let d_out = product.meta.shape()[1];
-                    numeric::add(product, reshape(bias, [1, d_out].into()))
-                }
-            }
+            add_bias(product, bias)
         }
         _ => {
             let weight = dequantized(codes, scales, d_in, x.dtype);
