@@ -10,6 +10,7 @@ pub mod error;
 mod framed;
 pub mod prompt;
 mod special_token;
+pub mod splice;
 pub mod tokenizer;
 
 pub use error::LlmError;
