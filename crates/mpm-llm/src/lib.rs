@@ -8,6 +8,7 @@ pub mod cpm_bee;
 pub mod decoding;
 pub mod error;
 mod framed;
+pub mod llama;
 pub mod prompt;
 mod special_token;
 pub mod splice;
