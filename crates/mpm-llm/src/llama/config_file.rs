@@ -7,7 +7,10 @@ use super::{
     config::LlamaConfig,
     rope_config::{RopeConfig, RopeScaling},
 };
-use crate::{check::require, error::LlmError};
+use crate::{
+    check::{MAX_COUNT, require},
+    error::LlmError,
+};
 
 /// The base of rotary positions where a file leaves it out.
 const DEFAULT_THETA: f64 = 10_000.0;
@@ -185,7 +188,7 @@ impl ConfigFile {
 
     /// The window, and which layers see that only.
     fn sliding(&self, model_type: ModelType) -> Result<(Option<usize>, Vec<bool>), LlmError> {
-        let layers = self.num_hidden_layers.min(crate::check::MAX_COUNT);
+        let layers = self.num_hidden_layers.min(MAX_COUNT);
         let window = match model_type {
             ModelType::Mistral => self.sliding_window,
             ModelType::Qwen2 | ModelType::Qwen3 => {

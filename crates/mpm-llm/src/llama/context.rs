@@ -11,7 +11,7 @@ pub struct LayerContext<B: Backend> {
     /// The rotations.
     pub(super) rotation: Rotation<B>,
     hidden: Option<Tensor<B, 4, Bool>>,
-    /// Of the layers that see a window only.
+    /// Of the layers that see a window only; `None` where it hides nothing.
     sliding: Option<Tensor<B, 4, Bool>>,
 }
 
@@ -29,11 +29,15 @@ impl<B: Backend> LayerContext<B> {
             let mask = Mask::new(past, input, window)?;
             Some(mask.into_tensor(config.group(), device))
         };
-        let slides = (0..config.num_hidden_layers).any(|layer| config.is_sliding(layer));
+        let layers = 0..config.num_hidden_layers;
+        let sliding = layers.filter(|&layer| config.is_sliding(layer)).count();
         Self {
             rotation: Rotation::new(config, input, dtype, device),
-            hidden: mask(None),
-            sliding: match slides {
+            hidden: match sliding < config.num_hidden_layers {
+                true => mask(None),
+                false => None,
+            },
+            sliding: match sliding > 0 {
                 true => mask(config.sliding_window),
                 false => None,
             },

@@ -30,6 +30,12 @@ impl<B: MpmBackend> LlamaState<B> {
         self.len() == 0
     }
 
+    /// The position of what comes next in the first row, which padding does not count for.
+    pub fn next_position(&self) -> usize {
+        let row = self.seen.first().into_iter().flatten();
+        row.filter(|&&seen| seen).count()
+    }
+
     /// Rows of the batch.
     pub fn batch(&self) -> usize {
         self.seen.len()

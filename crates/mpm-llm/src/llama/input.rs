@@ -2,7 +2,13 @@
 
 use std::ops::Range;
 
-use crate::{check::check_length, error::LlmError};
+use crate::{
+    check::{check_length, check_range},
+    error::LlmError,
+};
+
+/// The largest position: far more than any text has, and exact in f32.
+const MAX_POSITION: usize = 1 << 24;
 
 /// The tokens of a batch: those of a whole text, or those that a text goes on with.
 ///
@@ -76,8 +82,7 @@ impl LlamaInput {
         check_length("embeddings (tokens)", seq_len, self.seq_len)?;
         check_length("positions", self.positions.len(), batch * seq_len)?;
         check_length("seen", self.seen.len(), batch * seq_len)?;
-        // Far more than any text has, and exact in f32.
-        crate::check::check_range("positions", &self.positions, 1 << 24)
+        check_range("positions", &self.positions, MAX_POSITION)
     }
 }
 

@@ -4,7 +4,8 @@
 //! - [`Llama::forward`] is the whole pass for training
 //! - [`Llama::infer`] reads a prompt once, then one token at a time, with the keys and values in a
 //!   [`LlamaState`]
-//! - both work on embeddings, so that [`splice`](crate::splice) can put pictures into the text
+//! - [`LlamaSession`] is for [`generate`](crate::decoding::generate())
+//! - all work on embeddings, so that [`splice`](crate::splice) can put pictures into the text
 //!
 //! Sources: LLaMA (<https://arxiv.org/abs/2302.13971>), `models/{llama,mistral,qwen2,qwen3}` of
 //! Hugging Face's `transformers`, and `modeling_minicpm.py` of the published MiniCPM models.
@@ -21,6 +22,7 @@ mod mlp;
 mod model;
 mod rope;
 mod rope_config;
+mod session;
 
 pub use attention::LlamaAttention;
 pub use config::LlamaConfig;
@@ -33,3 +35,4 @@ pub use mlp::LlamaMlp;
 pub use model::{Llama, LlamaModel, LlamaOutput};
 pub use rope::Rotation;
 pub use rope_config::{RopeConfig, RopeScaling};
+pub use session::LlamaSession;
