@@ -1,4 +1,5 @@
-//! Language models that accept embeddings: CPM-Bee, its tokenizer, prompts, cache and decoding, on Burn
+//! Language models that accept embeddings: CPM-Bee and the LLaMA family, tokenizers, prompts, cache and
+//! decoding, on Burn
 
 pub mod bert;
 pub mod cache;

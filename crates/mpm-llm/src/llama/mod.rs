@@ -5,29 +5,40 @@
 //! - [`Llama::infer`] reads a prompt once, then one token at a time, with the keys and values in a
 //!   [`LlamaState`]
 //! - [`LlamaSession`] is for [`generate`](crate::decoding::generate())
+//! - [`PretrainedLlama`] is a model with its tokenizer, from a folder of Hugging Face's;
+//!   [`LlamaChat`] is a conversation with it
 //! - all work on embeddings, so that [`splice`](crate::splice) can put pictures into the text
 //!
 //! Sources: LLaMA (<https://arxiv.org/abs/2302.13971>), `models/{llama,mistral,qwen2,qwen3}` of
 //! Hugging Face's `transformers`, and `modeling_minicpm.py` of the published MiniCPM models.
 
 mod attention;
+mod chat;
+mod chat_template;
 mod config;
 mod config_file;
 mod context;
+mod date;
 mod embedding;
+mod folder;
 mod inference;
 mod input;
 mod layer;
 mod mlp;
 mod model;
+mod python_json;
 mod rope;
 mod rope_config;
 mod session;
+mod tokenizer;
 
 pub use attention::LlamaAttention;
+pub use chat::{ChatAnswer, LlamaChat};
+pub use chat_template::{ChatMessage, ChatOptions, ChatTemplate};
 pub use config::LlamaConfig;
 pub use context::LayerContext;
 pub use embedding::TokenTable;
+pub use folder::PretrainedLlama;
 pub use inference::LlamaState;
 pub use input::LlamaInput;
 pub use layer::LlamaLayer;
@@ -36,3 +47,4 @@ pub use model::{Llama, LlamaModel, LlamaOutput};
 pub use rope::Rotation;
 pub use rope_config::{RopeConfig, RopeScaling};
 pub use session::LlamaSession;
+pub use tokenizer::LlamaTokenizer;
