@@ -127,7 +127,10 @@ mod tests {
     #[test]
     fn nobody_sees_the_future() {
         let triangle = [O, X, X, O, O, X, O, O, O];
-        assert_eq!(mask(&[], &[&[true; 3]; 2], None), Some(triangle.to_vec()));
+        assert_eq!(
+            mask(&[], &[&[true; 3], &[true; 3]], None),
+            Some(triangle.to_vec())
+        );
         assert_eq!(mask(&[vec![true; 2]], &[&[true]], None), None);
         assert_eq!(
             mask(&[vec![true; 2]], &[&[true; 2]], None),
