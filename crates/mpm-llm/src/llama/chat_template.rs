@@ -31,7 +31,7 @@ const NAME: &str = "chat template";
 pub struct ChatMessage {
     /// Who says it: `system`, `user` or `assistant` for most models.
     pub role: String,
-    /// What is said.
+    /// What is said. The names of special tokens in it count as these tokens.
     pub content: String,
 }
 

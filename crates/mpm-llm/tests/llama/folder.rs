@@ -16,6 +16,10 @@ use mpm_llm::{
     llama::{ChatMessage, LlamaChat, LlamaConfig, PretrainedLlama},
 };
 use mpm_test_support::{TestBackend, own_cases};
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{TensorView, serialize_to_file},
+};
 use serde_json::{Value, json};
 
 type B = TestBackend;
@@ -61,6 +65,10 @@ impl Folder {
 
     fn write(&self, name: &str, content: &Value) {
         fs::write(self.path.join(name), content.to_string()).unwrap();
+    }
+
+    fn config(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.path.join("config.json")).unwrap()).unwrap()
     }
 
     fn open(&self, options: &LoadOptions) -> Result<PretrainedLlama<B>, String> {
@@ -144,8 +152,7 @@ fn ends_are_those_of_the_first_file_that_has_some() {
     assert_eq!(folder.model().ends, [1, 2]);
     folder.write("generation_config.json", &json!({"temperature": 0.6}));
     assert_eq!(folder.model().ends, [0]);
-    let mut config: Value =
-        serde_json::from_slice(&fs::read(folder.path.join("config.json")).unwrap()).unwrap();
+    let mut config = folder.config();
     config["eos_token_id"] = Value::Null;
     folder.write("config.json", &config);
     assert_eq!(folder.model().ends, [1]);
@@ -165,6 +172,29 @@ fn weights_are_quantized_while_they_are_loaded() {
     let mut chat = LlamaChat::new(&llm, 128).unwrap();
     let answer = chat.ask("a", &params(beams()), |_| ControlFlow::Continue(()));
     answer.unwrap();
+}
+
+#[test]
+fn tensors_that_files_have_in_vain_are_left_out() {
+    let folder = Folder::new();
+    let mut config = folder.config();
+    config["tie_word_embeddings"] = true.into();
+    folder.write("config.json", &config);
+    let file = folder.path.join("model.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    let frequencies = [0; 32];
+    let write = |extra: &str| {
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors: Vec<(String, TensorView<'_>)> = tensors.tensors();
+        let view = TensorView::new(Dtype::F32, vec![8], &frequencies).unwrap();
+        tensors.push((extra.to_owned(), view));
+        serialize_to_file(tensors, None, &file).unwrap();
+    };
+    write("model.layers.1.self_attn.rotary_emb.inv_freq");
+    assert!(folder.model().model.lm_head.is_none());
+    write("model.layers.2.self_attn.rotary_emb.inv_freq");
+    let error = folder.open(&LoadOptions::default()).unwrap_err();
+    assert!(error.contains("model.layers.2"), "{error}");
 }
 
 #[test]
