@@ -148,8 +148,7 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
         state.truncate(known);
         let prompt = model.embed(&ids[known..], [1, ids.len() - known])?;
         let mut session = LlamaSession::resume(model, state, prompt, ends)?;
-        let bytes_of = |token| tokenizer.bytes_of(token);
-        let generation = generate(&mut session, params, bytes_of, on_piece)?;
+        let generation = generate(&mut session, params, tokenizer.text_bytes(), on_piece)?;
         let (state, read) = session.into_state();
         let prompt_tokens = ids.len();
         let ids = [ids, read].concat();

@@ -27,7 +27,7 @@ const SETTINGS_FILE: &str = "tokenizer_config.json";
 /// use burn::backend::Flex;
 /// use mpm_core::weights::LoadOptions;
 /// use mpm_llm::{
-///     decoding::{DecodingParams, Strategy, generate},
+///     decoding::{DecodingParams, Piece, Strategy, generate},
 ///     llama::{LlamaSession, PretrainedLlama},
 /// };
 /// # use mpm_core::weights::{KeyMap, Precision, save};
@@ -55,8 +55,8 @@ const SETTINGS_FILE: &str = "tokenizer_config.json";
 ///     ..DecodingParams::default()
 /// };
 /// let mut session = LlamaSession::new(&llm.model, prompt, &llm.ends, params.max_new_tokens)?;
-/// let bytes_of = |token| llm.tokenizer.bytes_of(token);
-/// let answer = generate(&mut session, &params, bytes_of, |_| ControlFlow::Continue(()))?;
+/// let go_on = |_: Piece<'_>| ControlFlow::Continue(());
+/// let answer = generate(&mut session, &params, llm.tokenizer.text_bytes(), go_on)?;
 /// assert!(answer.tokens.len() <= 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

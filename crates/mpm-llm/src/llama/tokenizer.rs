@@ -1,7 +1,7 @@
 //! Byte pair encoding as the family's tokenizers in `transformers` apply it.
 
 use mpm_core::pretrained::{PretrainedError, PretrainedFolder};
-use tokenizers::{DecoderWrapper, Tokenizer};
+use tokenizers::{DecoderWrapper, Tokenizer, pre_tokenizers::metaspace::PrependScheme};
 
 use super::config::LlamaConfig;
 use crate::{LlmError, framed::check_vocabulary};
@@ -16,6 +16,8 @@ const SPACE: char = '\u{2581}';
 pub struct LlamaTokenizer {
     tokenizer: Tokenizer,
     pieces: Pieces,
+    /// Whether a text begins with a space that is none of its own.
+    has_first_space: bool,
     /// Of the model; its table may have rows for no token.
     vocab_size: usize,
 }
@@ -54,9 +56,11 @@ impl LlamaTokenizer {
             .with_truncation(None)
             .map_err(unreadable)?;
         check_vocabulary(&tokenizer, vocab_size)?;
-        let pieces = tokenizer.get_decoder().and_then(Pieces::of);
+        let decoder = tokenizer.get_decoder();
+        let pieces = decoder.and_then(Pieces::of);
         Ok(Self {
             pieces: pieces.ok_or(LlmError::LlamaTokenizer)?,
+            has_first_space: decoder.is_some_and(has_first_space),
             tokenizer,
             vocab_size,
         })
@@ -120,14 +124,31 @@ impl LlamaTokenizer {
         Ok(piece.map_or_else(Vec::new, |piece| self.pieces.bytes(&piece)))
     }
 
+    /// As [`bytes_of`](Self::bytes_of), for the tokens of one text in their order: without the
+    /// space that SentencePiece puts before it. [`generate`](crate::decoding::generate()) takes it
+    /// to write an answer.
+    pub fn text_bytes(&self) -> impl FnMut(i32) -> Result<Vec<u8>, LlmError> {
+        let mut expects_space = self.has_first_space;
+        move |id| {
+            let mut bytes = self.bytes_of(id)?;
+            if expects_space && bytes.first() == Some(&b' ') {
+                bytes.remove(0);
+                expects_space = false;
+            }
+            expects_space &= bytes.is_empty();
+            Ok(bytes)
+        }
+    }
+
     /// The text of some tokens, special ones left out.
     ///
     /// # Errors
     /// [`LlmError::UnknownId`] when the model has no such row.
     pub fn decode(&self, ids: &[i32]) -> Result<String, LlmError> {
+        let mut text_bytes = self.text_bytes();
         let mut bytes = Vec::new();
         for &id in ids {
-            bytes.extend(self.bytes_of(id)?);
+            bytes.extend(text_bytes(id)?);
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -152,6 +173,16 @@ impl Pieces {
                 None => piece.replace(SPACE, " ").into_bytes(),
             },
         }
+    }
+}
+
+/// Whether a decoder takes away the space with which a text begins.
+fn has_first_space(decoder: &DecoderWrapper) -> bool {
+    match decoder {
+        DecoderWrapper::Strip(strip) => strip.content == ' ' && strip.start > 0,
+        DecoderWrapper::Metaspace(spaces) => spaces.prepend_scheme != PrependScheme::Never,
+        DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(has_first_space),
+        _ => false,
     }
 }
 

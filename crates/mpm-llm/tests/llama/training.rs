@@ -1,4 +1,4 @@
-//! Gradients, half precision.
+//! Gradients, and half precision.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,14 @@ const SAME: Tolerance = Tolerance {
     of_largest: 1e-6,
     ..Tolerance::EXACT
 };
-/// f16 has 11 significant bits, which two layers and a norm add up.
-const HALF: Tolerance = Tolerance {
+/// f16 has 11 significant bits, whose rounding two layers and a norm add up.
+const F16: Tolerance = Tolerance {
     of_largest: 1e-2,
+    ..Tolerance::EXACT
+};
+/// bf16 has 8 of them.
+const BF16: Tolerance = Tolerance {
+    of_largest: 8e-2,
     ..Tolerance::EXACT
 };
 
@@ -74,19 +79,19 @@ fn gradients_reach_all_parameters_and_pictures_with_and_without_recomputing() {
     }
 }
 
-struct ToHalf;
+struct Cast(DType);
 
-impl ModuleMapper<TestBackend> for ToHalf {
+impl ModuleMapper<TestBackend> for Cast {
     fn map_float<const D: usize>(
         &mut self,
         param: Param<Tensor<TestBackend, D>>,
     ) -> Param<Tensor<TestBackend, D>> {
-        param.map(|tensor| tensor.cast(DType::F16))
+        param.map(|tensor| tensor.cast(self.0))
     }
 }
 
 #[test]
-fn f16_stays_f16_and_gives_the_same_logits_up_to_rounding() {
+fn half_precision_stays_and_gives_the_same_logits_up_to_rounding() {
     let model: Llama<TestBackend> = config().init(&Default::default()).unwrap();
     // Far into a text, where positions themselves are beyond what f16 can tell apart.
     let input = LlamaInput::unpadded(1, 3001..3007);
@@ -99,10 +104,13 @@ fn f16_stays_f16_and_gives_the_same_logits_up_to_rounding() {
     };
     // Before the clone, because weights are drawn when they are first used.
     let full = logits(&model);
-    let half = model.clone().map(&mut ToHalf);
-    assert_eq!(half.dtype(), DType::F16);
-    let half = logits(&half);
-    assert_eq!(half.dtype(), DType::F16);
-    let half = half.cast(DType::F32).into_data();
-    assert_data_close("logits", &half, &full.into_data(), HALF);
+    let full = full.into_data();
+    for (dtype, tolerance) in [(DType::F16, F16), (DType::BF16, BF16)] {
+        let half = model.clone().map(&mut Cast(dtype));
+        assert_eq!(half.dtype(), dtype);
+        let half = logits(&half);
+        assert_eq!(half.dtype(), dtype);
+        let half = half.cast(DType::F32).into_data();
+        assert_data_close("logits", &half, &full, tolerance);
+    }
 }
