@@ -66,6 +66,13 @@ impl<B: MpmBackend> KvCache<B> {
         &self.layers
     }
 
+    /// Forgets all but the first `len` tokens of each row.
+    pub fn truncate(&mut self, len: usize) {
+        for layer in &mut self.layers {
+            layer.len = layer.len.min(len);
+        }
+    }
+
     /// Makes row `i` continue row `rows[i]`, for any number of rows: to expand
     /// a prompt to its beams, or to drop rows that are done. New buffers are
     /// allocated.
@@ -245,6 +252,21 @@ mod tests {
         let cache = filled_cache();
         let expected = Tensor::cat(vec![tokens(0.0, 3), tokens(100.0, 1)], 2);
         assert_eq!(cache.layers()[0].key().to_data(), expected.to_data());
+    }
+
+    #[test]
+    fn what_is_cut_off_leaves_room() {
+        let mut cache = filled_cache();
+        cache.truncate(2);
+        cache.truncate(5);
+        let layer = cache.layer_mut(0);
+        assert_eq!(layer.len(), 2);
+        let (keys, _) = layer
+            .append(tokens(200.0, 4), tokens(0.0, 4))
+            .expect("room");
+        let kept = tokens(0.0, 3).slice([0..3, 0..2, 0..2, 0..4]);
+        let expected = Tensor::cat(vec![kept, tokens(200.0, 4)], 2);
+        assert_eq!(keys.to_data(), expected.to_data());
     }
 
     #[test]

@@ -355,6 +355,37 @@ pub enum LlmError {
         reason: String,
     },
 
+    /// A tokenizer is of another kind than those of the LLaMA family.
+    #[error(
+        "this is no tokenizer of the LLaMA family: its decoder is not `ByteLevel`, `ByteFallback` \
+         or `Metaspace`; use the tokenizer.json that came with the weights"
+    )]
+    LlamaTokenizer,
+
+    /// A chat template is no Jinja, fails, or refuses the messages.
+    #[error("the chat template cannot write this conversation: {source}")]
+    ChatTemplate {
+        /// What the template or its engine said.
+        source: minijinja::Error,
+    },
+
+    /// A chat template comes to no end.
+    #[error(
+        "the chat template was stopped after {steps} steps: it has an endless loop, or the \
+         conversation is too long for it"
+    )]
+    ChatTemplateEndless {
+        /// Steps that it may take.
+        steps: u64,
+    },
+
+    /// A model was asked to chat that has no chat template.
+    #[error(
+        "the model's folder has no chat template (chat_template.jinja, or `chat_template` in \
+         tokenizer_config.json); take the model's instruct or chat version, or continue a text"
+    )]
+    NoChatTemplate,
+
     /// A text whose end a CLIP model cannot find.
     #[error(
         "text {row} has no end that the rule {rule:?} finds; encode it with the model's tokenizer"

@@ -1,4 +1,5 @@
-//! Language models that accept embeddings: CPM-Bee, its tokenizer, prompts, cache and decoding, on Burn
+//! Language models that accept embeddings: CPM-Bee and the LLaMA family, tokenizers, prompts, cache and
+//! decoding, on Burn
 
 pub mod bert;
 pub mod cache;
@@ -8,8 +9,10 @@ pub mod cpm_bee;
 pub mod decoding;
 pub mod error;
 mod framed;
+pub mod llama;
 pub mod prompt;
 mod special_token;
+pub mod splice;
 pub mod tokenizer;
 
 pub use error::LlmError;

@@ -11,6 +11,7 @@ mod linear;
 mod linear_layers;
 mod linear_weight;
 mod normalize;
+mod rms_norm;
 
 pub use conv::TorchConv2d;
 pub use group_norm::GroupNorm;
@@ -20,3 +21,4 @@ pub(crate) use linear_layers::for_each_linear;
 pub use linear_layers::{LinearLayer, LinearLayers, LinearRole};
 pub use linear_weight::LinearWeight;
 pub use normalize::normalize_rows;
+pub use rms_norm::RmsNorm;

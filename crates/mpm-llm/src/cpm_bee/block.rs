@@ -4,11 +4,11 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, recompute::recompute};
+use mpm_core::{MpmBackend, linear_layers, nn::RmsNorm, recompute::recompute};
 
 use super::{
     attention::Attention, attention_bias::AttentionBias, config::CpmBeeConfig,
-    feed_forward::FeedForward, norm::RmsNorm,
+    feed_forward::FeedForward,
 };
 use crate::{
     cache::{KvCache, LayerCache},

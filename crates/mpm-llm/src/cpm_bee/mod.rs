@@ -19,12 +19,10 @@ mod inference;
 mod input;
 mod linear;
 mod model;
-mod norm;
 mod position_bias;
 mod prompts;
 mod relation;
 mod session;
-mod splice;
 
 pub use attention::Attention;
 pub use attention_bias::AttentionBias;
@@ -36,7 +34,7 @@ pub use inference::InferenceState;
 pub use input::{CpmBeeInput, CpmBeeStep};
 pub use linear::ScaledLinear;
 pub use model::{CpmBee, CpmBeeOutput};
-pub use norm::RmsNorm;
 pub use position_bias::{PositionBias, PositionBuckets};
 pub use session::{AnswerTokens, CpmBeePrompt, CpmBeeSession};
-pub use splice::splice_features;
+
+pub use crate::splice::splice_features;

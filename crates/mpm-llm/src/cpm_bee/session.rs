@@ -3,14 +3,15 @@
 
 use std::ops::Range;
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
-use super::{inference::InferenceState, input::CpmBeeStep, model::CpmBee, splice::splice_features};
+use super::{inference::InferenceState, input::CpmBeeStep, model::CpmBee};
 use crate::{
     check::{check_length, check_range},
     decoding::{DecodingSession, Logits, check_max_new_tokens},
     error::LlmError,
+    splice::splice_features,
 };
 
 /// Logit of tokens that the prompt does not allow, as in the reference.
@@ -162,14 +163,13 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
         let embeddings = self.model.embed(&ids, &sub_ids, [rows, 1])?;
         let hidden = self.model.infer(embeddings, &step, &mut self.state)?;
         let logits = self.model.logits(hidden, self.ext_table.clone());
-        let width = logits.dims()[2];
-        let mut values = on_host(logits);
-        for row in values.chunks_exact_mut(width) {
+        let mut logits = Logits::on_host(logits);
+        for row in logits.values.chunks_exact_mut(logits.width) {
             for &token in &self.forbidden {
                 row[token] = FORBIDDEN;
             }
         }
-        Ok(Logits { values, width })
+        Ok(logits)
     }
 
     /// What an answer token is as an id and a sub id.
@@ -183,12 +183,6 @@ impl<'a, B: MpmBackend> CpmBeeSession<'a, B> {
             _ => (token, 0),
         }
     }
-}
-
-/// Values on the host, without the call that the data's iterator makes for each of them.
-fn on_host<B: Backend>(logits: Tensor<B, 3>) -> Vec<f32> {
-    let data = logits.cast(DType::F32).into_data();
-    data.to_vec().unwrap_or_else(|_| data.iter().collect())
 }
 
 impl<B: MpmBackend> DecodingSession for CpmBeeSession<'_, B> {
@@ -260,6 +254,7 @@ mod tests {
     use burn::{
         backend::Flex,
         module::{Module, ModuleMapper, Param},
+        tensor::DType,
     };
 
     use super::*;

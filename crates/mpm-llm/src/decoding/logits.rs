@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use burn::tensor::{DType, Tensor, backend::Backend};
+
 use super::params::DecodingParams;
 use crate::error::LlmError;
 
@@ -22,6 +24,15 @@ pub(super) struct Scored {
 }
 
 impl Logits {
+    /// Copies `[rows, 1, width]` from the device.
+    pub(crate) fn on_host<B: Backend>(logits: Tensor<B, 3>) -> Self {
+        let [_, _, width] = logits.dims();
+        let data = logits.cast(DType::F32).into_data();
+        // Without the call that the data's iterator makes for each value.
+        let values = data.to_vec().unwrap_or_else(|_| data.iter().collect());
+        Self { values, width }
+    }
+
     /// Applies repetition penalty and temperature and normalises: log
     /// probabilities in place of logits. `history` has the tokens of each row's
     /// answer so far.

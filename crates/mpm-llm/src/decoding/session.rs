@@ -7,8 +7,8 @@ use crate::error::LlmError;
 ///
 /// A session begins with one sequence. [`select_rows`](Self::select_rows)
 /// splits and drops sequences; the prompt is read once, whatever their number.
-/// Nothing here is special to CPM-Bee: a causal model gives the logits after
-/// its prompt in [`start`](Self::start) and has no start token.
+/// What has a default is as a causal model has it: one answer, which goes on
+/// where the prompt ends.
 pub trait DecodingSession {
     /// Reads the prompt and returns the logits of the first token, `[1, width]`.
     ///
@@ -29,17 +29,26 @@ pub trait DecodingSession {
 
     /// What the model reads when a sequence continues with `token`; for most models
     /// the token itself. The repetition penalty counts these.
-    fn read_as(&self, token: i32) -> i32;
+    fn read_as(&self, token: i32) -> i32 {
+        token
+    }
 
-    /// The token that a sequence begins with before the first answer token.
-    fn start_token(&self) -> Option<i32>;
+    /// The token that a sequence begins with before the first answer token; `None`
+    /// where the logits of that one follow from the prompt.
+    fn start_token(&self) -> Option<i32> {
+        None
+    }
 
     /// Whether `token` ends an answer.
     fn ends_answer(&self, token: i32) -> bool;
 
     /// Which of the prompt's answers `row` is at, from 0.
-    fn answer(&self, row: usize) -> usize;
+    fn answer(&self, _row: usize) -> usize {
+        0
+    }
 
     /// How many answers the prompt asks for.
-    fn answers(&self) -> usize;
+    fn answers(&self) -> usize {
+        1
+    }
 }

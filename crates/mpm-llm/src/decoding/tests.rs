@@ -72,14 +72,6 @@ impl DecodingSession for Reciter {
         self.cursors = rows.iter().map(|&row| self.cursors[row]).collect();
     }
 
-    fn read_as(&self, token: i32) -> i32 {
-        token
-    }
-
-    fn start_token(&self) -> Option<i32> {
-        None
-    }
-
     fn ends_answer(&self, token: i32) -> bool {
         token == END
     }
@@ -301,20 +293,11 @@ fn broken_logits_are_an_error() {
         fn select_rows(&mut self, rows: &[usize]) {
             self.0.select_rows(rows);
         }
-        fn read_as(&self, token: i32) -> i32 {
-            token
-        }
-        fn start_token(&self) -> Option<i32> {
-            None
-        }
         fn ends_answer(&self, token: i32) -> bool {
             token == END
         }
         fn answer(&self, row: usize) -> usize {
             self.0.answer(row)
-        }
-        fn answers(&self) -> usize {
-            1
         }
     }
     for strategy in strategies() {

@@ -1,11 +1,12 @@
 //! `c_blocks_*`: norm, linear, embedding, position bias, attention, feed-forward.
 
 use burn::tensor::{DType, Tensor, TensorData};
+use mpm_core::nn::RmsNorm;
 use mpm_llm::{
     cache::{CacheShape, KvCache},
     cpm_bee::{
         Attention, AttentionBias, CpmBeeConfig, ExtEmbedding, FeedForward, PositionBias,
-        PositionBuckets, RmsNorm, Rotary, ScaledLinear,
+        PositionBuckets, Rotary, ScaledLinear,
     },
 };
 use mpm_test_support::{
@@ -70,7 +71,7 @@ fn norms(case: &Case, config: &CpmBeeConfig) {
     for (name, tolerance) in [("layernorm", F32), ("layernorm_f16", F16)] {
         let norm = RmsNorm::<B>::new(config.dim_model, config.eps, &device);
         let norm = load_branch(norm, case, name);
-        let output = norm.forward(case.tensor(&format!("in.{name}.x")));
+        let output = norm.forward(case.tensor::<B, 3>(&format!("in.{name}.x")));
         case.assert_close(&format!("out.{name}"), output, tolerance);
     }
 }

@@ -1,15 +1,19 @@
-//! RMS norm, `VisCPM/models/modules/layernorm.py`.
+//! RMS norm.
 
 use burn::{
     module::{Initializer, Module, Param},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::kernel::{MpmBackend, rms_norm};
+
+use crate::kernel::{MpmBackend, rms_norm};
 
 /// `x / √(mean(x²) + ε) · weight`, without bias; the mean is taken in f32.
+///
+/// Source: <https://arxiv.org/abs/1910.07467>; in the reference
+/// `VisCPM/models/modules/layernorm.py`, in `transformers` `LlamaRMSNorm`.
 #[derive(Module, Debug)]
 pub struct RmsNorm<B: Backend> {
-    /// `[d_model]`.
+    /// `[width]`
     pub weight: Param<Tensor<B, 1>>,
     /// ε, added to the mean square.
     pub epsilon: f64,
@@ -29,8 +33,11 @@ impl<B: MpmBackend> RmsNorm<B> {
     /// Normalises the last dimension.
     ///
     /// # Shapes
-    /// - x, output: `[batch, seq, d_model]`
-    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    /// - x, output: `[..., width]`
+    ///
+    /// # Panics
+    /// When `x` has another width.
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         rms_norm(x, self.weight.val(), self.epsilon)
     }
 }
