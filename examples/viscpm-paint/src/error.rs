@@ -45,6 +45,18 @@ pub enum PaintError {
         path: PathBuf,
     },
 
+    /// A single file that is not Stable Diffusion 1 or 2.
+    #[error(
+        "{}: this is no single file of Stable Diffusion 1 or 2: it has neither \
+         `cond_stage_model.transformer.text_model.*` nor `cond_stage_model.model.*`; name one that \
+         has, a folder of diffusers, or a model folder",
+        path.display()
+    )]
+    NotStableDiffusion {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),

@@ -109,7 +109,7 @@ pub fn model() -> PaintModel<Flex> {
     let mut diffusion =
         drawn(|| LatentDiffusion::new(&config.unet, config.llm.dim_model, &device).unwrap());
     // The text shall matter.
-    louder(&mut diffusion.trans_block.w_out_res, 8.0);
+    louder(&mut diffusion.trans_block.as_mut().unwrap().w_out_res, 8.0);
     let mut autoencoder = drawn(|| config.vae.init(&device).unwrap());
     // Contrast, so that pictures differ in more than a level.
     let last = &mut autoencoder.decoder.conv_out;
