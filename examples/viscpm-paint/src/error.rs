@@ -57,6 +57,17 @@ pub enum PaintError {
         path: PathBuf,
     },
 
+    /// There is no folder with a tokenizer.
+    #[error(
+        "{}: there is no such folder; name one with vocab.json and merges.txt, or with \
+         tokenizer.json",
+        path.display()
+    )]
+    NoTokenizer {
+        /// What was named.
+        path: PathBuf,
+    },
+
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),

@@ -69,9 +69,13 @@ impl StableDiffusionSource {
     /// Reads the tokenizer: what writes prompts for the text encoder.
     ///
     /// # Errors
-    /// [`PaintError::Pretrained`] names the file and what is missing or wrong.
+    /// [`PaintError::NoTokenizer`]; [`PaintError::Pretrained`] names the file and what is missing or
+    /// wrong.
     pub fn prompts(&self) -> Result<ClipPrompts, PaintError> {
-        let folder = PretrainedFolder::open(&self.tokenizer)?;
+        let not_there = |_| PaintError::NoTokenizer {
+            path: self.tokenizer.clone(),
+        };
+        let folder = PretrainedFolder::open(&self.tokenizer).map_err(not_there)?;
         let tokenizer = ClipTokenizer::open(&folder, &self.config.text_encoder)?;
         Ok(ClipPrompts {
             tokenizer: match self.config.pad_token_id {
