@@ -3,7 +3,7 @@
 //! what their gradients need ([`recompute`]), strict loading of weight files ([`weights`]), weights
 //! of 4 and 8 bits ([`quantization`]), adapters of low rank ([`lora`]), paths in a module tree
 //! ([`mod@module_path`]), model folders as MPM ([`model_folder`]) and as Hugging Face's libraries
-//! ([`pretrained`]) write them, the choice of a backend at run time ([`backend`]) and writing of
+//! ([`pretrained`]) write them, JSON as Python writes it ([`python_json`]), the choice of a backend at run time ([`backend`]) and writing of
 //! files that are whole or not there ([`atomic`], [`partial_folder`]).
 //!
 //! Models live in `mpm-llm`, `mpm-vision` and `mpm-diffusion`; none of them
@@ -19,6 +19,7 @@ pub mod module_path;
 pub mod nn;
 pub mod partial_folder;
 pub mod pretrained;
+pub mod python_json;
 pub mod quantization;
 pub mod recompute;
 pub mod weights;

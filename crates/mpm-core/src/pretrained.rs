@@ -9,7 +9,10 @@ use std::{
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
-use crate::weights::{WeightFile, WeightsError};
+use crate::{
+    python_json,
+    weights::{WeightFile, WeightsError},
+};
 
 /// The names under which `save_pretrained` of `transformers` writes weights, in one file or in
 /// several; the first that is there is read.
@@ -111,7 +114,8 @@ impl PretrainedFolder {
             .ok_or_else(|| self.missing(&[CONFIG_FILE]))
     }
 
-    /// Reads a JSON file; `None` when the folder has no such file.
+    /// Reads a JSON file, as Python may write it ([`python_json`]); `None` when the folder has no
+    /// such file.
     ///
     /// # Errors
     /// [`PretrainedError::Io`] and [`PretrainedError::Syntax`].
@@ -119,7 +123,7 @@ impl PretrainedFolder {
         let Some(bytes) = self.bytes(name)? else {
             return Ok(None);
         };
-        let parsed = serde_json::from_slice(&bytes);
+        let parsed = python_json::from_slice(&bytes);
         parsed.map_err(|source| PretrainedError::Syntax {
             path: self.path.join(name),
             source,

@@ -283,6 +283,53 @@ fn keys_are_listed_as_pytorch_shapes() {
 }
 
 #[test]
+fn a_fused_projection_becomes_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fused.safetensors");
+    let values: Vec<u8> = (0..12_u8)
+        .flat_map(|value| f32::from(value).to_le_bytes())
+        .collect();
+    let view = |shape: &[usize]| {
+        let bytes = shape.iter().product::<usize>() * size_of::<f32>();
+        TensorView::new(Dtype::F32, shape.to_vec(), &values[..bytes]).unwrap()
+    };
+    let tensors = [
+        ("in_proj_weight", view(&[6, 2])),
+        ("in_proj_bias", view(&[6])),
+        ("odd", view(&[4, 3])),
+        ("scalar", view(&[])),
+    ];
+    safetensors::serialize_to_file(tensors, None, &path).unwrap();
+    let mut file = WeightFile::open(&path).unwrap();
+    let names = |suffix: &str| ["q", "k", "v"].map(|name| format!("{name}.{suffix}"));
+    file.split_rows("in_proj_weight", &names("weight"));
+    file.split_rows("in_proj_bias", &names("bias"));
+    // What does not divide, or is not there, stays as it is.
+    file.split_rows("odd", &names("odd"));
+    file.split_rows("scalar", &names("scalar"));
+    file.split_rows("odd", &[]);
+    file.split_rows("missing", &names("missing"));
+
+    let found: Vec<&str> = file.tensors().keys().map(String::as_str).collect();
+    let expected = [
+        "k.bias", "k.weight", "odd", "q.bias", "q.weight", "scalar", "v.bias", "v.weight",
+    ];
+    assert_eq!(found, expected);
+    let read = |name: &str| file.tensors()[name].read().unwrap();
+    for (i, name) in ["q", "k", "v"].iter().enumerate() {
+        let first = (4 * i) as f32;
+        let weight = read(&format!("{name}.weight"));
+        assert_eq!(weight.shape.to_vec(), [2, 2]);
+        let expected: Vec<f32> = (0..4_u8).map(|j| first + f32::from(j)).collect();
+        assert_eq!(weight.to_vec::<f32>().unwrap(), expected, "{name}");
+        let first = (2 * i) as f32;
+        let bias = read(&format!("{name}.bias")).to_vec::<f32>().unwrap();
+        assert_eq!(bias, [first, first + 1.0], "{name}");
+    }
+    assert_eq!(file.byte_len(), 4 * (12 + 6 + 12 + 1));
+}
+
+#[test]
 fn other_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, expected) in [

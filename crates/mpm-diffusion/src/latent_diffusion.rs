@@ -16,13 +16,15 @@ use crate::{
 
 /// The UNet and the trans block through which it reads a language model.
 ///
-/// Parameters carry the names of VisCPM-Paint's checkpoint.
+/// Parameters carry the names of VisCPM-Paint's checkpoint. A UNet [alone](From) is Stable
+/// Diffusion's.
 #[derive(Module, Debug)]
 pub struct LatentDiffusion<B: Backend> {
     /// Predicts the noise.
     pub unet: UNet2DConditionModel<B>,
-    /// From the language model's hidden states to what the UNet reads.
-    pub trans_block: TransBlock<B>,
+    /// From the language model's hidden states to what the UNet reads. `None`: the UNet reads
+    /// the states of a text encoder as they are, as Stable Diffusion reads those of CLIP.
+    pub trans_block: Option<TransBlock<B>>,
 }
 
 linear_layers!(LatentDiffusion { unet, trans_block });
@@ -39,8 +41,17 @@ impl<B: Backend> LatentDiffusion<B> {
     ) -> Result<Self, DiffusionError> {
         Ok(Self {
             unet: config.init(device)?,
-            trans_block: TransBlock::new(d_llm, config.cross_attention_dim, device),
+            trans_block: Some(TransBlock::new(d_llm, config.cross_attention_dim, device)),
         })
+    }
+}
+
+impl<B: Backend> From<UNet2DConditionModel<B>> for LatentDiffusion<B> {
+    fn from(unet: UNet2DConditionModel<B>) -> Self {
+        Self {
+            unet,
+            trans_block: None,
+        }
     }
 }
 
@@ -48,13 +59,18 @@ impl<B: MpmBackend> LatentDiffusion<B> {
     /// What the UNet makes of texts, once for all steps.
     ///
     /// # Shapes
-    /// - hidden: `[texts, seq, d_llm]`, the language model's last hidden states
+    /// - hidden: `[texts, seq, d_llm]`, the language model's last hidden states, or `[texts, seq,
+    ///   cross_attention_dim]` without a trans block
     ///
     /// # Errors
     /// [`DiffusionError::Shape`] for another width or an empty sequence.
     pub fn read_text(&self, hidden: Tensor<B, 3>) -> Result<TextStates<B>, DiffusionError> {
-        let d_llm = self.trans_block.d_llm();
-        let dims = hidden.dims();
+        let weights = self.unet.conv_in.weight.val().dtype();
+        let hidden = hidden.cast(weights);
+        let Some(trans_block) = &self.trans_block else {
+            return self.unet.read_text(hidden);
+        };
+        let (d_llm, dims) = (trans_block.d_llm(), hidden.dims());
         if dims[2] != d_llm {
             return Err(DiffusionError::Shape {
                 what: "hidden states",
@@ -62,8 +78,6 @@ impl<B: MpmBackend> LatentDiffusion<B> {
                 found: dims.to_vec(),
             });
         }
-        let weights = self.unet.conv_in.weight.val().dtype();
-        self.unet
-            .read_text(self.trans_block.forward(hidden.cast(weights)))
+        self.unet.read_text(trans_block.forward(hidden))
     }
 }

@@ -178,7 +178,7 @@ fn keys_that_change_nothing_are_read_and_not_written() {
     let config = read(
         r#"{"downsample_padding": 1, "mid_block_scale_factor": 1, "resnet_out_scale_factor": 1.0,
             "resnet_skip_time_act": false, "time_embedding_act_fn": null,
-            "timestep_post_act": null}"#,
+            "timestep_post_act": null, "use_linear_projection": true}"#,
     );
     assert_eq!(config, UNetConfig::stable_diffusion_2_1());
     let written = serde_json::to_string(&config).unwrap();

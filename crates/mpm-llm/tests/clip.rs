@@ -10,12 +10,15 @@ use burn::{
     tensor::{DType, Tensor, backend::Backend},
 };
 use mpm_core::{
-    pretrained::PretrainedError,
+    pretrained::{PretrainedError, PretrainedFolder},
     weights::{KeyMap, LoadOptions, Precision, WeightsError, save},
 };
 use mpm_llm::{
     LlmError,
-    clip::{ClipTextConfig, ClipTextEncoder, ClipTextInput, ClipTextTower, ClipTextTowerConfig},
+    clip::{
+        ClipTextConfig, ClipTextEncoder, ClipTextInput, ClipTextTower, ClipTextTowerConfig,
+        ClipTokenizer,
+    },
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -152,6 +155,37 @@ fn long_texts_lose_their_ends() {
     assert_eq!(encoding.input.ids.last(), Some(&63));
     assert!(encoder.embed(&[&long]).is_ok());
     assert!(matches!(encoder.embed(&[]), Err(LlmError::EmptyBatch)));
+}
+
+#[test]
+fn padding_is_what_the_folder_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let last_id = || {
+        let opened = PretrainedFolder::open(folder.path()).unwrap();
+        let tokenizer = ClipTokenizer::open(&opened, &config().text_config).unwrap();
+        let filled = |tokenizer: &ClipTokenizer| {
+            let input = tokenizer.encode_filled(&["cat", "a"]).unwrap().input;
+            assert_eq!((input.batch, input.seq_len), (2, tokenizer.max_tokens()));
+            input.ids.last().copied().unwrap()
+        };
+        assert_eq!(filled(&tokenizer.clone().with_padding(7)), 7);
+        filled(&tokenizer)
+    };
+    write(&folder, "tokenizer.json", tokenizer("BPE", "<|endoftext|>"));
+    let (end, a, mark) = (63, 0, 54);
+    assert_eq!(last_id(), end);
+    write(&folder, "tokenizer_config.json", r#"{"pad_token": "a"}"#);
+    assert_eq!(last_id(), a);
+    write(
+        &folder,
+        "special_tokens_map.json",
+        r#"{"pad_token": {"content": "!"}}"#,
+    );
+    assert_eq!(last_id(), mark);
+    // Folders with a list of added tokens keep the map for older readers only.
+    let settings = r#"{"pad_token": "a", "added_tokens_decoder": {}}"#;
+    write(&folder, "tokenizer_config.json", settings);
+    assert_eq!(last_id(), a);
 }
 
 #[test]

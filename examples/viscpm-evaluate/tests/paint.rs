@@ -10,7 +10,7 @@ mod common;
 #[path = "../../viscpm-paint/tests/tiny/mod.rs"]
 mod tiny;
 
-use std::{collections::BTreeMap, fs, num::NonZeroUsize};
+use std::{collections::BTreeMap, fs, num::NonZeroUsize, path::Path};
 
 use burn::{
     backend::Flex,
@@ -293,6 +293,15 @@ fn what_is_not_there_is_painted_first() {
     // What was there has stayed.
     assert_eq!(fs::read(sandbox.path("red.png")).unwrap(), red);
     assert_eq!(paint(&sandbox, &clip).text(), table);
+
+    // A folder of diffusers paints as well.
+    fs::remove_file(sandbox.path("blue.png")).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    let model = fixtures.join("s_sd1");
+    let model = ["--model", model.to_str().unwrap()];
+    paint(&sandbox, &[clip, model].concat()).text();
+    let painted = Picture::open(sandbox.path("blue.png")).unwrap();
+    assert_eq!((painted.width(), painted.height()), (16, 16));
 }
 
 #[test]

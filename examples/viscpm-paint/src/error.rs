@@ -45,6 +45,29 @@ pub enum PaintError {
         path: PathBuf,
     },
 
+    /// A single file that is not Stable Diffusion 1 or 2.
+    #[error(
+        "{}: this is no single file of Stable Diffusion 1 or 2: it has neither \
+         `cond_stage_model.transformer.text_model.*` nor `cond_stage_model.model.*`; name one that \
+         has, a folder of diffusers, or a model folder",
+        path.display()
+    )]
+    NotStableDiffusion {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// There is no folder with a tokenizer.
+    #[error(
+        "{}: there is no such folder; name one with vocab.json and merges.txt, or with \
+         tokenizer.json",
+        path.display()
+    )]
+    NoTokenizer {
+        /// What was named.
+        path: PathBuf,
+    },
+
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),

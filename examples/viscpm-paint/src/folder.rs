@@ -25,7 +25,8 @@ use mpm_llm::{cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    PaintError, PaintRequest, Painter, PromptTemplate, PromptTokenizer, Source, TextEncoder,
+    PaintError, PaintRequest, PaintSettings, Painter, PromptTemplate, PromptTokenizer, Source,
+    TextEncoder,
 };
 
 /// The version that this crate writes, and the newest that it reads.
@@ -90,6 +91,18 @@ impl PaintDefaults {
             _ => scheduler.default_steps(),
         }
     }
+
+    /// A request for a picture with these settings.
+    pub(crate) fn request(&self, seed: u64) -> PaintRequest {
+        PaintRequest {
+            width: self.size,
+            height: self.size,
+            steps: self.steps_of(self.scheduler),
+            scheduler: self.scheduler,
+            guidance: self.guidance,
+            seed,
+        }
+    }
 }
 
 impl ModelConfig {
@@ -149,17 +162,7 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<(), PaintError> {
         self.unet.validate()?;
         self.vae.validate()?;
-        let (unet, vae) = (self.unet.in_channels, self.vae.latent_channels);
-        if unet != vae || self.unet.out_channels != vae {
-            return Err(PaintError::Config {
-                reason: format!(
-                    "the autoencoder has {vae} latent channels (`vae.latent_channels`), but the \
-                     UNet reads {unet} (`unet.in_channels`) and writes {} (`unet.out_channels`); \
-                     make them equal",
-                    self.unet.out_channels
-                ),
-            });
-        }
+        check_latents(&self.unet, &self.vae)?;
         NoiseSchedule::new(self.scheduler.clone())?;
         self.prompt.validate()
     }
@@ -187,16 +190,33 @@ impl ModelConfig {
 
     /// What is painted unless something else is asked for.
     pub fn default_request(&self, seed: u64) -> PaintRequest {
-        let defaults = &self.defaults;
-        PaintRequest {
-            width: defaults.size,
-            height: defaults.size,
-            steps: defaults.steps_of(defaults.scheduler),
-            scheduler: defaults.scheduler,
-            guidance: defaults.guidance,
-            seed,
+        self.defaults.request(seed)
+    }
+
+    /// What decides about pictures beside the weights.
+    pub fn settings(&self) -> PaintSettings {
+        PaintSettings {
+            downsampling: self.vae.downsampling(),
+            scheduler: self.scheduler.clone(),
+            convention: self.convention,
+            defaults: self.defaults.clone(),
         }
     }
+}
+
+/// Checks that a UNet and an autoencoder have the same latents.
+pub(crate) fn check_latents(unet: &UNetConfig, vae: &VaeConfig) -> Result<(), PaintError> {
+    let (read, written, latents) = (unet.in_channels, unet.out_channels, vae.latent_channels);
+    if [read, written] == [latents; 2] {
+        return Ok(());
+    }
+    Err(PaintError::Config {
+        reason: format!(
+            "the autoencoder has {latents} latent channels (`vae.latent_channels`), but the UNet \
+             reads {read} (`unet.in_channels`) and writes {written} (`unet.out_channels`); make \
+             them equal"
+        ),
+    })
 }
 
 /// A whole model.
@@ -269,5 +289,5 @@ impl<B: Backend> PaintModel<B> {
 struct Checkpoint<B: Backend> {
     llm: mpm_llm::cpm_bee::CpmBee<B>,
     unet: mpm_diffusion::unet::UNet2DConditionModel<B>,
-    trans_block: mpm_diffusion::TransBlock<B>,
+    trans_block: Option<mpm_diffusion::TransBlock<B>>,
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use mpm_diffusion::schedule::{DenoisingPlan, NoiseSchedule};
 
-use crate::{InitialPicture, ModelConfig, PaintError, PaintRequest, PromptTokenizer};
+use crate::{InitialPicture, PaintError, PaintRequest, PaintSettings, PromptLimit};
 
 /// The most pictures of one job, candidates included.
 pub const MAX_PICTURES: u64 = 1024;
@@ -73,18 +73,18 @@ impl PaintJob {
     /// numbers of pictures that cannot be; those of [`Painter::plan`](crate::Painter::plan).
     pub fn check(
         &self,
-        config: &ModelConfig,
-        prompts: &PromptTokenizer,
+        settings: &PaintSettings,
+        prompts: &dyn PromptLimit,
     ) -> Result<DenoisingPlan, PaintError> {
         self.check_counts()?;
-        let schedule = NoiseSchedule::new(config.scheduler.clone())?;
+        let schedule = NoiseSchedule::new(settings.scheduler.clone())?;
         let plan = self.request.plan(
             &schedule,
-            config.convention,
-            config.vae.downsampling(),
+            settings.convention,
+            settings.downsampling,
             self.initial.as_ref(),
         )?;
-        prompts.tokenize_pair(&self.prompt, &self.negative_prompt)?;
+        prompts.check(&self.prompt, &self.negative_prompt)?;
         Ok(plan)
     }
 

@@ -10,6 +10,8 @@
 //! short: a [`PromptReader`] with the language model, then a [`PictureMaker`] with the UNet.
 //! [`TextEncoder`] and [`Painter`] are the bare models.
 //!
+//! A [`StableDiffusion`] paints in the same way, with its own text encoder, for comparison.
+//!
 //! ```no_run
 //! use std::ops::ControlFlow;
 //!
@@ -39,12 +41,16 @@ mod error;
 mod folder;
 mod job;
 mod maker;
+mod model_files;
 mod painter;
 mod pixels;
+mod prompt_encoder;
 mod prompt_tokenizer;
 mod reader;
 mod recipe;
+mod settings;
 mod source;
+mod stable_diffusion;
 mod studio;
 mod template;
 mod text_encoder;
@@ -55,12 +61,18 @@ pub use error::PaintError;
 pub use folder::{FORMAT_VERSION, ModelConfig, PaintDefaults, PaintModel};
 pub use job::{AT_ONCE, MAX_PICTURES, PaintJob, Selection};
 pub use maker::{FinishedPicture, PictureMaker, Verdict};
+pub use model_files::ModelFiles;
 pub use painter::{InitialPicture, MAX_SIDE, PaintProgress, PaintRequest, Painter};
 pub use pixels::{from_pictures, to_pictures};
+pub use prompt_encoder::{PromptEncoder, PromptLimit};
 pub use prompt_tokenizer::PromptTokenizer;
 pub use reader::{PromptReader, Reading};
 pub use recipe::{InitialRecipe, Recipe};
+pub use settings::PaintSettings;
 pub use source::{Source, checkpoint_keys};
+pub use stable_diffusion::{
+    ClipPromptEncoder, ClipPrompts, StableDiffusion, StableDiffusionConfig, StableDiffusionSource,
+};
 pub use studio::{Outcome, Studio};
 pub use template::{PromptPart, PromptTemplate};
 pub use text_encoder::{PromptStates, TextEncoder};

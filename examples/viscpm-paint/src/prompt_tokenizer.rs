@@ -7,7 +7,10 @@ use mpm_llm::{
     tokenizer::CpmBeeTokenizer,
 };
 
-use crate::{PaintError, PromptPart, PromptTemplate};
+use crate::{
+    PaintError, PromptPart, PromptTemplate,
+    prompt_encoder::{PromptLimit, require_prompt},
+};
 
 /// Writes texts as the language model reads them.
 #[derive(Clone, Debug)]
@@ -73,12 +76,16 @@ impl PromptTokenizer {
         prompt: &str,
         negative: &str,
     ) -> Result<[TokenizedPrompt; 2], PaintError> {
-        if prompt.trim().is_empty() {
-            return Err(PaintError::EmptyPrompt);
-        }
+        require_prompt(prompt)?;
         Ok([
             self.tokenize(prompt, "the prompt")?,
             self.tokenize(negative, "the negative prompt")?,
         ])
+    }
+}
+
+impl PromptLimit for PromptTokenizer {
+    fn check(&self, prompt: &str, negative: &str) -> Result<(), PaintError> {
+        self.tokenize_pair(prompt, negative).map(drop)
     }
 }

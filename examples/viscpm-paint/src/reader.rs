@@ -4,13 +4,13 @@ use burn::tensor::backend::Backend;
 use mpm_core::MpmBackend;
 use mpm_llm::bert::{PromptClassifier, PromptRefusal};
 
-use crate::{PaintError, PromptStates, TextEncoder};
+use crate::{PaintError, PromptEncoder, PromptStates};
 
 /// Checks prompts and reads them.
 #[derive(Clone, Debug)]
 pub struct PromptReader<B: Backend> {
-    /// The language model.
-    pub text_encoder: TextEncoder<B>,
+    /// The language model, or Stable Diffusion's text encoder.
+    pub text_encoder: PromptEncoder<B>,
     /// What refuses prompts, if anything.
     pub check: Option<PromptClassifier<B>>,
 }

@@ -13,9 +13,7 @@ use mpm_core::{
 use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
 use mpm_llm::{LlmError, tokenizer::CpmBeeTokenizer};
 
-use crate::{
-    ModelConfig, PaintError, Painter, PromptTokenizer, TextEncoder, diffusers::DiffusersFolder,
-};
+use crate::{ModelConfig, PaintError, Painter, PromptTokenizer, TextEncoder, diffusers};
 
 /// The branches of the official checkpoint.
 const LLM: &str = "llm";
@@ -96,10 +94,10 @@ impl Source {
             adapter: None,
         };
         if vae.is_dir() {
-            let found = DiffusersFolder::open(vae)?;
-            source.config.vae = found.vae;
-            source.vae_weights = found.vae_weights;
-            if let Some(scheduler) = found.scheduler {
+            let found = diffusers::autoencoder(vae)?;
+            source.config.vae = found.config;
+            source.vae_weights = found.weights;
+            if let Some(scheduler) = diffusers::scheduler(vae)? {
                 source.config.scheduler = scheduler;
             }
         }

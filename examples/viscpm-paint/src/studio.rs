@@ -7,8 +7,8 @@ use mpm_core::MpmBackend;
 use mpm_llm::bert::PromptRefusal;
 
 use crate::{
-    FinishedPicture, PaintError, PaintJob, PaintModel, PaintProgress, PictureMaker, PromptReader,
-    Reading,
+    FinishedPicture, PaintError, PaintJob, PaintModel, PaintProgress, Painter, PictureMaker,
+    PromptEncoder, PromptReader, Reading, StableDiffusion,
 };
 
 /// A whole model with the optional checks and the optional choice among candidates.
@@ -31,20 +31,32 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// A studio without checks and choice.
-impl<B: Backend> From<PaintModel<B>> for Studio<B> {
-    fn from(model: PaintModel<B>) -> Self {
+impl<B: Backend> Studio<B> {
+    /// A studio without checks and choice.
+    pub fn new(text_encoder: impl Into<PromptEncoder<B>>, painter: Painter<B>) -> Self {
         Self {
             reader: PromptReader {
-                text_encoder: model.text_encoder,
+                text_encoder: text_encoder.into(),
                 check: None,
             },
             maker: PictureMaker {
-                painter: model.painter,
+                painter,
                 check: None,
                 chooser: None,
             },
         }
+    }
+}
+
+impl<B: Backend> From<PaintModel<B>> for Studio<B> {
+    fn from(model: PaintModel<B>) -> Self {
+        Self::new(model.text_encoder, model.painter)
+    }
+}
+
+impl<B: Backend> From<StableDiffusion<B>> for Studio<B> {
+    fn from(model: StableDiffusion<B>) -> Self {
+        Self::new(model.text_encoder, model.painter)
     }
 }
 

@@ -23,6 +23,8 @@ mod sandbox;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "cli/stable_diffusion.rs"]
+mod stable_diffusion;
 mod tiny;
 #[path = "cli/usage.rs"]
 mod usage;

@@ -418,7 +418,9 @@ fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
     let plain = Studio::from(model().clone());
     let mut poisoned = plain.clone();
     // Whoever asks the language model gets an error of another kind.
-    poisoned.reader.text_encoder.prompts.max_tokens = 0;
+    let mut deaf = model().text_encoder.clone();
+    deaf.prompts.max_tokens = 0;
+    poisoned.reader.text_encoder = deaf.into();
     let best = |pictures, candidates| {
         job(Selection::Best {
             pictures,
@@ -448,7 +450,7 @@ fn jobs_that_cannot_be_are_refused_before_anything_is_read() {
     ] {
         let error = poisoned.paint(&job, go_on).unwrap_err();
         assert!(matches!(error, PaintError::Count { .. }), "{error}");
-        let checked = job.check(&model().config, &model().text_encoder.prompts);
+        let checked = job.check(&model().config.settings(), &model().text_encoder.prompts);
         assert!(matches!(checked, Err(PaintError::Count { .. })));
     }
     let error = poisoned.paint(&again(&[4], 4), go_on).unwrap_err();

@@ -7,10 +7,11 @@ use std::{
 };
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use mpm_core::weights::{StoredTensor, WeightFile};
+use mpm_core::{
+    python_json,
+    weights::{StoredTensor, WeightFile},
+};
 use serde_json::Value;
-
-use crate::python_json;
 
 /// What the original implementation was given, and what came out.
 ///
@@ -29,10 +30,10 @@ pub struct Case {
 
 impl Case {
     pub(crate) fn open(json: PathBuf) -> Self {
-        let text = fs::read_to_string(&json)
+        let text = fs::read(&json)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", json.display()));
-        let value =
-            python_json::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", json.display()));
+        let value = python_json::from_slice(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", json.display()));
         Self {
             name: stem(&json),
             json: value,

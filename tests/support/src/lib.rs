@@ -25,7 +25,6 @@ mod closeness;
 mod folder;
 mod gradients;
 pub mod program;
-mod python_json;
 pub mod vocabulary;
 mod weights;
 

@@ -73,10 +73,40 @@ impl WeightFile {
         &self.tensors
     }
 
+    /// Puts parts of a tensor in its place: the first of equally many rows under the first of
+    /// `names`, and so on. For projections that a file holds as one and a model as several.
+    ///
+    /// Nothing is read. Without such a tensor, or where its rows are no multiple of the names, the
+    /// file stays as it is, and loading will report what is missing.
+    pub fn split_rows(&mut self, key: &str, names: &[String]) {
+        let parts = self
+            .tensors
+            .get(key)
+            .and_then(|tensor| parts_of(tensor, names));
+        if let Some(parts) = parts {
+            self.tensors.remove(key);
+            self.tensors.extend(parts);
+        }
+    }
+
     /// The sum of all tensors' bytes.
     pub fn byte_len(&self) -> usize {
         self.tensors.values().map(StoredTensor::byte_len).sum()
     }
+}
+
+/// Equal parts of the rows of a tensor, under these names.
+fn parts_of(tensor: &StoredTensor, names: &[String]) -> Option<Vec<(String, StoredTensor)>> {
+    let height = *tensor.shape().first()?;
+    let rows = height.checked_div(names.len())?;
+    if rows * names.len() != height {
+        return None;
+    }
+    let part = |(i, name): (usize, &String)| {
+        let part = tensor.rows(i * rows..(i + 1) * rows)?;
+        Some((name.clone(), part))
+    };
+    names.iter().enumerate().map(part).collect()
 }
 
 /// Reads the table of contents of a single file.

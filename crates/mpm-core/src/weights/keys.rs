@@ -10,6 +10,7 @@
 pub struct KeyMap {
     renames: Vec<(String, String)>,
     unused: Vec<String>,
+    only: Option<String>,
 }
 
 impl KeyMap {
@@ -34,14 +35,19 @@ impl KeyMap {
         self
     }
 
+    /// The file may hold whatever it likes outside of the branch `file_prefix`: one that joins
+    /// several models.
+    #[must_use]
+    pub fn only(mut self, file_prefix: &str) -> Self {
+        self.only = Some(file_prefix.to_string());
+        self
+    }
+
     /// The parameter that a key of the file fills, `None` for a known unused
     /// one.
     pub fn to_module(&self, key: &str) -> Option<String> {
-        if self
-            .unused
-            .iter()
-            .any(|prefix| strip(key, prefix).is_some())
-        {
+        let lies_in = |prefix: &String| strip(key, prefix).is_some();
+        if self.unused.iter().any(lies_in) || !self.only.iter().all(lies_in) {
             return None;
         }
         let renamed = self
@@ -97,6 +103,19 @@ mod tests {
         assert_eq!(map.to_module("vpm.mim_head.bias"), None);
         assert_eq!(map.to_file("visual.query"), "query");
         assert_eq!(map.to_file("visual.vpm.a"), "vpm.a");
+    }
+
+    #[test]
+    fn other_branches_may_hold_anything() {
+        let map = KeyMap::new()
+            .only("a.b")
+            .rename("a.b", "")
+            .unused("a.b.buffer");
+        assert_eq!(map.to_module("a.b.weight").as_deref(), Some("weight"));
+        for other in ["a.b.buffer", "a.bc.weight", "a.c", "betas"] {
+            assert_eq!(map.to_module(other), None, "{other}");
+        }
+        assert_eq!(map.to_file("weight"), "a.b.weight");
     }
 
     #[test]

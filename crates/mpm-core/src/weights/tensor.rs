@@ -121,6 +121,19 @@ impl StoredTensor {
         values::read_as(self, dtype)
     }
 
+    /// A part of the rows, the slices along the outermost dimension; `None` where there are not so
+    /// many.
+    pub(super) fn rows(&self, rows: Range<usize>) -> Option<Self> {
+        let (&height, &stride) = (self.shape.first()?, self.strides.first()?);
+        if rows.start > rows.end || rows.end > height {
+            return None;
+        }
+        let mut part = self.clone();
+        part.shape[0] = rows.len();
+        part.offset += rows.start * stride * self.burn_dtype.size();
+        Some(part)
+    }
+
     pub(super) fn num_elements(&self) -> usize {
         self.shape.iter().product()
     }

@@ -44,7 +44,7 @@ impl PerLevel {
 /// Sizes of a [`UNet2DConditionModel`](super::UNet2DConditionModel).
 ///
 /// The names are those of diffusers' `config.json`, which deserialises into this type. Keys
-/// that are absent take the values of Stable Diffusion 2.1; keys that are not listed here are
+/// that are absent take the values of Stable Diffusion 2.1, unless their fields say otherwise; keys that are not listed here are
 /// ignored, but for those that would change the model ([`validate`](Self::validate) refuses
 /// them).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,9 @@ pub struct UNetConfig {
     /// of its files.
     pub attention_head_dim: PerLevel,
     /// Whether transformers project their input by linear layers (Stable Diffusion 2) or by
-    /// 1 × 1 convolutions (1.5). It only changes the shape of the weights.
+    /// 1 × 1 convolutions (1.5), which an absent key means. It only changes the shape of the
+    /// weights.
+    #[serde(default)]
     pub use_linear_projection: bool,
     /// Transformer blocks of each transformer.
     pub transformer_layers_per_block: usize,

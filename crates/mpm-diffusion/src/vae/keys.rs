@@ -29,12 +29,7 @@ pub fn checkpoint_keys(file: &WeightFile) -> KeyMap {
     let branch = BRANCHES
         .into_iter()
         .find(|branch| names().any(|name| strip(name, branch).is_some()));
-    let mut keys = KeyMap::new();
-    if let Some(branch) = branch {
-        let others: BTreeSet<_> = names().filter_map(|name| name.split('.').next()).collect();
-        let others = others.into_iter().filter(|other| *other != branch);
-        keys = others.fold(keys, KeyMap::unused);
-    }
+    let mut keys = branch.into_iter().fold(KeyMap::new(), KeyMap::only);
     let own = |name| match branch {
         None => Some(name),
         Some(branch) => strip(name, branch),

@@ -13,8 +13,10 @@ mod encoder;
 mod end_of_text;
 mod input;
 mod model;
+mod single_file;
 mod tokenizer;
 mod tower;
+mod vocabulary;
 
 pub use config::{ClipTextConfig, ClipTextTowerConfig};
 pub use embeddings::ClipTextEmbeddings;
@@ -23,5 +25,6 @@ pub use end_of_text::EndOfText;
 pub use input::ClipTextInput;
 pub use model::{ClipText, ClipTextOutput};
 pub use mpm_core::nn::clip::{Activation, ClipAttention, ClipEncoder, ClipEncoderLayer, ClipMlp};
+pub use single_file::SingleFileEncoder;
 pub use tokenizer::{ClipTextEncoding, ClipTokenizer};
 pub use tower::ClipTextTower;

@@ -82,26 +82,43 @@ fn clip_texts() {
     report(cases.len(), "p_clip, texts");
 }
 
+/// A part of the model of a tokenizer's case.
+fn tokenizer_part<'a>(case: &'a Case, part: &str) -> &'a serde_json::Value {
+    &case.json["tokenizer"]["model"][part]
+}
+
 #[test]
 fn clip_tokenizers() {
     let cases = own_cases("p_clip_tokenizer_");
     for case in &cases {
         let folder = tempfile::tempdir().unwrap();
-        let tokenizer = case.json["tokenizer"].to_string();
-        fs::write(folder.path().join("tokenizer.json"), tokenizer).unwrap();
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        write("tokenizer.json", case.json["tokenizer"].to_string());
         let config = ClipTextConfig {
             vocab_size: case.size("/vocab_size"),
             max_position_embeddings: case.size("/max_length"),
             eos_token_id: case.size("/end"),
             ..ClipTextConfig::tiny()
         };
-        let folder = PretrainedFolder::open(folder.path()).unwrap();
-        let tokenizer = ClipTokenizer::open(&folder, &config).unwrap();
+        let opened = PretrainedFolder::open(folder.path()).unwrap();
+        let tokenizer = ClipTokenizer::open(&opened, &config).unwrap();
+        // The same in the two files of older folders.
+        fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+        write("vocab.json", tokenizer_part(case, "vocab").to_string());
+        let merges = tokenizer_part(case, "merges").as_array().unwrap();
+        let merges = merges.iter().map(|pair| {
+            let [left, right] = [0, 1].map(|side| pair[side].as_str().unwrap());
+            format!("{left} {right}\n")
+        });
+        let merges: String = merges.collect();
+        write("merges.txt", format!("#version: 0.2\n{merges}"));
+        let older = ClipTokenizer::open(&opened, &config).unwrap();
 
         let texts: Vec<String> = serde_json::from_value(case.json["texts"].clone()).unwrap();
         let expected: Vec<Vec<i32>> = serde_json::from_value(case.json["ids"].clone()).unwrap();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let encoding = tokenizer.encode(&texts).unwrap();
+        assert_eq!(older.encode(&texts).unwrap(), encoding);
         let rows = encoding.input.ids.chunks_exact(encoding.input.seq_len);
         for ((text, ids), expected) in texts.iter().zip(rows).zip(&expected) {
             assert_eq!(ids, expected, "{text:?}");

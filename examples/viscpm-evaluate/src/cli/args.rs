@@ -218,7 +218,8 @@ pub struct PaintArgs {
     #[arg(long, value_name = "FILE.json")]
     pub json: Option<PathBuf>,
 
-    /// Paint the pictures that are not there by the VisCPM-Paint of this folder first.
+    /// Paint the pictures that are not there first, by the VisCPM-Paint of this folder, or by the
+    /// Stable Diffusion of a folder of diffusers.
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
 

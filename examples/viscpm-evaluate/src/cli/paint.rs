@@ -10,7 +10,7 @@ use viscpm_common::cli::{BoxError, with_progress};
 use viscpm_evaluate::paint::{
     ClipModel, Painting, PictureSet, measure_fit, paint_missing, picture_files, picture_statistics,
 };
-use viscpm_paint::{PictureMaker, PromptReader, Source, Studio};
+use viscpm_paint::{ModelFiles, Studio};
 
 use super::{
     args::PaintArgs,
@@ -96,28 +96,20 @@ impl Measurement {
         if set.distinct().iter().all(|path| path.exists()) {
             return Ok(None);
         }
-        let mut source = Source::folder(folder)?;
-        source.adapter.clone_from(&self.args.lora);
+        let mut files = ModelFiles::folder(folder)?;
+        if let Some(adapter) = &self.args.lora {
+            files = files.with_adapter(adapter.clone());
+        }
         let precision = self.args.dtype.precision();
         let text_encoder = with_progress("loading", precision, |options| {
-            source.text_encoder(device, options)
+            files.text_encoder(device, options)
         })?;
         let painter = with_progress("loading", precision, |options| {
-            source.painter(device, options)
+            files.painter(device, options)
         })?;
         let painting = Painting::<B> {
-            studio: Studio {
-                reader: PromptReader {
-                    text_encoder,
-                    check: None,
-                },
-                maker: PictureMaker {
-                    painter,
-                    check: None,
-                    chooser: None,
-                },
-            },
-            config: source.config.clone(),
+            studio: Studio::new(text_encoder, painter),
+            settings: files.settings(),
             seed: self.args.seed,
         };
         let goes_on = "run it again to go on";

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fs, path::Path};
 
 use mpm_core::{MpmBackend, atomic};
-use viscpm_paint::{ModelConfig, Outcome, PaintError, PaintJob, Studio};
+use viscpm_paint::{Outcome, PaintError, PaintJob, PaintSettings, Studio};
 
 use super::{PictureEntry, PictureSet};
 use crate::{EvaluateError, LineError, chat::Ended, chat::Watch};
@@ -13,7 +13,7 @@ pub struct Painting<B: MpmBackend> {
     /// The model.
     pub studio: Studio<B>,
     /// Its own size, sampler, steps and guidance are used.
-    pub config: ModelConfig,
+    pub settings: PaintSettings,
     /// Decides the noise; each line has a seed of its own, this one plus its number.
     pub seed: u64,
 }
@@ -48,7 +48,7 @@ fn paint<B: MpmBackend>(
     watch: &Watch<'_>,
 ) -> Result<Ended, LineError> {
     let seed = painting.seed.wrapping_add(entry.line as u64);
-    let job = PaintJob::new(&entry.prompt, painting.config.default_request(seed));
+    let job = PaintJob::new(&entry.prompt, painting.settings.default_request(seed));
     let pictures = match painting.studio.paint(&job, |_| (watch.flow)())? {
         Outcome::Painted(pictures) => pictures,
         Outcome::Cancelled => return Ok(Ended::BrokenOff),

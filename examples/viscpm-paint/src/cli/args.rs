@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser};
 use mpm_core::backend::BackendKind;
-use mpm_diffusion::schedule::SchedulerKind;
+use mpm_diffusion::schedule::{PredictionType, SchedulerKind};
 use serde::Deserialize;
 use viscpm_common::cli::DtypeArg;
 use viscpm_paint::AT_ONCE;
@@ -158,12 +158,27 @@ pub struct FileArgs {
 
 /// Which model is loaded, and how.
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Model")]
+#[command(
+    next_help_heading = "Model",
+    group(ArgGroup::new("single").args(["checkpoint", "tokenizer"]))
+)]
 pub struct ModelArgs {
-    /// A model folder (config.json, weights, vocabulary). Default: the small
-    /// model of the repository, models/viscpm-paint-emoji.
-    #[arg(long, value_name = "DIR", conflicts_with = "checkpoint")]
+    /// A model folder (config.json, weights, vocabulary), or a Stable Diffusion 1 or 2: a folder of
+    /// diffusers (model_index.json), or a single file. Default: the small model of the
+    /// repository, models/viscpm-paint-emoji.
+    #[arg(long, value_name = "DIR|FILE", conflicts_with = "checkpoint")]
     pub model: Option<PathBuf>,
+
+    /// The tokenizer of a single file: a folder with vocab.json and merges.txt, or with
+    /// tokenizer.json, such as tokenizer/ of any Stable Diffusion.
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub tokenizer: Option<PathBuf>,
+
+    /// What a single file predicts, which cannot be seen in it: the noise (epsilon) or the velocity
+    /// (v). Default: epsilon for Stable Diffusion 1 and v for 2, at 768 pixels; the base models of 2,
+    /// at 512 pixels, need epsilon.
+    #[arg(long, value_enum, requires = "tokenizer", conflicts_with = "config")]
+    pub prediction: Option<PredictionArg>,
 
     /// An official VisCPM-Paint checkpoint, as torch.save or safetensors wrote it, or the index of
     /// its files. Here and for the other files, hf://org/repo/file downloads it.
@@ -181,8 +196,9 @@ pub struct ModelArgs {
     pub vocab: Option<PathBuf>,
 
     /// The checkpoint's configuration in the format of a model folder's
-    /// config.json. Default: VisCPM-Paint, 10 billion parameters.
-    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    /// config.json. Default: VisCPM-Paint, 10 billion parameters. With --tokenizer, the sizes of a
+    /// single file of another model than Stable Diffusion 1.5 or 2.1.
+    #[arg(long, value_name = "FILE", requires = "single")]
     pub config: Option<PathBuf>,
 
     /// A folder of adapters that were trained for the UNet (LoRA, in the layout of PEFT); they are
@@ -206,6 +222,24 @@ pub struct ModelArgs {
     /// How many pictures are denoised at the same time: more take more memory.
     #[arg(long, value_name = "N", default_value_t = AT_ONCE, conflicts_with = "from_png")]
     pub at_once: usize,
+}
+
+/// What a UNet predicts.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub enum PredictionArg {
+    /// The noise.
+    Epsilon,
+    /// The velocity.
+    V,
+}
+
+impl From<PredictionArg> for PredictionType {
+    fn from(argument: PredictionArg) -> Self {
+        match argument {
+            PredictionArg::Epsilon => Self::Epsilon,
+            PredictionArg::V => Self::VPrediction,
+        }
+    }
 }
 
 /// The models around the painting, none of which is used by default.

@@ -6,27 +6,31 @@ use mpm_core::{MpmBackend, weights::LoadOptions};
 use mpm_llm::bert::{BlockRule, PromptClassifier};
 use viscpm_common::cli::{BoxError, DtypeArg, find_model, resolve, with_progress};
 use viscpm_paint::{
-    ModelConfig, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptReader, Source,
+    ModelConfig, ModelFiles, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptReader,
+    Source, StableDiffusionConfig, StableDiffusionSource,
 };
 
-use super::args::{CheckArgs, ModelArgs};
+use super::{
+    args::{CheckArgs, ModelArgs},
+    usage,
+};
 
 /// The model that ships with the repository.
 const DEFAULT_MODEL: &str = "models/viscpm-paint-emoji";
 
 /// Finds the files that the arguments name. Also returns the model's name, and that of its
 /// adapters.
-pub fn find(args: &ModelArgs) -> Result<(Source, String), BoxError> {
-    let (mut source, mut found) = find_model_files(args)?;
+pub fn find(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> {
+    let (mut files, mut found) = find_model_files(args)?;
     if let Some(folder) = &args.lora {
         found.push('+');
         found.push_str(&name(folder));
-        source.adapter = Some(folder.clone());
+        files = files.with_adapter(folder.clone());
     }
-    Ok((source, found))
+    Ok((files, found))
 }
 
-fn find_model_files(args: &ModelArgs) -> Result<(Source, String), BoxError> {
+fn find_model_files(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> {
     if let (Some(checkpoint), Some(vae), Some(vocabulary)) =
         (&args.checkpoint, &args.vae, &args.vocab)
     {
@@ -36,13 +40,43 @@ fn find_model_files(args: &ModelArgs) -> Result<(Source, String), BoxError> {
         };
         let vocabulary = resolve(vocabulary)?;
         let source = Source::official(&resolve(checkpoint)?, &resolve(vae)?, &vocabulary, config)?;
-        return Ok((source, name(checkpoint)));
+        return Ok((source.into(), name(checkpoint)));
     }
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
+    let model = match &args.model {
+        Some(model) => resolve(model)?,
         None => find_model(DEFAULT_MODEL)?,
     };
-    Ok((Source::folder(&folder)?, name(&folder)))
+    let name = name(&model);
+    if model.is_file() {
+        return Ok((single_file(&model, args)?.into(), name));
+    }
+    if args.tokenizer.is_some() {
+        return Err(usage(format!(
+            "--tokenizer is that of a single file, but {} is none",
+            model.display()
+        )));
+    }
+    Ok((ModelFiles::folder(&model)?, name))
+}
+
+/// A single file of Stable Diffusion.
+fn single_file(file: &Path, args: &ModelArgs) -> Result<StableDiffusionSource, BoxError> {
+    let Some(tokenizer) = &args.tokenizer else {
+        return Err(usage(format!(
+            "{}: a single file has no tokenizer; name a folder with vocab.json and merges.txt, or \
+             with tokenizer.json, by --tokenizer",
+            file.display()
+        )));
+    };
+    let config = match &args.config {
+        Some(config) => StableDiffusionConfig::open(config)?,
+        None => {
+            let prediction = args.prediction.map(Into::into);
+            StableDiffusionConfig::of_single_file(file, prediction)?
+        }
+    };
+    let source = StableDiffusionSource::single_file(file, tokenizer, config);
+    Ok(source?)
 }
 
 /// The last part of a path; of the whole path if it is `.`.
@@ -55,7 +89,7 @@ fn name(path: &Path) -> String {
 
 /// Loads the parts of a studio.
 pub struct Loader<'a, B: MpmBackend> {
-    pub source: &'a Source,
+    pub files: &'a ModelFiles,
     pub dtype: DtypeArg,
     pub checks: &'a CheckArgs,
     pub device: &'a B::Device,
@@ -93,7 +127,7 @@ impl<B: MpmBackend> Loader<'_, B> {
         Ok(PromptReader {
             check: checks.prompts.take(),
             text_encoder: with_progress("loading", self.dtype.precision(), |options| {
-                self.source.text_encoder(self.device, options)
+                self.files.text_encoder(self.device, options)
             })?,
         })
     }
@@ -104,7 +138,7 @@ impl<B: MpmBackend> Loader<'_, B> {
             check: checks.pictures,
             chooser: checks.chooser,
             painter: with_progress("loading", self.dtype.precision(), |options| {
-                self.source.painter(self.device, options)
+                self.files.painter(self.device, options)
             })?,
         })
     }

@@ -15,7 +15,7 @@ use std::{fs, process::ExitCode};
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use viscpm_common::cli::{BoxError, DtypeArg, lines::Lines, note};
-use viscpm_paint::Source;
+use viscpm_paint::ModelFiles;
 
 pub use args::Args;
 pub use viscpm_common::cli::failure::fail;
@@ -41,10 +41,10 @@ impl BackendTask for Paint {
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let args = self.0;
         // Mistakes come to light before the weights are read, which may take long.
-        let (source, model) = load::find(&args.model)?;
+        let (files, model) = load::find(&args.model)?;
         let repeat = args.files.from_png.as_deref();
         let repeat = repeat.map(Repeat::open).transpose()?;
-        let entries = entries(&args, &source, repeat.as_ref())?;
+        let entries = entries(&args, &files, repeat.as_ref())?;
 
         let then = repeat.as_ref().and_then(Repeat::dtype);
         let now = Circumstances {
@@ -62,7 +62,7 @@ impl BackendTask for Paint {
             circumstances: &now,
         };
         let loader = Loader::<B> {
-            source: &source,
+            files: &files,
             dtype: now.dtype,
             checks: &args.checks,
             device: &device,
@@ -72,12 +72,16 @@ impl BackendTask for Paint {
 }
 
 /// All that is to be painted, checked as far as that goes without weights.
-fn entries(args: &Args, source: &Source, repeat: Option<&Repeat>) -> Result<Vec<Entry>, BoxError> {
-    let prompts = source.prompt_tokenizer()?;
+fn entries(
+    args: &Args,
+    model: &ModelFiles,
+    repeat: Option<&Repeat>,
+) -> Result<Vec<Entry>, BoxError> {
+    let prompts = model.prompt_limit()?;
     let planner = Planner {
         args,
-        config: &source.config,
-        prompts: &prompts,
+        settings: model.settings(),
+        prompts: prompts.as_ref(),
     };
     let files = &args.files;
     if let (Some(batch), Some(folder)) = (&files.batch, &files.out_dir) {

@@ -83,7 +83,7 @@ impl Run<'_> {
         }
         // The small models first: mistakes come to light before the large one is read.
         let mut checks = loader.checks()?;
-        loader.source.check::<B>(loader.device)?;
+        loader.files.check::<B>(loader.device)?;
         let reader = loader.reader(&mut checks)?;
         let readings = entries.into_iter().map(|entry| Ready {
             line: entry.line,

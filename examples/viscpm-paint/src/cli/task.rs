@@ -8,8 +8,8 @@ use std::{
 use mpm_data::picture::{Picture, sheet_size};
 use viscpm_common::cli::{BoxError, lines};
 use viscpm_paint::{
-    InitialPicture, InitialRecipe, ModelConfig, PaintError, PaintJob, PaintRequest,
-    PromptTokenizer, Selection,
+    InitialPicture, InitialRecipe, PaintError, PaintJob, PaintRequest, PaintSettings, PromptLimit,
+    Selection,
 };
 
 use super::{
@@ -64,8 +64,8 @@ impl InitialFiles {
 /// What tasks are made of, beside their settings.
 pub struct Planner<'a> {
     pub args: &'a Args,
-    pub config: &'a ModelConfig,
-    pub prompts: &'a PromptTokenizer,
+    pub settings: PaintSettings,
+    pub prompts: &'a dyn PromptLimit,
 }
 
 impl Planner<'_> {
@@ -147,7 +147,7 @@ impl Planner<'_> {
     }
 
     fn request(&self, settings: &Settings, initial: Option<&InitialPicture>) -> PaintRequest {
-        let default = self.config.default_request(0);
+        let default = self.settings.default_request(0);
         let scheduler = settings.scheduler.unwrap_or(default.scheduler);
         let size = settings.size.or(initial.map(|initial| Size {
             width: initial.picture.width() as usize,
@@ -159,7 +159,7 @@ impl Planner<'_> {
             scheduler,
             steps: settings
                 .steps
-                .unwrap_or_else(|| self.config.defaults.steps_of(scheduler)),
+                .unwrap_or_else(|| self.settings.defaults.steps_of(scheduler)),
             guidance: settings.guidance.unwrap_or(default.guidance),
             seed: settings.seed.unwrap_or_else(random_seed),
         }
@@ -167,7 +167,7 @@ impl Planner<'_> {
 
     /// The job without its picture to begin with, which was needed for the checks.
     fn checked(&self, job: &mut PaintJob) -> Result<PaintJob, PaintError> {
-        job.check(self.config, self.prompts)?;
+        job.check(&self.settings, self.prompts)?;
         job.initial = None;
         Ok(job.clone())
     }

@@ -104,7 +104,8 @@ fn paint(case: &Case, source: &Source) {
     case.assert_close("out.uncond_hidden", states.negative.clone(), FORWARD);
 
     let painter: Painter<TestBackend> = source.painter(&device, &full_precision()).unwrap();
-    let trans = painter.diffusion.trans_block.forward(states.prompt.clone());
+    let trans_block = painter.diffusion.trans_block.as_ref().unwrap();
+    let trans = trans_block.forward(states.prompt.clone());
     case.assert_close("out.cond_trans", trans, FORWARD);
     let guidance = case.json["guidance"].as_f64().unwrap();
     let pictures = case.size("/num_images_per_prompt");

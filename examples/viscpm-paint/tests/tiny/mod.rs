@@ -16,7 +16,7 @@ use mpm_core::{
     weights::{KeyMap, Precision, save},
 };
 use mpm_diffusion::{
-    LatentDiffusion,
+    LatentDiffusion, TransBlock,
     schedule::{NoiseSchedule, SchedulerKind},
     unet::{DownBlockType, PerLevel, UNetConfig, UpBlockType},
     vae::VaeConfig,
@@ -106,10 +106,15 @@ pub fn model() -> PaintModel<Flex> {
     };
     let device = Default::default();
     let _alone = seeded();
-    let mut diffusion =
-        drawn(|| LatentDiffusion::new(&config.unet, config.llm.dim_model, &device).unwrap());
+    let unet = drawn(|| config.unet.init(&device).unwrap());
+    let [d_llm, d_text] = [config.llm.dim_model, config.unet.cross_attention_dim];
+    let mut trans_block = drawn(|| TransBlock::new(d_llm, d_text, &device));
     // The text shall matter.
-    louder(&mut diffusion.trans_block.w_out_res, 8.0);
+    louder(&mut trans_block.w_out_res, 8.0);
+    let diffusion = LatentDiffusion {
+        unet,
+        trans_block: Some(trans_block),
+    };
     let mut autoencoder = drawn(|| config.vae.init(&device).unwrap());
     // Contrast, so that pictures differ in more than a level.
     let last = &mut autoencoder.decoder.conv_out;
