@@ -16,14 +16,16 @@ mod interpolation;
 pub mod muffin;
 pub mod multiway;
 mod normalised_stem;
+pub mod packed_attention;
 mod picture_encoder;
+pub mod siglip;
 mod stem;
 
 pub use beit3::Beit3;
 pub use config::{Beit3Config, MuffinConfig};
 pub use error::VisionError;
 pub use feature_selection::{FeatureSelection, SelectStrategy};
-pub use interpolation::interpolate_positions;
+pub use interpolation::{PositionResize, interpolate_positions};
 pub use muffin::{Muffin, UNUSED_KEYS};
 pub use normalised_stem::{NormalisedBlock, NormalisedStem};
 pub use picture_encoder::PictureEncoder;
