@@ -5,6 +5,7 @@ pub mod beit3;
 mod check;
 pub mod clip;
 pub mod config;
+pub mod connector;
 pub mod embedding;
 pub mod encoder;
 mod error;
