@@ -21,6 +21,7 @@ pub mod packed_attention;
 mod picture_encoder;
 pub mod siglip;
 mod stem;
+pub mod visual_module;
 
 pub use beit3::Beit3;
 pub use config::{Beit3Config, MuffinConfig};
@@ -31,3 +32,4 @@ pub use muffin::{Muffin, UNUSED_KEYS};
 pub use normalised_stem::{NormalisedBlock, NormalisedStem};
 pub use picture_encoder::PictureEncoder;
 pub use stem::ConvStem;
+pub use visual_module::{VisualModule, VisualModuleConfig};
