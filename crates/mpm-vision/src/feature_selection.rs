@@ -10,7 +10,7 @@ use crate::{VisionError, check::require};
 
 /// Which states of which layer a connector reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FeatureSelection {
     /// The states after so many layers, 0 for the tokens before the first, or counted from the
     /// end: -1 are those after the last layer and -2 those after the last but one. A norm behind

@@ -24,7 +24,7 @@ pub struct PackedAttention<B: Backend> {
     num_heads: usize,
 }
 
-// The packed matrix is three layers, so that it is none that could be quantized or adapted alone.
+// The packed matrix is three layers in one, and neither quantized nor adapted.
 linear_layers!(PackedAttention { out_proj });
 
 /// The places of the three projections in the packed matrix.

@@ -22,7 +22,7 @@ use crate::{
 
 /// Architecture of an [`MlpConnector`]; the default is LLaVA 1.5's `mlp2x_gelu`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct MlpConnectorConfig {
     /// Number of linear layers; one is LLaVA's `linear`.
     pub depth: usize,
@@ -166,11 +166,14 @@ impl<B: MpmBackend> MlpConnector<B> {
     /// # Panics
     /// When the features have another width.
     pub fn forward(&self, features: Tensor<B, 3>) -> Tensor<B, 3> {
-        let mut layers = self.layers.iter();
-        let first = layers.next().map(|layer| layer.forward(features.clone()));
-        layers.fold(first.unwrap_or(features), |states, layer| {
-            layer.forward(self.activation.forward(states))
-        })
+        let Some((first, others)) = self.layers.split_first() else {
+            return features;
+        };
+        others
+            .iter()
+            .fold(first.forward(features), |states, layer| {
+                layer.forward(self.activation.forward(states))
+            })
     }
 }
 

@@ -27,6 +27,10 @@ use mpm_core::{
 
 /// Any connector of an encoder's features.
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and modules cannot be boxed"
+)]
 pub enum Connector<B: Backend> {
     /// Linear layers.
     Mlp(MlpConnector<B>),

@@ -28,7 +28,7 @@ const QUERY_STD: f64 = 0.02;
 
 /// Architecture of a [`Resampler`]; the default is that of MiniCPM-V 2.5 and 2.6.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ResamplerConfig {
     /// Number of learned queries, which is the number of features per picture.
     pub num_queries: usize,

@@ -34,6 +34,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VisualModuleConfig {
     /// The picture encoder.
     pub encoder: EncoderConfig,
@@ -73,7 +74,7 @@ pub enum ConnectorConfig {
 
 /// Muffin's queries and mapping; what is left out is as in VisCPM-Chat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct QueriesConfig {
     /// As [`MuffinConfig::num_queries`].
     pub num_queries: usize,
@@ -325,6 +326,24 @@ mod tests {
             error.contains("qformer") && error.contains("resampler"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn misspelt_fields_are_named() {
+        let config = json!({
+            "encoder": {"type": "siglip"}, "connector": {"type": "resampler"}, "d_llm": 256
+        });
+        for (part, field) in [
+            ("/connector", "num_querys"),
+            ("", "feature"),
+            ("/features", "vision_feature_layers"),
+        ] {
+            let mut config = config.clone();
+            config["features"] = json!({});
+            config.pointer_mut(part).unwrap()[field] = json!(1);
+            let error = serde_json::from_value::<VisualModuleConfig>(config).unwrap_err();
+            assert!(error.to_string().contains(field), "{field}: {error}");
+        }
     }
 
     #[test]
