@@ -19,9 +19,12 @@ use crate::{
     interpolation::resize_positions,
 };
 
+/// Tokens before those of the patches.
+pub(crate) const CLASS_TOKENS: usize = 1;
+
 /// Rows of the picture's position table before those of the patches: the two
 /// unused ones and that of the class token.
-const ROWS_BEFORE_PATCHES: usize = POSITION_OFFSET + 1;
+const ROWS_BEFORE_PATCHES: usize = POSITION_OFFSET + CLASS_TOKENS;
 
 /// A BEiT-3 encoder; made by [`Beit3Config::init`].
 #[derive(Module, Debug)]

@@ -36,6 +36,15 @@ pub(crate) fn check_image_size(image_size: usize, patch_size: usize) -> Result<(
     })
 }
 
+/// Whether a picture of this side, 1 to [`MAX_IMAGE_SIZE`], holds a patch at all: for encoders that
+/// do not see what is left beside their whole patches.
+pub(crate) fn check_holds_patch(image_size: usize, patch_size: usize) -> Result<(), VisionError> {
+    check_limit("image_size", image_size, MAX_IMAGE_SIZE)?;
+    require(image_size >= patch_size, "image_size", image_size, || {
+        format!("it must be at least patch_size {patch_size}")
+    })
+}
+
 /// Whether a norm can add this to the variance.
 pub(crate) fn check_eps(field: &'static str, eps: f64) -> Result<(), VisionError> {
     let possible = eps > 0.0 && eps.is_finite();

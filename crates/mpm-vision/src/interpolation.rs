@@ -3,14 +3,27 @@
 use burn::{
     module::Param,
     tensor::{
-        DType, Tensor,
+        DType, Int, Tensor, TensorData,
         backend::Backend,
         module::interpolate,
         ops::{InterpolateMode, InterpolateOptions},
     },
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::VisionError;
+
+/// How the patches of pictures of another size get positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositionResize {
+    /// By bicubic interpolation, see [`interpolate_positions`].
+    #[default]
+    Bicubic,
+    /// Each takes the one at the same share of the side, rounded down, as in MiniCPM-V.
+    Nearest,
+}
 
 /// Resizes the grid part of a table of position embeddings.
 ///
@@ -71,11 +84,63 @@ pub(crate) fn resize_positions<B: Backend>(
     from: usize,
     to: usize,
 ) -> Result<(), VisionError> {
-    if from == to {
-        return Ok(());
+    if from != to {
+        let resized = interpolate_positions(table.val(), extra, from, to)?;
+        replace(table, resized);
     }
-    let resized = interpolate_positions(table.val(), extra, from, to)?;
+    Ok(())
+}
+
+/// As [`resize_positions`] of a table of `from²` rows, but of the nearest positions.
+pub(crate) fn nearest_positions<B: Backend>(
+    table: &mut Param<Tensor<B, 2>>,
+    from: usize,
+    to: usize,
+) {
+    if from != to {
+        let along = |place: usize| place * from / to;
+        let rows = (0..to * to).map(|place| along(place / to) * from + along(place % to));
+        let rows: Vec<i32> = rows.map(|row| row as i32).collect();
+        let all = table.val();
+        let rows = TensorData::new(rows, [to * to]);
+        let rows = Tensor::<B, 1, Int>::from_data(rows, &all.device());
+        replace(table, all.select(0, rows));
+    }
+}
+
+fn replace<B: Backend>(table: &mut Param<Tensor<B, 2>>, resized: Tensor<B, 2>) {
     let (id, trains) = (table.id, table.is_require_grad());
     *table = Param::initialized(id, resized.detach().set_require_grad(trains));
-    Ok(())
+}
+
+#[cfg(all(test, feature = "flex"))]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    fn nearest(from: usize, to: usize) -> Vec<f32> {
+        let values = (0..from * from).map(|row| row as f32).collect();
+        let values = TensorData::new(values, [from * from, 1]);
+        let mut table =
+            Param::from_tensor(Tensor::<Flex, 2>::from_data(values, &Default::default()));
+        nearest_positions(&mut table, from, to);
+        table.val().into_data().to_vec().unwrap()
+    }
+
+    #[test]
+    fn nearest_positions_are_at_the_same_share_of_the_side() {
+        // Rows and columns 0, 1 and 2 of four: thirds of four are 0, 1.33 and 2.67.
+        let expected = [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0];
+        assert_eq!(nearest(4, 3), expected);
+        assert_eq!(nearest(2, 4)[..4], [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(nearest(2, 4)[8..12], [2.0, 2.0, 3.0, 3.0]);
+        assert_eq!(nearest(2, 2), [0.0, 1.0, 2.0, 3.0]);
+        // MiniCPM-V's slices of 448 px: 32 of 70, of which every 16th step is exact.
+        let first_row = &nearest(70, 32)[..32];
+        assert_eq!(
+            [first_row[1], first_row[16], first_row[31]],
+            [2.0, 35.0, 67.0]
+        );
+    }
 }

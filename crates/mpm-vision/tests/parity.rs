@@ -1,4 +1,4 @@
-//! The encoders and what is built on them against outputs of the original Python
+//! The encoders, connectors and what is built on them against outputs of the original Python
 //! implementation (torchscale, VisCPM, `transformers` and pytorch-fid on PyTorch, f32 on the CPU).
 //!
 //! Cases are read from the folder `MPM_FIXTURES`, by default
@@ -9,6 +9,12 @@
 mod clip;
 #[path = "parity/inception.rs"]
 mod inception;
+#[path = "parity/llava.rs"]
+mod llava;
+#[path = "parity/resampler.rs"]
+mod resampler;
+#[path = "parity/siglip.rs"]
+mod siglip;
 
 use std::collections::BTreeMap;
 
@@ -20,8 +26,8 @@ use burn::{
 use mpm_core::weights::{KeyMap, module_keys};
 use mpm_test_support::{Case, TestBackend, Tolerance, cases, gradients, load, report};
 use mpm_vision::{
-    Beit3, Beit3Config, Muffin, MuffinConfig, UNUSED_KEYS, muffin::VisualPerception,
-    multiway::Tokens,
+    Beit3, Beit3Config, Muffin, MuffinConfig, PictureEncoder, UNUSED_KEYS, VisualModule,
+    VisualModuleConfig, muffin::VisualPerception, multiway::Tokens,
 };
 
 type B = TestBackend;
@@ -42,6 +48,12 @@ const FORWARD: Tolerance = Tolerance {
 const GRADIENT: Tolerance = Tolerance {
     of_largest: 5e-6,
     ..Tolerance::EXACT
+};
+/// The same where all gradients are compared: those of the keys' biases are sums that cancel to
+/// nothing, of terms of some hundredths.
+const FULL_GRADIENT: Tolerance = Tolerance {
+    absolute: 1e-8,
+    ..GRADIENT
 };
 
 #[test]
@@ -148,12 +160,20 @@ fn visual_module_outputs(case: &Case) {
     )
     .with_num_queries(case.size("/query_num"));
     let muffin: Muffin<B> = config.init(&Default::default()).unwrap();
-    let muffin = load_visual(muffin, case, &["vpm", "query", "mapping"], KeyMap::new());
+    let branches = ["vpm", "query", "mapping"];
+    let muffin = load_visual(muffin, case, &branches, KeyMap::new());
 
     let pixel_values: Tensor<B, 4> = case.tensor("in.pixel_values");
     let states = muffin.query_states(pixel_values.clone()).unwrap();
-    let features = muffin.forward(pixel_values).unwrap();
+    let features = muffin.forward(pixel_values.clone()).unwrap();
     case.assert_close("out.vpm", states, FORWARD);
+    case.assert_close("out.vision_hidden_states", features, FORWARD);
+
+    // The same by the configuration of any visual module.
+    let config = VisualModuleConfig::from(config);
+    let module: VisualModule<B> = config.init(&Default::default()).unwrap();
+    let module = load_visual(module, case, &branches, KeyMap::new());
+    let features = module.encode(pixel_values).unwrap();
     case.assert_close("out.vision_hidden_states", features, FORWARD);
 }
 

@@ -78,6 +78,14 @@ impl ClipVisionConfig {
         }
     }
 
+    /// ViT-L/14 at 336 px, the encoder of LLaVA 1.5: 576 patches.
+    pub fn vit_l14_336() -> Self {
+        Self {
+            image_size: 336,
+            ..Self::vit_l14()
+        }
+    }
+
     /// A toy of two layers for tests and examples: 32 px, patch 8, width 32.
     pub fn tiny() -> Self {
         Self {

@@ -79,6 +79,11 @@ impl<B: Backend> ClipVisionEmbeddings<B> {
         [channels, self.image_size, self.image_size]
     }
 
+    /// Patches along a side of the picture.
+    pub fn grid_size(&self) -> usize {
+        self.image_size / self.patch_embedding.stride[0]
+    }
+
     /// The same patches over pictures of another size, with interpolated positions.
     ///
     /// # Errors
@@ -87,7 +92,7 @@ impl<B: Backend> ClipVisionEmbeddings<B> {
     pub(super) fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {
         let patch = self.patch_embedding.stride[0];
         check_image_size(image_size, patch)?;
-        let (from, to) = (self.image_size / patch, image_size / patch);
+        let (from, to) = (self.grid_size(), image_size / patch);
         resize_positions(&mut self.position_embedding.weight, 1, from, to)?;
         Ok(Self { image_size, ..self })
     }

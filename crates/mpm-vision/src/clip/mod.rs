@@ -24,5 +24,6 @@ pub use embedding::ClipVisionEmbeddings;
 pub use mpm_core::nn::clip::{Activation, ClipAttention, ClipEncoder, ClipEncoderLayer, ClipMlp};
 pub use safety_checker::{NUM_CONCEPTS, NUM_SPECIAL_CARE, SafetyChecker};
 pub use similarity::cosine_similarity;
+pub(crate) use vision_model::CLASS_TOKENS;
 pub use vision_model::{ClipVision, ClipVisionOutput};
 pub use vision_tower::{ChineseClipVision, ClipVisionTower, rank};

@@ -5,10 +5,13 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::clip::ClipEncoder};
+use mpm_core::{MpmBackend, linear_layers, nn::clip::ClipEncoder};
 
 use super::{config::ClipVisionConfig, embedding::ClipVisionEmbeddings};
-use crate::{PictureEncoder, VisionError};
+use crate::{FeatureSelection, PictureEncoder, VisionError};
+
+/// Tokens before those of the patches.
+pub(crate) const CLASS_TOKENS: usize = 1;
 
 /// CLIP's vision transformer; made by [`ClipVisionConfig::init`].
 #[derive(Module, Debug)]
@@ -22,6 +25,8 @@ pub struct ClipVision<B: Backend> {
     /// Norm of the class token's last state.
     pub post_layernorm: LayerNorm<B>,
 }
+
+linear_layers!(ClipVision { encoder });
 
 /// What the transformer makes of pictures.
 #[derive(Clone, Debug)]
@@ -71,10 +76,7 @@ impl<B: MpmBackend> ClipVision<B> {
     /// # Errors
     /// [`VisionError::PictureShape`] for pictures of another shape.
     pub fn forward(&self, pixel_values: Tensor<B, 4>) -> Result<ClipVisionOutput<B>, VisionError> {
-        let tokens = self
-            .pre_layrnorm
-            .forward(self.embeddings.forward(pixel_values)?);
-        let last_hidden_state = self.encoder.forward(tokens, None);
+        let last_hidden_state = self.encode(pixel_values)?;
         let [batch, _, width] = last_hidden_state.dims();
         let class = last_hidden_state.clone().slice([0..batch, 0..1, 0..width]);
         let pooled = self.post_layernorm.forward(class.reshape([batch, width]));
@@ -82,6 +84,35 @@ impl<B: MpmBackend> ClipVision<B> {
             last_hidden_state,
             pooled,
         })
+    }
+
+    /// The chosen states, of which LLaVA reads those before the last layer; the layers behind them
+    /// are not run.
+    ///
+    /// # Shapes
+    /// - pixel_values: `[batch, channels, image_size, image_size]`
+    /// - output: `[batch, patches, hidden_size]`, one token more with the class token
+    ///
+    /// # Errors
+    /// [`VisionError::PictureShape`] for pictures of another shape, [`VisionError::Config`] when
+    /// there is no such layer.
+    pub fn select(
+        &self,
+        pixel_values: Tensor<B, 4>,
+        selection: FeatureSelection,
+    ) -> Result<Tensor<B, 3>, VisionError> {
+        let all = self.encoder.layers.len();
+        let layers = selection.layers(all)?.unwrap_or(all);
+        let tokens = self.tokens(pixel_values)?;
+        let states = self.encoder.forward_first(layers, tokens, None);
+        Ok(selection.select(states, CLASS_TOKENS))
+    }
+
+    /// What the first layer reads.
+    fn tokens(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        Ok(self
+            .pre_layrnorm
+            .forward(self.embeddings.forward(pixel_values)?))
     }
 }
 
@@ -96,6 +127,6 @@ impl<B: MpmBackend> PictureEncoder<B> for ClipVision<B> {
     }
 
     fn encode(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
-        Ok(self.forward(pixel_values)?.last_hidden_state)
+        Ok(self.encoder.forward(self.tokens(pixel_values)?, None))
     }
 }

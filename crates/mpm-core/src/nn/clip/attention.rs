@@ -8,6 +8,7 @@ use burn::{
 use super::encoder::ClipEncoderConfig;
 use crate::{
     kernel::{MpmBackend, attention, merge_heads, split_heads},
+    linear_layers,
     nn::TorchLinear,
 };
 
@@ -24,6 +25,13 @@ pub struct ClipAttention<B: Backend> {
     pub out_proj: TorchLinear<B>,
     num_heads: usize,
 }
+
+linear_layers!(ClipAttention {
+    k_proj,
+    v_proj,
+    q_proj,
+    out_proj,
+});
 
 impl<B: Backend> ClipAttention<B> {
     pub(super) fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {

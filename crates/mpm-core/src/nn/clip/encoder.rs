@@ -7,7 +7,7 @@ use burn::{
 };
 
 use super::{activation::Activation, attention::ClipAttention};
-use crate::{kernel::MpmBackend, nn::TorchLinear};
+use crate::{kernel::MpmBackend, linear_layers, nn::TorchLinear};
 
 /// Sizes of the layers, which the configurations of both towers have.
 ///
@@ -39,6 +39,20 @@ pub struct ClipMlp<B: Backend> {
     activation: Activation,
 }
 
+linear_layers!(ClipMlp { fc1, fc2 });
+
+impl<B: Backend> ClipMlp<B> {
+    /// A network with random weights.
+    pub fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        Self {
+            fc1: TorchLinear::new(width, inner, device),
+            fc2: TorchLinear::new(inner, width, device),
+            activation: config.hidden_act,
+        }
+    }
+}
+
 impl<B: MpmBackend> ClipMlp<B> {
     /// # Shapes
     /// - x, output: `[batch, tokens, hidden_size]`
@@ -61,18 +75,15 @@ pub struct ClipEncoderLayer<B: Backend> {
     pub layer_norm2: LayerNorm<B>,
 }
 
+linear_layers!(ClipEncoderLayer { self_attn, mlp });
+
 impl<B: Backend> ClipEncoderLayer<B> {
     fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let norm = LayerNormConfig::new(width).with_epsilon(config.layer_norm_eps);
+        let norm = LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps);
         Self {
             self_attn: ClipAttention::new(config, device),
             layer_norm1: norm.init(device),
-            mlp: ClipMlp {
-                fc1: TorchLinear::new(width, inner, device),
-                fc2: TorchLinear::new(inner, width, device),
-                activation: config.hidden_act,
-            },
+            mlp: ClipMlp::new(config, device),
             layer_norm2: norm.init(device),
         }
     }
@@ -98,6 +109,8 @@ pub struct ClipEncoder<B: Backend> {
     pub layers: Vec<ClipEncoderLayer<B>>,
 }
 
+linear_layers!(ClipEncoder { layers });
+
 impl<B: Backend> ClipEncoder<B> {
     /// Layers with random weights.
     pub fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
@@ -114,7 +127,20 @@ impl<B: MpmBackend> ClipEncoder<B> {
     /// - x, output: `[batch, tokens, hidden_size]`
     /// - hidden: as [`ClipAttention::forward`] takes it
     pub fn forward(&self, x: Tensor<B, 3>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 3> {
-        self.layers
+        self.forward_first(self.layers.len(), x, hidden)
+    }
+
+    /// As [`forward`](Self::forward), but through the first `count` layers only.
+    ///
+    /// # Panics
+    /// When there are fewer layers.
+    pub fn forward_first(
+        &self,
+        count: usize,
+        x: Tensor<B, 3>,
+        hidden: Option<Tensor<B, 4, Bool>>,
+    ) -> Tensor<B, 3> {
+        self.layers[..count]
             .iter()
             .fold(x, |x, layer| layer.forward(x, hidden.clone()))
     }
