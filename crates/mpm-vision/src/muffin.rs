@@ -13,7 +13,6 @@ use mpm_core::{
     kernel::gelu,
     linear_layers,
     nn::{LinearLayer, LinearLayers, TorchLinear},
-    quantization::QuantizedBits,
 };
 
 use crate::{Beit3, PictureEncoder, VisionError, config::MuffinConfig};
@@ -64,12 +63,7 @@ impl<B: Backend> LinearLayers<B> for Muffin<B> {
     fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
         // A small part of a model, that is run once for a picture, and on which every token of the
         // answer depends.
-        let mut visit = |layer: LinearLayer<'_, B>| {
-            visit(LinearLayer {
-                fewest_bits: QuantizedBits::Int8,
-                ..layer
-            });
-        };
+        let mut visit = |layer: LinearLayer<'_, B>| visit(layer.in_8_bits());
         self.vpm.visit_linear(&mut visit);
         self.mapping.0.visit_linear(&mut visit);
         self.mapping.2.visit_linear(&mut visit);

@@ -21,6 +21,18 @@ pub struct LinearLayer<'a, B: Backend> {
     pub fewest_bits: QuantizedBits,
 }
 
+impl<B: Backend> LinearLayer<'_, B> {
+    /// The same layer, for a module whose weights are to have 8 bits at least.
+    #[must_use]
+    pub fn in_8_bits(self) -> Self {
+        let fewest_bits = QuantizedBits::Int8;
+        Self {
+            fewest_bits,
+            ..self
+        }
+    }
+}
+
 /// What a linear layer is beside its weight.
 pub enum LinearRole<'a, B: Backend> {
     /// One that can have an adapter.

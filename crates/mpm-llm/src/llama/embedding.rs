@@ -7,6 +7,7 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     nn::{LinearLayer, LinearLayers, LinearRole, LinearWeight},
+    quantization::QuantizedBits,
 };
 
 use crate::{check::check_range, error::LlmError};
@@ -39,6 +40,8 @@ impl<B: Backend> LinearLayers<B> for TokenTable<B> {
         visit(LinearLayer {
             weight: &mut self.weight,
             role: LinearRole::Table,
+            // As CPM-Bee's: the output layer of models whose embeddings are tied.
+            fewest_bits: QuantizedBits::Int8,
         });
     }
 }

@@ -4,7 +4,10 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers};
+use mpm_core::{
+    MpmBackend,
+    nn::{LinearLayer, LinearLayers},
+};
 
 use super::encoder::VisualEncoder;
 use crate::{FeatureSelection, PictureEncoder, VisionError, connector::Connector};
@@ -20,7 +23,14 @@ pub struct ConnectedEncoder<B: Backend> {
     pub(super) features: FeatureSelection,
 }
 
-linear_layers!(ConnectedEncoder { encoder, connector });
+impl<B: Backend> LinearLayers<B> for ConnectedEncoder<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        // As Muffin's: a small part of a model, on which every token of the answer depends.
+        let mut visit = |layer: LinearLayer<'_, B>| visit(layer.in_8_bits());
+        self.encoder.visit_linear(&mut visit);
+        self.connector.visit_linear(&mut visit);
+    }
+}
 
 impl<B: Backend> ConnectedEncoder<B> {
     /// Which states the connector reads.
