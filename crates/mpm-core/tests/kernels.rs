@@ -406,6 +406,42 @@ fn attention() {
     }
 }
 
+#[test]
+fn attention_with_more_scores_than_fit() {
+    // more than a GiB of f32
+    let (len, dim) = (16_400, 4);
+    let [query, key, value] = [30, 31, 32].map(|seed| numbers(len * dim, seed));
+    let tensor = |values: &[f64]| tensor::<TestBackend, 4>(values, [1, 1, len, dim], DType::F32);
+    let output = kernel::attention(
+        tensor(&query),
+        tensor(&key),
+        tensor(&value),
+        None,
+        None,
+        1.0,
+    );
+    let output = values(output);
+    for row in [0, 7, 8_191, len - 1] {
+        let expected = Attention {
+            shape: [1, 1, 1, dim],
+            len_k: len,
+            dim_value: dim,
+            query: &query[row * dim..][..dim],
+            key: &key,
+            value: &value,
+            bias: &|_, _, _| 0.0,
+            hidden: &|_, _| false,
+            scale: 1.0,
+        };
+        let tolerance = Tolerance {
+            of_largest: 1e-3 + BACKEND_ROUNDING.of_largest,
+            ..Tolerance::EXACT
+        };
+        let actual = &output[row * dim..][..dim];
+        assert_values_close(&format!("row {row}"), actual, &expected.output(), tolerance);
+    }
+}
+
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len() as f64;
     values.sum::<f64>() / count

@@ -13,8 +13,12 @@ use super::launch::{PLANES, address_type, cube_of_planes, cubes, empty, plane_si
 /// Below every score.
 const LOWEST: f32 = -1.0e30;
 
-/// The longest row of queries that is worth more planes than queries: while tokens are generated.
+/// So few queries, while tokens are generated, cost as many launches as thousands. More are left
+/// to matrix products, which have tensor cores.
 const FEW_QUERIES: usize = 8;
+
+/// Unless there are more scores than these, a GiB of f32: they are never in memory here.
+const SCORES_IN_MEMORY: usize = 1 << 28;
 
 /// What the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -243,7 +247,7 @@ fn least(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }
 
-/// Attention, if the device can; see [`attention`](crate::kernel::attention()).
+/// Attention, if the device can and it is worth it; see [`attention`](crate::kernel::attention()).
 pub(super) fn attention<R: CubeRuntime>(
     query: &CubeTensor<R>,
     key: &CubeTensor<R>,
@@ -255,9 +259,13 @@ pub(super) fn attention<R: CubeRuntime>(
     let client = &query.client;
     let [batch, heads, len_q, dim_head] = query.meta.shape().dims();
     let [_, _, len_k, dim_value] = value.meta.shape().dims();
+    let few = len_q <= FEW_QUERIES;
+    if !few && batch * heads * len_q * len_k <= SCORES_IN_MEMORY {
+        return None;
+    }
     let form = Form {
         lanes: plane_size(client)? as usize,
-        rows: if len_q <= FEW_QUERIES { 1 } else { 4 },
+        rows: if few { 1 } else { 4 },
         dim_head,
         dim_value,
         bias: bias.is_some(),
