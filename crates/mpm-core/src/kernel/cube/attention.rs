@@ -1,6 +1,6 @@
 //! Attention with a bias and a mask, in one launch and without the scores in memory.
 //!
-//! A cube takes a head and some of its queries, and goes through the keys tile by tile with the
+//! A cube takes a head, each of its planes a query, and goes through the keys tile by tile with the
 //! running maximum and sum of the softmax (FlashAttention, <https://arxiv.org/abs/2205.14135>).
 //! Each lane of a plane scores one key of a tile; then each has a part of the value's width.
 
@@ -15,18 +15,13 @@ const LOWEST: f32 = -1.0e30;
 
 /// So few queries, while tokens are generated, cost as many launches as thousands. More are left
 /// to matrix products, which have tensor cores.
-const FEW_QUERIES: usize = 8;
-
-/// Unless there are more scores than these, a GiB of f32: they are never in memory here.
-const SCORES_IN_MEMORY: usize = 1 << 28;
+const FEW_QUERIES: usize = PLANES as usize;
 
 /// What the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Form {
     /// Lanes of a plane, and keys of a tile.
     lanes: usize,
-    /// Queries of a plane.
-    rows: usize,
     dim_head: usize,
     dim_value: usize,
     bias: bool,
@@ -34,11 +29,6 @@ struct Form {
 }
 
 impl Form {
-    /// Queries of a cube.
-    fn queries(self) -> usize {
-        self.rows * PLANES as usize
-    }
-
     /// Parts of a value's width that a lane has.
     fn parts(self) -> usize {
         self.dim_value.div_ceil(self.lanes)
@@ -52,7 +42,7 @@ impl Form {
     /// Bytes of shared memory, for tiles whose elements have so many.
     fn shared_memory(self, element: usize) -> usize {
         let tile = self.lanes * self.tile_width() * element;
-        tile + self.queries() * self.dim_head * size_of::<f32>()
+        tile + FEW_QUERIES * self.dim_head * size_of::<f32>()
     }
 }
 
@@ -93,122 +83,81 @@ fn attend<X: Float, A: Float, M: Int>(
     #[define(X, A, M)] _dtypes: [StorageType; 3],
 ) {
     let (heads, len_q, len_k) = (query.shape(1), query.shape(2), key.shape(2));
-    let (lanes, rows, parts) = (
-        comptime!(form.lanes),
-        comptime!(form.rows),
-        comptime!(form.parts()),
-    );
+    let (lanes, parts) = (comptime!(form.lanes), comptime!(form.parts()));
     let (dim_head, dim_value) = (comptime!(form.dim_head), comptime!(form.dim_value));
     let width = comptime!(form.tile_width());
-    let of_cube = comptime!(form.queries());
-    let (lane, plane) = (UNIT_POS_X as usize, UNIT_POS_Y as usize);
-
-    let tiles = len_q.div_ceil(of_cube);
-    let first_of_cube = CUBE_POS % tiles * of_cube;
-    let head = CUBE_POS / tiles % heads;
-    let batch = CUBE_POS / tiles / heads;
+    let (lane, row) = (UNIT_POS_X as usize, UNIT_POS_Y as usize);
+    let (batch, head) = (CUBE_POS / heads, CUBE_POS % heads);
     // all lanes of a cube are of one batch
     if batch < query.shape(0) {
-        let mut queries = SharedMemory::<f32>::new(comptime!(of_cube * dim_head));
+        let mut queries = SharedMemory::<f32>::new(comptime!(PLANES as usize * dim_head));
         let mut tile = SharedMemory::<X>::new(comptime!(lanes * width));
-        let from = batch * query.stride(0) + head * query.stride(1);
-        let mut i = UNIT_POS as usize;
-        while i < of_cube * dim_head {
-            let (row, d) = (first_of_cube + i / dim_head, i % dim_head);
-            queries[i] = f32::new(0.0);
-            if row < len_q {
-                let at = from + row * query.stride(2) + d * query.stride(3);
-                queries[i] = f32::cast_from(query[at]) * scale;
-            }
-            i += CUBE_DIM as usize;
+        // planes beyond the last query repeat it, and write nothing
+        let q = least(row, len_q - 1);
+        let from = batch * query.stride(0) + head * query.stride(1) + q * query.stride(2);
+        let mut d = lane;
+        while d < dim_head {
+            let value = f32::cast_from(query[from + d * query.stride(3)]);
+            queries[row * dim_head + d] = value * scale;
+            d += lanes;
         }
 
-        let first = first_of_cube + plane * rows;
-        let mut greatest = Array::<f32>::new(rows);
-        let mut sums = Array::<f32>::new(rows);
-        let mut shares = Array::<f32>::new(rows);
-        let mut outputs = Array::<f32>::new(comptime!(rows * parts));
+        let mut greatest = LOWEST.runtime();
+        let mut sum = f32::new(0.0);
+        let mut outputs = Array::<f32>::new(parts);
         #[unroll]
-        for row in 0..rows {
-            greatest[row] = LOWEST.runtime();
-            sums[row] = f32::new(0.0);
+        for part in 0..parts {
+            outputs[part] = f32::new(0.0);
         }
-        #[unroll]
-        for i in 0..rows * parts {
-            outputs[i] = f32::new(0.0);
-        }
-
         let mut start = 0usize.runtime();
         while start < len_k {
             sync_cube();
-            load_tile::<X>(key, &mut tile, batch, head, start, dim_head, width, form);
+            load_tile::<X>(key, &mut tile, batch, head, start, dim_head, form);
+            sync_cube();
+            let mut score = f32::new(0.0);
+            for d in 0..dim_head {
+                score += queries[row * dim_head + d] * f32::cast_from(tile[lane * width + d]);
+            }
+            let mut seen = start + lane < len_k;
+            let k = least(start + lane, len_k - 1);
+            if comptime!(form.bias) {
+                score += f32::cast_from(bias[broadcast::<A>(bias, batch, head, q, k)]);
+            }
+            if comptime!(form.hidden) {
+                seen = seen && hidden[broadcast::<M>(hidden, batch, head, q, k)] == M::from_int(0);
+            }
+            let score = select(seen, score, LOWEST.runtime());
+            let now = max(greatest, plane_max(score));
+            let share = select(seen, f32::exp(score - now), f32::new(0.0));
+            let shrink = f32::exp(greatest - now);
+            sum = sum * shrink + plane_sum(share);
+            greatest = now;
+            sync_cube();
+            load_tile::<X>(value, &mut tile, batch, head, start, dim_value, form);
             sync_cube();
             #[unroll]
-            for row in 0..rows {
-                shares[row] = f32::new(0.0);
+            for part in 0..parts {
+                outputs[part] *= shrink;
             }
-            for d in 0..dim_head {
-                let key = f32::cast_from(tile[lane * width + d]);
-                #[unroll]
-                for row in 0..rows {
-                    shares[row] += queries[(plane * rows + row) * dim_head + d] * key;
-                }
-            }
-            #[unroll]
-            for row in 0..rows {
-                let at = start + lane;
-                let mut seen = at < len_k;
-                // rows beyond the last repeat it, and are not written
-                let (q, k) = (least(first + row, len_q - 1), least(at, len_k - 1));
-                let mut score = shares[row];
-                if comptime!(form.bias) {
-                    score += f32::cast_from(bias[broadcast::<A>(bias, batch, head, q, k)]);
-                }
-                if comptime!(form.hidden) {
-                    let place = broadcast::<M>(hidden, batch, head, q, k);
-                    seen = seen && hidden[place] == M::from_int(0);
-                }
-                let score = select(seen, score, LOWEST.runtime());
-                let before = greatest[row];
-                let now = max(before, plane_max(score));
-                let share = select(seen, f32::exp(score - now), f32::new(0.0));
-                let shrink = f32::exp(before - now);
-                greatest[row] = now;
-                sums[row] = sums[row] * shrink + plane_sum(share);
-                shares[row] = share;
+            for key in 0..lanes {
+                let share = plane_shuffle(share, key as u32);
                 #[unroll]
                 for part in 0..parts {
-                    outputs[row * parts + part] *= shrink;
-                }
-            }
-            sync_cube();
-            load_tile::<X>(value, &mut tile, batch, head, start, dim_value, width, form);
-            sync_cube();
-            for key in 0..lanes {
-                #[unroll]
-                for row in 0..rows {
-                    let share = plane_shuffle(shares[row], key as u32);
-                    #[unroll]
-                    for part in 0..parts {
-                        let value = f32::cast_from(tile[key * width + part * lanes + lane]);
-                        outputs[row * parts + part] += share * value;
-                    }
+                    let value = tile[key * width + part * lanes + lane];
+                    outputs[part] += share * f32::cast_from(value);
                 }
             }
             start += lanes;
         }
 
+        // a query that sees no key gets zeros
+        let inverse = select(sum > 0.0, 1.0 / sum, f32::new(0.0));
         #[unroll]
-        for row in 0..rows {
-            // a query that sees no key gets zeros
-            let inverse = select(sums[row] > 0.0, 1.0 / sums[row], f32::new(0.0));
-            #[unroll]
-            for part in 0..parts {
-                let d = part * lanes + lane;
-                if first + row < len_q && d < dim_value {
-                    let at = ((batch * heads + head) * len_q + first + row) * dim_value + d;
-                    output[at] = X::cast_from(outputs[row * parts + part] * inverse);
-                }
+        for part in 0..parts {
+            let d = part * lanes + lane;
+            if row < len_q && d < dim_value {
+                let at = ((batch * heads + head) * len_q + row) * dim_value + d;
+                output[at] = X::cast_from(outputs[part] * inverse);
             }
         }
     }
@@ -227,12 +176,12 @@ fn load_tile<X: Float>(
     head: usize,
     start: usize,
     #[comptime] dim: usize,
-    #[comptime] width: usize,
     #[comptime] form: Form,
 ) {
+    let width = comptime!(form.tile_width());
     let from = batch * x.stride(0) + head * x.stride(1);
     let mut i = UNIT_POS as usize;
-    while i < comptime!(form.lanes * width) {
+    while i < comptime!(form.lanes * form.tile_width()) {
         let (token, d) = (start + i / width, i % width);
         tile[i] = X::new(0.0);
         if token < x.shape(2) && d < dim {
@@ -259,13 +208,11 @@ pub(super) fn attention<R: CubeRuntime>(
     let client = &query.client;
     let [batch, heads, len_q, dim_head] = query.meta.shape().dims();
     let [_, _, len_k, dim_value] = value.meta.shape().dims();
-    let few = len_q <= FEW_QUERIES;
-    if !few && batch * heads * len_q * len_k <= SCORES_IN_MEMORY {
+    if len_q > FEW_QUERIES {
         return None;
     }
     let form = Form {
         lanes: plane_size(client)? as usize,
-        rows: if few { 1 } else { 4 },
         dim_head,
         dim_value,
         bias: bias.is_some(),
@@ -282,13 +229,12 @@ pub(super) fn attention<R: CubeRuntime>(
     // what is absent is never read
     let mask_type = hidden.map_or(DType::U32, |hidden| hidden.dtype);
     let (bias, hidden) = (bias.unwrap_or(query), hidden.unwrap_or(query));
-    let tiles = len_q.div_ceil(form.queries());
     // SAFETY: the shapes fit each other, all strides are taken from the tensors, and cubes beyond
     // the batch do nothing
     unsafe {
         attend::launch_unchecked::<R>(
             client,
-            cubes(client, batch * heads * tiles),
+            cubes(client, batch * heads),
             cube_of_planes(form.lanes as u32),
             address_type(&[query, key, value, bias, hidden, &output]),
             query.clone().into_tensor_arg(),
