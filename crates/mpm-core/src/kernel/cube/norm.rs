@@ -1,6 +1,5 @@
 //! Norms: a cube for each row, whose lanes add up together.
 
-use burn::tensor::DType;
 use burn_cubecl::{CubeRuntime, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::*;
 
@@ -168,8 +167,7 @@ fn affine<R: CubeRuntime>(
     activation: Activation,
 ) -> Option<CubeTensor<R>> {
     let lanes = plane_size(&x.client)?;
-    let same_type: DType = weight.dtype;
-    if bias.dtype != same_type {
+    if bias.dtype != weight.dtype {
         return None;
     }
     let [x, weight, bias] = [x, weight, bias].map(|tensor| into_contiguous(tensor.clone()));
