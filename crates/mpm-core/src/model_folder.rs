@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::atomic;
@@ -147,6 +151,24 @@ pub fn read_config<T: DeserializeOwned>(path: &Path, version: u32) -> Result<T, 
             path: path.to_path_buf(),
             fields,
         }),
+    }
+}
+
+/// Reads a part of a configuration whose kind is known only when it has been read.
+///
+/// # Errors
+/// As [`serde_json::from_value`], and for fields that mean nothing.
+pub fn part_of_config<T: DeserializeOwned>(json: Value) -> Result<T, serde_json::Error> {
+    let mut fields = Vec::new();
+    let part = serde_ignored::deserialize(json, |key| fields.push(key.to_string()))?;
+    match fields.is_empty() {
+        true => Ok(part),
+        false => {
+            let fields = fields.join("`, `");
+            Err(serde_json::Error::custom(format!(
+                "unknown field `{fields}`"
+            )))
+        }
     }
 }
 

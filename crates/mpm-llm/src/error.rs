@@ -386,6 +386,22 @@ pub enum LlmError {
     )]
     NoChatTemplate,
 
+    /// A chat template writes a conversation without its picture, or more than once.
+    #[error(
+        "the chat template does not write what the user says exactly once, so the picture has no \
+         place; use the template of the model's own folder"
+    )]
+    PictureLost,
+
+    /// Tokens were made for a language model of another family.
+    #[error("the tokens are made for {found}, but the language model is {expected}")]
+    OtherFamily {
+        /// The family of the model.
+        expected: &'static str,
+        /// That of the tokens.
+        found: &'static str,
+    },
+
     /// A text whose end a CLIP model cannot find.
     #[error(
         "text {row} has no end that the rule {rule:?} finds; encode it with the model's tokenizer"

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use mpm_core::MpmBackend;
-use mpm_llm::cpm_bee::{CpmBee, CpmBeeInput};
+use mpm_llm::LanguageModel;
 
 use crate::{BoxError, CountedTargets, LossOutput};
 
@@ -14,17 +14,16 @@ use crate::{BoxError, CountedTargets, LossOutput};
 ///
 /// # Errors
 /// When input and targets do not fit together.
-pub fn answer_loss<B: MpmBackend>(
-    llm: &CpmBee<B>,
+pub fn answer_loss<B: MpmBackend, L: LanguageModel<B>>(
+    llm: &L,
     embeddings: Tensor<B, 3>,
-    input: &CpmBeeInput,
+    input: &L::Input,
     targets: &[i64],
 ) -> Result<LossOutput<B>, BoxError> {
-    let hidden = llm.hidden_states(embeddings, input, |_, _| {})?;
+    let [batch, seq, _] = embeddings.dims();
+    let states = llm.states(embeddings, input, &mut |_, _| {})?;
     // Only the answers' positions are projected onto the vocabulary.
-    let targets = CountedTargets::new(targets, [input.batch, input.seq_len], &llm.device())?;
-    let hidden = targets.select(hidden)?;
-    let ext_table = llm.embed_ext_table(&input.ext_table_ids, &input.ext_table_sub)?;
-    let logits = llm.logits(hidden.unsqueeze_dim(0), ext_table);
-    Ok(targets.cross_entropy(logits.squeeze_dim(0))?)
+    let targets = CountedTargets::new(targets, [batch, seq], &llm.device())?;
+    let logits = llm.next_token(targets.select(states)?, input)?;
+    Ok(targets.cross_entropy(logits)?)
 }

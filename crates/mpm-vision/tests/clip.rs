@@ -200,7 +200,7 @@ fn thresholds_decide() {
 fn nan_does_not_pass_for_harmless() {
     let refused = |checker: SafetyChecker<B>| checker.check(pictures(2)).unwrap_err();
     let mut encoder = checker();
-    let norm = &mut encoder.vision_model.post_layernorm.gamma;
+    let norm = &mut encoder.vision_model.post_layernorm.weight;
     *norm = norm.clone().map(|gamma| gamma.full_like(f32::NAN));
     assert_eq!(refused(encoder), VisionError::NotANumber { picture: 0 });
 

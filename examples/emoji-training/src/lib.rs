@@ -2,7 +2,6 @@
 //! run.
 
 mod circumstances;
-mod prompt;
 mod run;
 mod stage;
 
@@ -11,7 +10,6 @@ use mpm_core::weights::{LoadOptions, Precision};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 pub use circumstances::Circumstances;
-pub use prompt::prompt;
 pub use run::train;
 pub use stage::{Stage, StageRun, read_recipe};
 

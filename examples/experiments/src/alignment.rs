@@ -68,8 +68,8 @@ fn aligned<B: MpmBackend>(
         ("question", "What is this?"),
         ("<ans>", ""),
     ]);
-    let llm = &model.model.llm;
-    let sentences = CpmBeeSentences::new(llm, &model.tokenizer, &prompt, Pooling::Behind, BATCH)?;
+    let (llm, tokenizer) = model.cpm_bee()?;
+    let sentences = CpmBeeSentences::new(llm, tokenizer, &prompt, Pooling::Behind, BATCH)?;
     let rows: Vec<_> = (0..tasks.classes().len())
         .map(|class| {
             let languages = lab.settings.languages.iter();

@@ -42,9 +42,9 @@ impl Translations {
         let ChatModel {
             model: parts,
             tokenizer,
-            config,
+            ..
         } = &model.model;
-        let slots = config.model.visual.num_queries;
+        let slots = parts.picture_slots();
         let embedded = Names::new(tokenizer, tasks, Language::English, slots)?.embed(&parts.llm)?;
         let question = tasks.naming_question(language)?;
         let (mut names, mut right) = (HashMap::new(), 0);

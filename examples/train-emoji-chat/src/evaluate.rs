@@ -12,7 +12,6 @@ use emoji_training::{BoxError, full_precision};
 use indicatif::{ProgressBar, ProgressStyle};
 use mpm_core::{MpmBackend, backend::BackendTask};
 use mpm_data::emoji::{EmojiSet, Language, NamingQuestion, Split, TaskKind, Tasks};
-use mpm_llm::tokenizer::escape;
 use mpm_train::{Workers, evaluate::ExactMatch};
 use train_emoji_chat::{NameEmbeddings, Names, Recipe, Respondent};
 use viscpm_chat::ChatModel;
@@ -69,7 +68,7 @@ impl BackendTask for EvaluateTask {
         let tasks = Tasks::new(set, &recipe.tasks())?;
         let languages = tasks.question_languages().to_vec();
         let model = ChatModel::<B>::open(&options.model, &device, &full_precision())?;
-        let slots = model.config.model.visual.num_queries;
+        let slots = model.model.picture_slots();
         let names = Names::new(&model.tokenizer, &tasks, recipe.languages.pictures, slots)?
             .embed(&model.model.llm)?;
         if let Some(folder) = &options.pictures {
@@ -243,8 +242,7 @@ impl<B: MpmBackend> Examiner<B> {
         let names: Vec<_> = classes.filter_map(|class| class.name(language)).collect();
         let mut tokens = 0;
         for name in &names {
-            let tokenizer = &self.respondent.model.tokenizer;
-            tokens += tokenizer.encode(&escape(name))?.ids.len();
+            tokens += self.respondent.model.tokenizer.words(name)?.len();
         }
         Ok(tokens as f64 / names.len() as f64)
     }

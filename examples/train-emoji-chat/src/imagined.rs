@@ -7,7 +7,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use mpm_core::MpmBackend;
-use mpm_llm::{LlmError, cpm_bee::CpmBee};
+use mpm_llm::{LanguageModel, LlmError};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -62,12 +62,12 @@ impl Imagined {
     /// Writes several pictures in embeddings, `[pictures, slots, d_llm]`.
     pub fn embed<B: MpmBackend>(
         pictures: &[Self],
-        llm: &CpmBee<B>,
+        llm: &impl LanguageModel<B>,
     ) -> Result<Tensor<B, 3>, LlmError> {
         let (count, names) = (pictures.len(), 1 + RIVALS);
         let ids: Vec<i32> = pictures.iter().flat_map(|one| one.ids.clone()).collect();
         let slots = ids.len() / (count * names).max(1);
-        let embedded = llm.embed(&ids, &vec![0; ids.len()], [count * names, slots])?;
+        let embedded = llm.embed_tokens(&ids, [count * names, slots])?;
         let deviation = embedded.clone().detach().square().mean().sqrt();
         let [_, _, width] = embedded.dims();
 

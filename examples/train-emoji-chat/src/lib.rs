@@ -13,6 +13,7 @@ mod recipe;
 mod respondent;
 mod source;
 mod stages;
+mod vocabulary;
 
 pub use names::{NameEmbeddings, Names};
 pub use recipe::{LanguagePlan, Recipe};

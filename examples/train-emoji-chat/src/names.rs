@@ -3,11 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use mpm_core::MpmBackend;
 use mpm_data::emoji::{Language, Tasks};
-use mpm_llm::{
-    LlmError,
-    cpm_bee::CpmBee,
-    tokenizer::{CpmBeeTokenizer, escape},
-};
+use mpm_llm::{LanguageModel, LlmError, any::AnyTokenizer};
 use mpm_train::{BoxError, CountedTargets, LossOutput, objective::IGNORED_TARGET};
 
 /// How fast the likelihood of a class falls with the distance of its embeddings. Names
@@ -40,7 +36,7 @@ impl Names {
     /// # Errors
     /// Those of the tokenizer.
     pub fn new(
-        tokenizer: &CpmBeeTokenizer,
+        tokenizer: &AnyTokenizer,
         tasks: &Tasks<'_>,
         language: Language,
         slots: usize,
@@ -48,8 +44,8 @@ impl Names {
         let mut ids = Vec::new();
         for class in 0..tasks.classes().len() {
             // The vocabulary was built from texts with all names in them: none is unknown.
-            let name = escape(tasks.name(class, language));
-            ids.extend(tokenizer.encode(&name)?.ids.iter().cycle().take(slots));
+            let name = tokenizer.words(tasks.name(class, language))?;
+            ids.extend(name.iter().cycle().take(slots));
         }
         Ok(Self { ids, slots })
     }
@@ -58,9 +54,12 @@ impl Names {
     ///
     /// # Errors
     /// Those of the model.
-    pub fn embed<B: MpmBackend>(&self, llm: &CpmBee<B>) -> Result<NameEmbeddings<B>, LlmError> {
+    pub fn embed<B: MpmBackend>(
+        &self,
+        llm: &impl LanguageModel<B>,
+    ) -> Result<NameEmbeddings<B>, LlmError> {
         let shape = [self.ids.len() / self.slots, self.slots];
-        let names = llm.embed(&self.ids, &vec![0; self.ids.len()], shape)?;
+        let names = llm.embed_tokens(&self.ids, shape)?;
         let names = names.flatten::<2>(1, 2).detach();
         let lengths = squared_lengths(names.clone()).transpose();
         Ok(NameEmbeddings {

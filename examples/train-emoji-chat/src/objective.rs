@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use mpm_core::MpmBackend;
-use mpm_llm::cpm_bee::splice_features;
+use mpm_llm::LanguageModel;
 use mpm_train::{BoxError, LossOutput, Objective, language::answer_loss};
 use viscpm_chat::VisCpmChat;
 
@@ -24,10 +24,7 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective {
     type Batch = Batch;
 
     fn loss(&self, model: &VisCpmChat<B>, batch: Batch) -> Result<LossOutput<B>, BoxError> {
-        let input = &batch.input;
         let llm = &model.llm;
-        let shape = [input.batch, input.seq_len];
-        let mut embeddings = llm.embed(&input.ids, &input.sub_ids, shape)?;
         let mut features = Vec::new();
         let mut anchor = None;
         if !batch.pictures.is_empty() {
@@ -39,13 +36,13 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective {
         if !batch.imagined.is_empty() {
             features.push(Imagined::embed(&batch.imagined, llm)?);
         }
-        if !features.is_empty() {
+        let features = (!features.is_empty()).then(|| {
             let order = TensorData::new(batch.order.clone(), [batch.order.len()]);
             let order = Tensor::<B, 1, Int>::from_data(order, &llm.device());
-            let features = Tensor::cat(features, 0).select(0, order);
-            embeddings = splice_features(embeddings, features, &batch.bounds)?;
-        }
-        let mut output = answer_loss(llm, embeddings, input, &batch.targets)?;
+            Tensor::cat(features, 0).select(0, order)
+        });
+        let embeddings = model.embed(&batch.input, features, &batch.bounds)?;
+        let mut output = answer_loss(llm, embeddings, &batch.input, &batch.targets)?;
         if let Some(anchor) = anchor {
             output.loss = output.loss + anchor.mul_scalar(self.anchor);
         }

@@ -32,7 +32,7 @@ impl<B: MpmBackend> Respondent<B> {
     /// # Errors
     /// Those of the model.
     pub fn ask(&self, features: Tensor<B, 3>, question: &str) -> Result<String, BoxError> {
-        let mut session = ChatSession::new(&self.model);
+        let mut session = ChatSession::new(&self.model)?;
         session.show_features(features);
         let params = &self.model.config.decoding;
         let answer = session.ask(question, params, |_| ControlFlow::Continue(()))?;

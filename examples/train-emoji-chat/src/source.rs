@@ -2,15 +2,14 @@
 
 use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
-use emoji_training::{prompt, sample_rng};
+use emoji_training::sample_rng;
 use mpm_data::{
     emoji::{EmojiSet, Language, Sample, TaskKind, Tasks},
     picture::{PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
-    cpm_bee::CpmBeeInput,
-    prompt::{Collator, EncodedPrompt, PromptEncoder, Turn},
-    tokenizer::{CpmBeeTokenizer, escape},
+    any::{AnyDialogue, AnyInput, AnyTokenizer},
+    dialogue::{Dialogue, DialogueTurn, PicturePlace},
 };
 use mpm_train::{BoxError, DataSource, objective::IGNORED_TARGET};
 use rand::RngExt;
@@ -44,7 +43,7 @@ pub enum Stream {
 /// One batch.
 pub struct Batch {
     /// The prompts with their answers.
-    pub input: CpmBeeInput,
+    pub input: AnyInput,
     /// The next token of each position, or −100.
     pub targets: Vec<i64>,
     /// The pictures of all rows, in their order.
@@ -68,7 +67,7 @@ pub struct Batch {
 pub struct SampleSource {
     set: &'static EmojiSet,
     tasks: Arc<Tasks<'static>>,
-    tokenizer: CpmBeeTokenizer,
+    tokenizer: AnyTokenizer,
     stream: Stream,
     augmentation: TrainAugmentation,
     slots: PictureSlots,
@@ -101,7 +100,7 @@ pub struct PictureSlots {
 
 /// A sample, ready for a batch.
 struct Row {
-    prompt: EncodedPrompt,
+    dialogue: AnyDialogue,
     picture: RowPicture,
 }
 
@@ -119,7 +118,7 @@ impl SampleSource {
     /// A source at its beginning.
     pub fn new(
         (set, tasks): (&'static EmojiSet, Arc<Tasks<'static>>),
-        tokenizer: CpmBeeTokenizer,
+        tokenizer: AnyTokenizer,
         stream: Stream,
         (preprocessor, slots): (PicturePreprocessor, PictureSlots),
         recipe: &Recipe,
@@ -196,10 +195,7 @@ impl SampleSource {
             return Ok(RowPicture::Text);
         }
         let language = self.meeting_language(sample, rng);
-        let tokens = |class| {
-            let name = escape(self.tasks.name(class, language));
-            self.tokenizer.encode(&name).map(|encoding| encoding.ids)
-        };
+        let tokens = |class| self.tokenizer.words(self.tasks.name(class, language));
         let classes = self.tasks.classes().len();
         let mut names = vec![tokens(class)?];
         for _ in 0..RIVALS {
@@ -213,20 +209,20 @@ impl SampleSource {
     /// An earlier turn, now and then. About a picture it is in the language of the
     /// question, so that beyond the translated pairs no other language than English
     /// meets a picture.
-    fn context(
+    fn earlier_turn(
         &self,
         sample: &Sample,
         index: u64,
         rng: &mut ChaCha8Rng,
-    ) -> Result<String, BoxError> {
+    ) -> Result<Option<DialogueTurn>, BoxError> {
         let Stream::Instructions { context_share, .. } = self.stream else {
-            return Ok(String::new());
+            return Ok(None);
         };
         let Some(class) = sample.class else {
-            return Ok(String::new());
+            return Ok(None);
         };
         if !rng.random_bool(context_share) {
-            return Ok(String::new());
+            return Ok(None);
         }
         let language = match sample.picture {
             Some(_) => sample.language,
@@ -235,11 +231,7 @@ impl SampleSource {
         let (question, answer) = self
             .tasks
             .earlier_turn(!self.seed, index, class, language)?;
-        let turn = Turn {
-            question,
-            answer: escape(&answer).into_owned(),
-        };
-        Ok(turn.to_markup())
+        Ok(Some(DialogueTurn { question, answer }))
     }
 
     /// A language of the text that the language model reads; where languages are kept apart, the
@@ -260,14 +252,21 @@ impl SampleSource {
         let mut rng = sample_rng(self.seed, index);
         let sample = self.sample(index, &mut rng)?;
         let picture = self.picture(&sample, &mut rng)?;
-        let context = self.context(&sample, index, &mut rng)?;
-        let slots = match picture {
-            RowPicture::Text => None,
-            RowPicture::Seen(..) | RowPicture::Imagined(_) => Some(self.slots.count),
+        let turn = self.earlier_turn(&sample, index, &mut rng)?;
+        let dialogue = Dialogue {
+            picture: match picture {
+                RowPicture::Seen(..) | RowPicture::Imagined(_) => {
+                    PicturePlace::Slots(self.slots.count)
+                }
+                // Empty where there is none.
+                RowPicture::Text => PicturePlace::Text(sample.description.unwrap_or_default()),
+            },
+            turns: turn.into_iter().collect(),
+            question: sample.question,
+            answer: sample.answer,
         };
-        let encoder = PromptEncoder::new(&self.tokenizer);
         Ok(Row {
-            prompt: encoder.encode(&prompt(&sample, slots, &context))?,
+            dialogue: AnyDialogue::new(&self.tokenizer, &dialogue)?,
             picture,
         })
     }
@@ -279,7 +278,7 @@ impl SampleSource {
         let mut rows: Vec<_> = rows
             .map(|index| self.row(index))
             .collect::<Result<_, _>>()?;
-        rows.sort_by_key(|row| std::cmp::Reverse(row.prompt.len()));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.dialogue.len()));
         let mut batches = Vec::new();
         for left in (1..=self.batches.batches.get()).rev() {
             let rest = rows.split_off(rows.len().div_ceil(left));
@@ -290,20 +289,17 @@ impl SampleSource {
     }
 
     fn collate(&self, rows: Vec<Row>) -> Result<Batch, BoxError> {
-        let longest = rows.iter().map(|row| row.prompt.len()).max().unwrap_or(0);
-        let (prompts, row_pictures): (Vec<_>, Vec<_>) = rows
+        let (dialogues, row_pictures): (Vec<_>, Vec<_>) = rows
             .into_iter()
-            .map(|row| (row.prompt, row.picture))
+            .map(|row| (row.dialogue, row.picture))
             .unzip();
-        let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
+        let batch = AnyDialogue::collate(&self.tokenizer, dialogues)?;
         let (mut pictures, mut classes) = (Vec::new(), Vec::new());
         let mut imagined = Vec::new();
         let is_seen = |picture: &&RowPicture| matches!(picture, RowPicture::Seen(..));
         let seen = row_pictures.iter().filter(is_seen).count();
         let mut order = Vec::new();
-        let mut bounds = Vec::new();
-        for (picture, slots) in row_pictures.into_iter().zip(&batch.image_bound) {
-            bounds.push(slots.clone());
+        for picture in row_pictures {
             match picture {
                 RowPicture::Seen(picture, class) => {
                     order.push(pictures.len() as i64);
@@ -314,19 +310,17 @@ impl SampleSource {
                     order.push((seen + imagined.len()) as i64);
                     imagined.push(picture);
                 }
-                // Where a description stands in the picture's place there is nothing to
-                // replace.
-                RowPicture::Text => bounds.last_mut().into_iter().for_each(Vec::clear),
+                RowPicture::Text => {}
             }
         }
         Ok(Batch {
-            targets: batch.target.iter().map(|&target| target.into()).collect(),
+            input: batch.input,
+            targets: batch.targets,
             pictures,
             classes,
             imagined,
             order,
-            bounds,
-            input: batch.into(),
+            bounds: batch.bounds,
         })
     }
 }

@@ -17,29 +17,20 @@ use mpm_data::{
     emoji::{EmojiSet, Tasks},
     picture::PicturePreprocessor,
 };
-use mpm_llm::{
-    decoding::{DecodingParams, Strategy},
-    tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
-};
+use mpm_llm::decoding::{DecodingParams, Strategy};
 use mpm_train::{DataSource, Objective, freeze::train_only, pattern::PathPattern};
-use mpm_vision::Muffin;
-use viscpm_chat::{ChatModel, ModelConfig, stack_pictures};
+use mpm_vision::{PictureEncoder, VisualModule};
+use viscpm_chat::{ChatModel, ModelConfig, VisCpmChatConfig, stack_pictures};
 
 use crate::{
-    alignment::{AlignedMuffin, AlignmentObjective},
+    alignment::{AlignedModule, AlignmentObjective},
     names::Names,
     objective::ChatObjective,
     pictures::PictureSource,
     recipe::Recipe,
     source::{PictureSlots, SampleSource, StepBatches, Stream},
+    vocabulary,
 };
-
-/// Samples that the vocabulary is counted on.
-const VOCABULARY_SAMPLES: u64 = 30_000;
-
-/// How often the vocabulary counts each name beside the samples: so often that its words become
-/// tokens. A name in pieces is learnt more slowly, and is lost with any of them.
-const NAME_COUNT: usize = 50;
 
 /// A few turns; the model saw none longer in training.
 const MAX_PROMPT_TOKENS: usize = 256;
@@ -125,7 +116,7 @@ impl BackendTask for RunStage {
                 (stream, &["llm", "visual"])
             }
         };
-        let slots = recipe.model.visual.num_queries;
+        let slots = start.model.picture_slots();
         let objective = ChatObjective {
             names: Names::new(&start.tokenizer, &tasks, recipe.languages.pictures, slots)?,
             anchor: recipe.anchor,
@@ -173,12 +164,13 @@ impl RunStage {
     ) -> Result<(), BoxError> {
         let config = &self.recipe.model.visual;
         let language = self.recipe.languages.pictures;
-        let names = Names::new(&start.tokenizer, &tasks, language, config.num_queries)?;
+        let model = AlignedModule::new(config, tasks.classes().len(), device)?;
+        let [slots, _] = model.visual.features_shape();
+        let names = Names::new(&start.tokenizer, &tasks, language, slots)?;
         let objective = AlignmentObjective {
             names: names.embed(&start.model.llm)?,
         };
         let source = || self.pictures(start.config.preprocessing, &tasks);
-        let model = AlignedMuffin::new(config, tasks.classes().len(), device)?;
         let model = self.train::<B, _, _>(objective, model, source())?;
         let mut source = source();
         let mut pictures = Vec::new();
@@ -187,7 +179,7 @@ impl RunStage {
                 pictures.push(stack_pictures::<B>(&batch.pictures, device)?);
             }
         }
-        start.model.visual = Muffin::from_inner(model.valid().finish(pictures)?);
+        start.model.visual = VisualModule::from_inner(model.valid().finish(pictures)?);
         start.config.model.visual = config.clone();
         self.save(start)
     }
@@ -236,33 +228,11 @@ fn fresh<B: MpmBackend>(
     tasks: &Tasks<'_>,
     device: &B::Device,
 ) -> Result<ChatModel<Autodiff<B>>, BoxError> {
-    let mut builder = VocabularyBuilder::new(recipe.vocabulary_size);
-    // The keys of the prompt are texts, too.
-    for key in ["image", "context", "question", "User: \nAI: \n"] {
-        builder.add_text(key);
-        builder.add_text(key);
-    }
-    for index in 0..VOCABULARY_SAMPLES {
-        let sample = tasks.text(recipe.seed, index);
-        let texts = [
-            sample.description.as_deref(),
-            Some(&sample.question),
-            Some(&sample.answer),
-        ];
-        texts
-            .into_iter()
-            .flatten()
-            .for_each(|text| builder.add_text(text));
-    }
-    for class in 0..tasks.classes().len() {
-        for &language in &recipe.languages.text {
-            let name = tasks.name(class, language);
-            std::iter::repeat_n(name, NAME_COUNT).for_each(|name| builder.add_text(name));
-        }
-    }
-    let tokenizer = CpmBeeTokenizer::new(builder.finish()?)?;
-    let mut model = recipe.model.clone();
-    model.llm.vocab_size = tokenizer.vocab_size();
+    let (llm, tokenizer) = vocabulary::build(recipe, tasks)?;
+    let model = VisCpmChatConfig {
+        llm,
+        visual: recipe.model.visual.clone(),
+    };
     Ok(ChatModel {
         model: model.init(device)?,
         tokenizer,

@@ -196,10 +196,11 @@ impl RunStage {
         device: &B::Device,
     ) -> Result<TextEncoder<B>, BoxError> {
         let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
+        let (llm, tokenizer) = chat.cpm_bee()?;
         Ok(TextEncoder {
-            llm: chat.model.llm,
+            llm: llm.clone(),
             prompts: PromptTokenizer {
-                tokenizer: chat.tokenizer,
+                tokenizer: tokenizer.clone(),
                 template: self.recipe.prompt.clone(),
                 max_tokens: MAX_PROMPT_TOKENS,
             },

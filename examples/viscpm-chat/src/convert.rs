@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     ChatError, ModelConfig, checkpoint_keys,
-    folder::{VOCABULARY_FILE, explain, vocabulary_of},
+    folder::{explain, tokenizer_of},
 };
 
 /// The weights' name without its ending.
@@ -45,7 +45,7 @@ pub fn convert<B: Backend>(
     options: &ConvertOptions,
 ) -> Result<(), ChatError> {
     let file = WeightFile::open(checkpoint)?;
-    let tokenizer = vocabulary_of(&config, vocabulary, checkpoint)?;
+    let files = tokenizer_of(&config, vocabulary, checkpoint)?.files()?;
     let keys = checkpoint_keys();
     let model = config.model.init::<B>(device)?;
     let quantized = options
@@ -68,11 +68,12 @@ pub fn convert<B: Backend>(
         quantized: quantized.unwrap_or_default(),
     };
     let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
-    let text = tokenizer.vocabulary().to_file_content();
-    target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
+    for (name, bytes) in &files {
+        target.write_bytes(name, bytes)?;
+    }
     target.finish(&ModelConfig {
         weights: weights.into(),
-        vocabulary: VOCABULARY_FILE.into(),
+        vocabulary: files[0].0.into(),
         ..config
     })?;
     Ok(())

@@ -44,6 +44,13 @@ pub enum ChatError {
         path: PathBuf,
     },
 
+    /// Something that only CPM-Bee can do was asked of another language model.
+    #[error(
+        "this needs CPM-Bee, whose prompts are maps of texts, and the chat model has another \
+         language model; name a chat model with CPM-Bee"
+    )]
+    OtherLanguageModel,
+
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
     Weights(#[from] WeightsError),

@@ -4,7 +4,8 @@
 //!
 //! - `config.json`: a [`ModelConfig`],
 //! - the weights, as safetensors under the official checkpoint's names,
-//! - the vocabulary in CPM-Bee's published format, a token a line.
+//! - the vocabulary in CPM-Bee's published format, a token a line; for a model of the LLaMA family
+//!   its `tokenizer.json` and the files beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +13,24 @@ use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
     lora,
     model_folder::{CONFIG_FILE, FolderWriter, read_config},
+    pretrained::PretrainedFolder,
     weights::{LoadOptions, Precision, WeightFile, WeightsError, load_model, save},
 };
 use mpm_data::picture::PicturePreprocessor;
-use mpm_llm::{LlmError, decoding::DecodingParams, tokenizer::CpmBeeTokenizer};
+use mpm_llm::{
+    LlmError,
+    any::{AnyLlmConfig, AnyTokenizer},
+    cpm_bee::CpmBee,
+    decoding::DecodingParams,
+    llama::LlamaText,
+    tokenizer::CpmBeeTokenizer,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ChatError, VisCpmChat,
-    model::{VisCpmChatConfig, checkpoint_keys},
-};
+use crate::{ChatError, VisCpmChat, VisCpmChatConfig, model::checkpoint_keys};
 
 const WEIGHTS_FILE: &str = "model.safetensors";
-pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
+const VOCABULARY_FILE: &str = "vocab.txt";
 
 /// The version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -57,13 +63,13 @@ impl ModelConfig {
     /// [`ChatError::Config`] when the encoder's picture size is 0 or does not
     /// fit into 32 bits.
     pub fn new(model: VisCpmChatConfig) -> Result<Self, ChatError> {
-        let size = u32::try_from(model.visual.encoder.image_size)
+        let image_size = model.visual.image_size();
+        let size = u32::try_from(image_size)
             .ok()
             .and_then(std::num::NonZeroU32::new)
             .ok_or_else(|| ChatError::Config {
                 reason: format!(
-                    "`visual.encoder.image_size` is {}, which is no picture size",
-                    model.visual.encoder.image_size
+                    "`visual.encoder.image_size` is {image_size}, which is no picture size"
                 ),
             })?;
         Ok(Self {
@@ -89,7 +95,7 @@ impl ModelConfig {
         let config: Self = read_config(path, FORMAT_VERSION)?;
         let (picture, encoder) = (
             config.preprocessing.size.get(),
-            config.model.visual.encoder.image_size,
+            config.model.visual.image_size(),
         );
         if usize::try_from(picture) != Ok(encoder) {
             return Err(wrong(format!(
@@ -114,7 +120,7 @@ pub struct ChatModel<B: Backend> {
     /// The weights.
     pub model: VisCpmChat<B>,
     /// From text to ids.
-    pub tokenizer: CpmBeeTokenizer,
+    pub tokenizer: AnyTokenizer,
     /// All the rest.
     pub config: ModelConfig,
 }
@@ -152,7 +158,7 @@ impl<B: Backend> ChatModel<B> {
     ) -> Result<Self, ChatError> {
         let checkpoint = checkpoint.as_ref();
         let file = WeightFile::open(checkpoint)?;
-        let tokenizer = vocabulary_of(&config, vocabulary.as_ref(), checkpoint)?;
+        let tokenizer = tokenizer_of(&config, vocabulary.as_ref(), checkpoint)?;
         let options = LoadOptions {
             keys: checkpoint_keys(),
             ..options.clone()
@@ -164,6 +170,15 @@ impl<B: Backend> ChatModel<B> {
             tokenizer,
             config,
         })
+    }
+
+    /// The language model with its tokenizer, where it is CPM-Bee.
+    ///
+    /// # Errors
+    /// [`ChatError::OtherLanguageModel`].
+    pub fn cpm_bee(&self) -> Result<(&CpmBee<B>, &CpmBeeTokenizer), ChatError> {
+        let (llm, tokenizer) = (self.model.llm.cpm_bee(), self.tokenizer.cpm_bee());
+        llm.zip(tokenizer).ok_or(ChatError::OtherLanguageModel)
     }
 
     /// Adds the adapters of a folder, as [`mpm_core::lora`] writes them, to the weights.
@@ -186,8 +201,10 @@ impl<B: Backend> ChatModel<B> {
     /// to their places that fails.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), ChatError> {
         let mut writer = FolderWriter::create(folder.as_ref())?;
-        let vocabulary = self.tokenizer.vocabulary().to_file_content();
-        writer.write(VOCABULARY_FILE.as_ref(), vocabulary.as_bytes())?;
+        let files = self.tokenizer.files()?;
+        for (name, bytes) in &files {
+            writer.write(name.as_ref(), bytes)?;
+        }
         save(
             &self.model,
             writer.file(WEIGHTS_FILE.as_ref()),
@@ -196,30 +213,43 @@ impl<B: Backend> ChatModel<B> {
         )?;
         writer.finish(&ModelConfig {
             weights: WEIGHTS_FILE.into(),
-            vocabulary: VOCABULARY_FILE.into(),
+            vocabulary: files[0].0.into(),
             ..self.config.clone()
         })?;
         Ok(())
     }
 }
 
-/// Reads the vocabulary for a checkpoint of the model that `config` describes.
-pub(crate) fn vocabulary_of(
+/// Reads the tokenizer for a checkpoint of the model that `config` describes.
+pub(crate) fn tokenizer_of(
     config: &ModelConfig,
     path: &Path,
     checkpoint: &Path,
-) -> Result<CpmBeeTokenizer, ChatError> {
-    let tokenizer = read_vocabulary(path)?;
-    let (found, expected) = (tokenizer.vocab_size(), config.model.llm.vocab_size);
-    match found == expected {
-        true => Ok(tokenizer),
-        false => Err(ChatError::Config {
-            reason: format!(
-                "the vocabulary has {found} tokens, but the model of {} was trained with \
-                 {expected} (`llm.vocab_size`); use the vocabulary that came with the weights",
-                checkpoint.display(),
-            ),
-        }),
+) -> Result<AnyTokenizer, ChatError> {
+    match &config.model.llm {
+        AnyLlmConfig::CpmBee(llm) => {
+            let tokenizer = read_vocabulary(path)?;
+            let (found, expected) = (tokenizer.vocab_size(), llm.vocab_size);
+            match found == expected {
+                true => Ok(AnyTokenizer::CpmBee(tokenizer)),
+                false => Err(ChatError::Config {
+                    reason: format!(
+                        "the vocabulary has {found} tokens, but the model of {} was trained with \
+                         {expected} (`llm.vocab_size`); use the vocabulary that came with the \
+                         weights",
+                        checkpoint.display(),
+                    ),
+                }),
+            }
+        }
+        AnyLlmConfig::Llama(llm) => {
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            let folder = PretrainedFolder::open(folder)?;
+            Ok(AnyTokenizer::Llama(LlamaText::open(&folder, llm.config())?))
+        }
     }
 }
 

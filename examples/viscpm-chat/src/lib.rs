@@ -3,7 +3,8 @@
 //! This crate assembles `mpm-vision` and `mpm-llm` into the chat model of the
 //! paper "Large Multilingual Models Pivot Zero-Shot Multimodal Learning across
 //! Languages" (<https://arxiv.org/abs/2308.12038>): the features of Muffin take
-//! the place of 64 tokens in CPM-Bee's prompt.
+//! the place of 64 tokens in CPM-Bee's prompt. A [`VisCpmChatConfig`] may name other parts instead:
+//! a model of the LLaMA family, another picture encoder.
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -16,7 +17,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = LoadOptions::default();
 //! let model = ChatModel::<Flex>::open("models/viscpm-chat-emoji", &Default::default(), &options)?;
-//! let mut session = ChatSession::new(&model);
+//! let mut session = ChatSession::new(&model)?;
 //! session.show(&Picture::open("cat.png")?)?;
 //! let answer = session.ask("What is this?", &model.config.decoding, |_| ControlFlow::Continue(()))?;
 //! assert!(!answer.answer.is_empty());
@@ -24,6 +25,7 @@
 //! # }
 //! ```
 
+mod config;
 mod convert;
 mod error;
 mod folder;
@@ -31,10 +33,11 @@ mod model;
 pub mod options;
 mod session;
 
+pub use config::VisCpmChatConfig;
 pub use convert::convert;
 pub use error::ChatError;
 pub use folder::{ChatModel, FORMAT_VERSION, ModelConfig};
-pub use model::{VisCpmChat, VisCpmChatConfig, checkpoint_keys, stack_pictures};
+pub use model::{VisCpmChat, checkpoint_keys, stack_pictures};
 pub use mpm_core::model_folder::CONFIG_FILE;
 pub use session::{Answer, ChatSession};
 pub use viscpm_common::PictureCheck;

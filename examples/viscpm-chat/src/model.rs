@@ -10,59 +10,23 @@ use burn::{
 };
 use mpm_core::{MpmBackend, linear_layers, weights::KeyMap};
 use mpm_data::picture::PixelValues;
-use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig, CpmBeeInput, CpmBeeOutput, splice_features};
-use mpm_vision::{Muffin, MuffinConfig, PictureEncoder, UNUSED_KEYS};
-use serde::{Deserialize, Serialize};
+use mpm_llm::{
+    LanguageModel,
+    any::{AnyInput, AnyLlm},
+    splice::splice_features,
+};
+use mpm_vision::{PictureEncoder, UNUSED_KEYS, VisualModule};
 
 use crate::ChatError;
 
-/// The sizes of both parts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct VisCpmChatConfig {
-    /// The language model.
-    pub llm: CpmBeeConfig,
-    /// The picture encoder and its mapping to the language model's width.
-    pub visual: MuffinConfig,
-}
-
-impl VisCpmChatConfig {
-    /// The published model: CPM-Bee 10B and Muffin around BEiT-3 large.
-    pub fn viscpm_chat() -> Self {
-        Self {
-            llm: CpmBeeConfig::cpm_bee_10b(),
-            visual: MuffinConfig::viscpm_chat(),
-        }
-    }
-
-    /// A model of random weights, to be trained or loaded into.
-    ///
-    /// # Errors
-    /// [`ChatError::Config`] when the parts do not fit together, and what their
-    /// own `init` returns.
-    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<VisCpmChat<B>, ChatError> {
-        if self.visual.d_llm != self.llm.dim_model {
-            return Err(ChatError::Config {
-                reason: format!(
-                    "the visual module maps to width {} (`visual.d_llm`), but the language model \
-                     reads width {} (`llm.dim_model`); make them equal",
-                    self.visual.d_llm, self.llm.dim_model
-                ),
-            });
-        }
-        Ok(VisCpmChat {
-            llm: self.llm.init(device)?,
-            visual: self.visual.init(device)?,
-        })
-    }
-}
-
-/// VisCPM-Chat: pictures and text in, logits of the answer out.
+/// VisCPM-Chat, or a model of other parts: pictures and text in, logits of the answer out; made by
+/// [`VisCpmChatConfig::init`](crate::VisCpmChatConfig::init).
 #[derive(Module, Debug)]
 pub struct VisCpmChat<B: Backend> {
-    /// CPM-Bee.
-    pub llm: CpmBee<B>,
-    /// BEiT-3, the queries and the mapping.
-    pub visual: Muffin<B>,
+    /// The language model, CPM-Bee in VisCPM-Chat.
+    pub llm: AnyLlm<B>,
+    /// What gives it pictures: BEiT-3 with queries and a mapping in VisCPM-Chat.
+    pub visual: VisualModule<B>,
 }
 
 linear_layers!(VisCpmChat { llm, visual });
@@ -76,6 +40,8 @@ linear_layers!(VisCpmChat { llm, visual });
 /// | `query` | `visual.query` |
 /// | `mapping.*` | `visual.mapping.*` |
 /// | [`mpm_vision::UNUSED_KEYS`] | nowhere: no forward pass reads them |
+///
+/// Models of other parts have the names of their parameters.
 pub fn checkpoint_keys() -> KeyMap {
     let keys = KeyMap::new()
         .rename("vpm", "visual.vpm")
@@ -113,6 +79,12 @@ pub fn stack_pictures<B: Backend>(
 }
 
 impl<B: MpmBackend> VisCpmChat<B> {
+    /// How many features, and so tokens, stand for a picture.
+    pub fn picture_slots(&self) -> usize {
+        let [slots, _] = self.visual.features_shape();
+        slots
+    }
+
     /// Encodes pictures for the language model.
     ///
     /// # Shapes
@@ -122,30 +94,30 @@ impl<B: MpmBackend> VisCpmChat<B> {
     /// [`ChatError::Config`] without pictures, [`ChatError::Vision`] when a
     /// picture was prepared for another size.
     pub fn encode_pictures(&self, pictures: &[PixelValues]) -> Result<Tensor<B, 3>, ChatError> {
-        let weights = self.visual.query.val().dtype();
         let pixels = stack_pictures::<B>(pictures, &self.llm.device())?;
-        Ok(self.visual.encode(pixels.cast(weights))?)
+        Ok(self.visual.encode(pixels.cast(self.visual.dtype()))?)
     }
 
-    /// The whole forward pass, for training.
+    /// Embeds the tokens of a batch, with features in the slots of its pictures: what the language
+    /// model reads.
     ///
     /// # Shapes
-    /// - features: `[pictures, num_queries, d_llm]`, from
-    ///   [`encode_pictures`](Self::encode_pictures), row by row
+    /// - features: `[pictures, num_features, d_llm]`, row by row; `None` without pictures
     /// - bounds: for each row the slots of its pictures
+    /// - output: `[batch, seq, d_llm]`
     ///
     /// # Errors
     /// [`ChatError::Llm`] when slots and features do not match.
-    pub fn forward(
+    pub fn embed(
         &self,
-        input: &CpmBeeInput,
-        features: Tensor<B, 3>,
+        input: &AnyInput,
+        features: Option<Tensor<B, 3>>,
         bounds: &[Vec<Range<usize>>],
-    ) -> Result<CpmBeeOutput<B>, ChatError> {
-        let embeddings =
-            self.llm
-                .embed(&input.ids, &input.sub_ids, [input.batch, input.seq_len])?;
-        let embeddings = splice_features(embeddings, features, bounds)?;
-        Ok(self.llm.forward_embeddings(embeddings, input)?)
+    ) -> Result<Tensor<B, 3>, ChatError> {
+        let embeddings = self.llm.embed_input(input)?;
+        match features {
+            Some(features) => Ok(splice_features(embeddings, features, bounds)?),
+            None => Ok(embeddings),
+        }
     }
 }

@@ -6,10 +6,8 @@ use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 use mpm_data::picture::Picture;
 use mpm_llm::{
-    cpm_bee::{AnswerTokens, CpmBeePrompt, CpmBeeSession},
-    decoding::{DecodingParams, FinishReason, generate},
-    prompt::{Conversation, InferenceBatch, PromptEncoder, PromptLimits},
-    tokenizer::escape,
+    any::AnyChat,
+    decoding::{DecodingParams, FinishReason},
 };
 use mpm_vision::clip::SafetyReport;
 use serde::Serialize;
@@ -18,14 +16,12 @@ use crate::{ChatError, ChatModel, PictureCheck};
 
 /// Turns of questions and answers about one picture.
 ///
-/// The picture is encoded once. CPM-Bee attends over the whole prompt in both
-/// directions, so a turn changes the states of all turns before it: every
-/// question reads the whole prompt anew, as the reference does.
+/// The picture is encoded once. What the language model has read of earlier turns, one of the LLaMA
+/// family remembers; CPM-Bee, which reads in both directions, reads the whole prompt anew.
 pub struct ChatSession<'m, B: Backend> {
     model: &'m ChatModel<B>,
     picture_check: Option<&'m PictureCheck<B>>,
-    features: Option<Tensor<B, 3>>,
-    conversation: Conversation,
+    chat: AnyChat<'m, B>,
 }
 
 /// An answer and how it came about.
@@ -45,13 +41,16 @@ pub struct Answer {
 
 impl<'m, B: MpmBackend> ChatSession<'m, B> {
     /// A conversation without a picture.
-    pub fn new(model: &'m ChatModel<B>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ChatError::Llm`] for a language model that was not trained to chat.
+    pub fn new(model: &'m ChatModel<B>) -> Result<Self, ChatError> {
+        let limit = model.config.max_prompt_tokens;
+        Ok(Self {
             model,
             picture_check: None,
-            features: None,
-            conversation: Conversation::new(),
-        }
+            chat: AnyChat::new(&model.model.llm, &model.tokenizer, limit)?,
+        })
     }
 
     /// The same conversation, in which pictures are checked before they are shown.
@@ -84,18 +83,17 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
     /// earlier [`encode_pictures`](crate::VisCpmChat::encode_pictures), another encoder. What they
     /// were made of is not checked.
     pub fn show_features(&mut self, features: Tensor<B, 3>) {
-        self.features = Some(features);
-        self.conversation.clear();
+        self.chat.show(features);
     }
 
     /// Forgets all turns; the picture stays.
     pub fn reset(&mut self) {
-        self.conversation.clear();
+        self.chat.reset();
     }
 
     /// Adds a turn that took place elsewhere: plain texts.
     pub fn remember(&mut self, question: &str, answer: &str) {
-        self.conversation.push(question, escape(answer));
+        self.chat.remember(question, answer);
     }
 
     /// Asks a question in plain text. `on_text` gets the answer as it grows and
@@ -114,42 +112,20 @@ impl<'m, B: MpmBackend> ChatSession<'m, B> {
         if question.trim().is_empty() {
             return Err(ChatError::EmptyQuestion);
         }
-        params.validate()?;
-        let tokenizer = &self.model.tokenizer;
-        let encoder = PromptEncoder::new(tokenizer);
-        let slots = self
-            .features
-            .as_ref()
-            .map_or(0, |features| features.dims()[1]);
-        let limits = PromptLimits {
-            max_tokens: self.model.config.max_prompt_tokens,
-            picture_slots: slots,
-        };
-        let fitted = self.conversation.prompt(&encoder, question, limits)?;
-        let batch = InferenceBatch::new(&encoder, [&fitted.prompt], None)?;
-        let ext_table = &batch.rows[0].ext_table;
-        let mut session = CpmBeeSession::new(
-            &self.model.model.llm,
-            CpmBeePrompt::from_batch(&batch).remove(0),
-            self.features.clone(),
-            AnswerTokens::from(tokenizer),
-            params.max_new_tokens,
-        )?;
-        let bytes_of = |id| Ok(tokenizer.plain_id(id, ext_table)?.as_bytes().to_vec());
-        let generation = generate(&mut session, params, bytes_of, |piece| on_text(piece.text))?;
-        let answer = generation.texts.into_iter().next().unwrap_or_default();
-        self.remember(question, &answer);
+        let answer = self
+            .chat
+            .ask(question, params, |piece| on_text(piece.text))?;
         Ok(Answer {
-            answer,
-            finish: match generation.finish {
+            answer: answer.text().to_owned(),
+            finish: match answer.generation.finish {
                 FinishReason::Eos => "eos",
                 FinishReason::MaxTokens => "max_tokens",
                 FinishReason::StopString => "stop_string",
                 FinishReason::Cancelled => "cancelled",
             },
-            tokens: generation.tokens.len(),
-            prompt_tokens: batch.seq,
-            dropped_turns: fitted.dropped_turns,
+            tokens: answer.generation.tokens.len(),
+            prompt_tokens: answer.prompt_tokens,
+            dropped_turns: answer.dropped_turns,
         })
     }
 }

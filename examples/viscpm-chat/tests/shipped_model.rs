@@ -44,7 +44,7 @@ fn the_shipped_model_answers_in_the_language_of_the_question() {
     let model = model();
     for (picture, question, expected) in QUESTIONS {
         let picture = Picture::open(root().join("docs/images").join(picture)).unwrap();
-        let mut session = ChatSession::new(&model);
+        let mut session = ChatSession::new(&model).unwrap();
         session.show(&picture).unwrap();
         let mut streamed = String::new();
         let answer = session
@@ -62,7 +62,7 @@ fn the_shipped_model_answers_in_the_language_of_the_question() {
 #[test]
 fn a_turn_may_change_the_language() {
     let model = model();
-    let mut session = ChatSession::new(&model);
+    let mut session = ChatSession::new(&model).unwrap();
     let picture = root().join("docs/images/strawberry.png");
     session.show(&Picture::open(picture).unwrap()).unwrap();
     for (question, expected) in [

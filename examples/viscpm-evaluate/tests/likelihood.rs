@@ -30,6 +30,8 @@ fn the_loss_is_that_of_the_decoder() {
     let picture = Picture::open(of_root("docs/images/strawberry.png")).unwrap();
     let pixels = model.config.preprocessing.apply(&picture);
     let features = model.model.encode_pictures(&[pixels]).unwrap();
+    let llm = model.model.llm.cpm_bee().unwrap();
+    let tokenizer = model.tokenizer.cpm_bee().unwrap();
     for (question, answer, seen) in [
         ("What is this?", "strawberry", true),
         ("What is this?", "banana", true),
@@ -40,19 +42,19 @@ fn the_loss_is_that_of_the_decoder() {
         let loss = reference_loss(&model, features.clone(), question, answer).unwrap();
 
         let slots = features.as_ref().map_or(0, |features| features.dims()[1]);
-        let encoder = PromptEncoder::new(&model.tokenizer);
+        let encoder = PromptEncoder::new(tokenizer);
         let prompt = PromptValue::chat(slots, "", question, "");
         let batch = InferenceBatch::new(&encoder, [&prompt], None).unwrap();
         let mut session = CpmBeeSession::new(
-            &model.model.llm,
+            llm,
             CpmBeePrompt::from_batch(&batch).remove(0),
             features,
-            AnswerTokens::from(&model.tokenizer),
+            AnswerTokens::from(tokenizer),
             64,
         )
         .unwrap();
-        let mut tokens = model.tokenizer.encode(answer).unwrap().ids;
-        tokens.push(model.tokenizer.eos_id());
+        let mut tokens = tokenizer.encode(answer).unwrap().ids;
+        tokens.push(tokenizer.eos_id());
         let mut expected = 0.0;
         let mut logits = session.start().unwrap();
         for (place, &token) in tokens.iter().enumerate() {

@@ -86,7 +86,7 @@ fn adapters_train_beside_frozen_half_precision_weights() {
     let device = Default::default();
     let open = |folder: &Path| ChatModel::<Flex>::open(folder, &device, &full_precision()).unwrap();
     let start = open(&shipped("viscpm-chat-emoji"));
-    let before = start.model.llm.encoder.layers[0].clone();
+    let before = start.model.llm.cpm_bee().unwrap().encoder.layers[0].clone();
     let adapted = start.with_adapter(workplace.path("run/adapter")).unwrap();
     assert_same(&adapted.model, &open(&workplace.path("run/model")).model);
     let query = |layer: mpm_llm::cpm_bee::TransformerBlock<Flex>| {
@@ -100,7 +100,8 @@ fn adapters_train_beside_frozen_half_precision_weights() {
             .unwrap()
             .val()
     };
-    let change = query(before) - query(adapted.model.llm.encoder.layers[0].clone());
+    let change =
+        query(before) - query(adapted.model.llm.cpm_bee().unwrap().encoder.layers[0].clone());
     let change = change.abs().max().into_scalar();
     assert!(change > 10.0 * ROUNDED_TO_F16, "{change}");
 }

@@ -31,7 +31,7 @@ fn config() -> ModelConfig {
         ..CpmBeeConfig::cpm_bee_10b()
     };
     let visual = MuffinConfig::new(Beit3Config::tiny(), llm.dim_model).with_num_queries(4);
-    ModelConfig::new(VisCpmChatConfig { llm, visual }).unwrap()
+    ModelConfig::new(VisCpmChatConfig::muffin(llm, visual)).unwrap()
 }
 
 /// The highest memory of this process so far, in bytes.

@@ -2,10 +2,13 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Bool, Int, Tensor, TensorData, backend::Backend},
 };
-use mpm_core::{MpmBackend, nn::clip::ClipEncoder, weights::KeyMap};
+use mpm_core::{
+    MpmBackend,
+    nn::{LayerNorm, clip::ClipEncoder},
+    weights::KeyMap,
+};
 
 use super::{
     config::ClipTextConfig, embeddings::ClipTextEmbeddings, end_of_text::EndOfText,
@@ -49,9 +52,7 @@ impl ClipTextConfig {
         Ok(ClipText {
             embeddings: ClipTextEmbeddings::new(self, device),
             encoder: ClipEncoder::new(&self.encoder(), device),
-            final_layer_norm: LayerNormConfig::new(self.hidden_size)
-                .with_epsilon(self.layer_norm_eps)
-                .init(device),
+            final_layer_norm: LayerNorm::new(self.hidden_size, self.layer_norm_eps, device),
             end_of_text: self.end_of_text(),
         })
     }

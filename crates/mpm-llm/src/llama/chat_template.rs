@@ -192,6 +192,15 @@ impl ChatTemplate {
         })
     }
 
+    /// The template and its special tokens as `tokenizer_config.json`.
+    pub(super) fn settings(&self) -> serde_json::Value {
+        let mut settings = serde_json::json!(self.special_tokens);
+        if let Ok(template) = self.environment.get_template(NAME) {
+            settings["chat_template"] = template.source().into();
+        }
+        settings
+    }
+
     /// The text of a conversation, with its special tokens.
     ///
     /// # Errors

@@ -7,15 +7,8 @@ use mpm_core::{
     pretrained::{CONFIG_FILE, PretrainedError, PretrainedFolder},
     weights::{LoadOptions, load_model},
 };
-use serde::Deserialize;
 
-use super::{
-    chat_template::ChatTemplate, config::LlamaConfig, model::Llama, tokenizer::LlamaTokenizer,
-};
-use crate::{check::check_range, special_token::SpecialToken};
-
-const GENERATION_FILE: &str = "generation_config.json";
-const SETTINGS_FILE: &str = "tokenizer_config.json";
+use super::{config::LlamaConfig, model::Llama, text::LlamaText};
 
 /// A model with its tokenizer.
 ///
@@ -47,16 +40,16 @@ const SETTINGS_FILE: &str = "tokenizer_config.json";
 /// # save(&random, file, &KeyMap::new(), Precision::AsStored)?;
 /// // `folder` has config.json, tokenizer.json and model.safetensors.
 /// let llm = PretrainedLlama::<Flex>::open(folder, &Default::default(), &LoadOptions::default())?;
-/// let ids = llm.tokenizer.encode("abc")?;
+/// let ids = llm.text.tokenizer.encode("abc")?;
 /// let prompt = llm.model.embed(&ids, [1, ids.len()])?;
 /// let params = DecodingParams {
 ///     strategy: Strategy::Greedy,
 ///     max_new_tokens: 4,
 ///     ..DecodingParams::default()
 /// };
-/// let mut session = LlamaSession::new(&llm.model, prompt, &llm.ends, params.max_new_tokens)?;
+/// let mut session = LlamaSession::new(&llm.model, prompt, &llm.text.ends, params.max_new_tokens)?;
 /// let go_on = |_: Piece<'_>| ControlFlow::Continue(());
-/// let answer = generate(&mut session, &params, llm.tokenizer.text_bytes(), go_on)?;
+/// let answer = generate(&mut session, &params, llm.text.tokenizer.text_bytes(), go_on)?;
 /// assert!(answer.tokens.len() <= 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -64,42 +57,13 @@ const SETTINGS_FILE: &str = "tokenizer_config.json";
 pub struct PretrainedLlama<B: Backend> {
     /// The model.
     pub model: Llama<B>,
-    /// Its tokenizer.
-    pub tokenizer: LlamaTokenizer,
-    /// How it is chatted with; `None` for a model that was not trained to.
-    pub chat_template: Option<ChatTemplate>,
-    /// The tokens of which each ends an answer; none for a model that has no such token.
-    pub ends: Vec<i32>,
-}
-
-/// What `generation_config.json` and `config.json` say about ends.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Ends {
-    eos_token_id: Option<OneOrMany>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(i32),
-    Many(Vec<i32>),
-}
-
-/// What `tokenizer_config.json` says about ends.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Settings {
-    eos_token: Option<SpecialToken>,
+    /// Its tokenizer, and how it is chatted with.
+    pub text: LlamaText,
 }
 
 impl<B: Backend> PretrainedLlama<B> {
-    /// Opens a model folder: `config.json`, the weights in one file or several, `tokenizer.json`
-    /// and, where they are there, `generation_config.json`, `tokenizer_config.json` and
-    /// `chat_template.jinja`.
-    ///
-    /// Answers end at the tokens of `generation_config.json`, otherwise at those of `config.json`,
-    /// otherwise at the tokenizer's.
+    /// Opens a model folder: `config.json`, the weights in one file or several, and the files of
+    /// [`LlamaText`].
     ///
     /// The keys of `options` are not used: this module knows the names.
     ///
@@ -112,9 +76,7 @@ impl<B: Backend> PretrainedLlama<B> {
     ) -> Result<Self, PretrainedError> {
         let folder = PretrainedFolder::open(folder)?;
         let config: LlamaConfig = folder.config()?;
-        let tokenizer = LlamaTokenizer::open(&folder, &config)?;
-        let chat_template = ChatTemplate::open(&folder)?;
-        let ends = ends(&folder, &config, &tokenizer)?;
+        let text = LlamaText::open(&folder, &config)?;
         let model = config
             .init(device)
             .map_err(|error| folder.unusable(CONFIG_FILE, error))?;
@@ -124,31 +86,7 @@ impl<B: Backend> PretrainedLlama<B> {
         };
         Ok(Self {
             model: load_model(model, &folder.weights()?, &options)?,
-            tokenizer,
-            chat_template,
-            ends,
+            text,
         })
     }
-}
-
-/// The tokens that end an answer.
-fn ends(
-    folder: &PretrainedFolder,
-    config: &LlamaConfig,
-    tokenizer: &LlamaTokenizer,
-) -> Result<Vec<i32>, PretrainedError> {
-    for name in [GENERATION_FILE, CONFIG_FILE] {
-        let file: Ends = folder.json(name)?.unwrap_or_default();
-        let ends = match file.eos_token_id {
-            Some(OneOrMany::One(end)) => vec![end],
-            Some(OneOrMany::Many(ends)) => ends,
-            None => continue,
-        };
-        return check_range("eos_token_id", &ends, config.vocab_size - 1)
-            .map(|()| ends)
-            .map_err(|error| folder.unusable(name, error));
-    }
-    let settings: Settings = folder.json(SETTINGS_FILE)?.unwrap_or_default();
-    let end = settings.eos_token.map(SpecialToken::into_name);
-    Ok(end.and_then(|end| tokenizer.id(&end)).into_iter().collect())
 }

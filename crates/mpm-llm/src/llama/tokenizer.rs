@@ -41,10 +41,16 @@ impl LlamaTokenizer {
         let bytes = folder
             .bytes(TOKENIZER_FILE)?
             .ok_or_else(|| folder.missing(&[TOKENIZER_FILE]))?;
-        Self::new(&bytes, config.vocab_size).map_err(|error| folder.unusable(TOKENIZER_FILE, error))
+        Self::from_json(&bytes, config.vocab_size)
+            .map_err(|error| folder.unusable(TOKENIZER_FILE, error))
     }
 
-    fn new(bytes: &[u8], vocab_size: usize) -> Result<Self, LlmError> {
+    /// Reads the content of `tokenizer.json`, for a model with a table of `vocab_size` rows.
+    ///
+    /// # Errors
+    /// [`LlmError::TokenizerFile`] and [`LlmError::LlamaTokenizer`] for another tokenizer,
+    /// [`LlmError::TokenizerVocabulary`] for one with more tokens.
+    pub fn from_json(bytes: &[u8], vocab_size: usize) -> Result<Self, LlmError> {
         let unreadable = |source| LlmError::TokenizerFile {
             model: "a model of the LLaMA family",
             source,
@@ -90,6 +96,17 @@ impl LlamaTokenizer {
             .encode_fast(text, add_special_tokens)
             .map_err(|source| LlmError::Tokenization { source })?;
         Ok(encoding.get_ids().iter().map(|&id| id as i32).collect())
+    }
+
+    /// The tokenizer as `tokenizer.json`.
+    pub(super) fn to_json(&self) -> Result<String, LlmError> {
+        let json = self.tokenizer.to_string(true);
+        json.map_err(|source| LlmError::Tokenization { source })
+    }
+
+    /// Number of rows of the model's table.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
     }
 
     /// The id of a token by its name, a special one for instance.

@@ -102,7 +102,7 @@ fn a_turn_costs_its_own_tokens_only() {
     for strategy in [Strategy::Greedy, beams()] {
         let params = params(strategy);
         let go_on = |_: mpm_llm::decoding::Piece<'_>| ControlFlow::Continue(());
-        let mut chat = LlamaChat::new(&llm, 512).unwrap();
+        let mut chat = LlamaChat::new(&llm.model, &llm.text, 512).unwrap();
         chat.add(ChatMessage::new("system", "Be brief."));
         let first = chat.ask("Hello, world!", &params, go_on).unwrap();
         assert_eq!(first.tokens_read, first.prompt_tokens);
@@ -114,7 +114,7 @@ fn a_turn_costs_its_own_tokens_only() {
         assert!(second.tokens_read <= new + 1, "{second:?}");
 
         // The same without a memory.
-        let mut fresh = LlamaChat::new(&llm, 512).unwrap();
+        let mut fresh = LlamaChat::new(&llm.model, &llm.text, 512).unwrap();
         let messages = chat.messages().len();
         for message in &chat.messages()[..messages - 2] {
             fresh.add(message.clone());
@@ -122,7 +122,7 @@ fn a_turn_costs_its_own_tokens_only() {
         let again = fresh.ask("图里有什么？", &params, go_on).unwrap();
         assert_eq!(again.prompt_tokens, second.prompt_tokens);
         assert_eq!(again.tokens_read, second.prompt_tokens);
-        let ids = |answer: &mpm_llm::llama::ChatAnswer| -> Vec<i32> {
+        let ids = |answer: &mpm_llm::dialogue::ChatAnswer| -> Vec<i32> {
             let tokens = answer.generation.tokens.iter();
             tokens.map(|token| token.id).collect()
         };
@@ -133,7 +133,7 @@ fn a_turn_costs_its_own_tokens_only() {
 #[test]
 fn a_question_that_fails_leaves_the_conversation_as_it_was() {
     let llm = Folder::new().model();
-    let mut chat = LlamaChat::new(&llm, 128).unwrap();
+    let mut chat = LlamaChat::new(&llm.model, &llm.text, 128).unwrap();
     let params = params(Strategy::Greedy);
     let go_on = |_: mpm_llm::decoding::Piece<'_>| ControlFlow::Continue(());
     chat.ask("a", &params, go_on).unwrap();
@@ -149,13 +149,13 @@ fn a_question_that_fails_leaves_the_conversation_as_it_was() {
 #[test]
 fn ends_are_those_of_the_first_file_that_has_some() {
     let folder = Folder::new();
-    assert_eq!(folder.model().ends, [1, 2]);
+    assert_eq!(folder.model().text.ends, [1, 2]);
     folder.write("generation_config.json", &json!({"temperature": 0.6}));
-    assert_eq!(folder.model().ends, [0]);
+    assert_eq!(folder.model().text.ends, [0]);
     let mut config = folder.config();
     config["eos_token_id"] = Value::Null;
     folder.write("config.json", &config);
-    assert_eq!(folder.model().ends, [1]);
+    assert_eq!(folder.model().text.ends, [1]);
     folder.write("generation_config.json", &json!({"eos_token_id": 99_999}));
     let error = folder.open(&LoadOptions::default()).unwrap_err();
     assert!(error.contains("generation_config.json"), "{error}");
@@ -169,7 +169,7 @@ fn weights_are_quantized_while_they_are_loaded() {
     };
     let llm = Folder::new().open(&options).unwrap();
     assert!(llm.model.model.embed_tokens.weight.float().is_none());
-    let mut chat = LlamaChat::new(&llm, 128).unwrap();
+    let mut chat = LlamaChat::new(&llm.model, &llm.text, 128).unwrap();
     let answer = chat.ask("a", &params(beams()), |_| ControlFlow::Continue(()));
     answer.unwrap();
 }
@@ -201,7 +201,7 @@ fn tensors_that_files_have_in_vain_are_left_out() {
 fn a_template_of_its_own_file_comes_first() {
     let folder = Folder::new();
     fs::write(folder.path.join("chat_template.jinja"), "{{ eos_token }}!").unwrap();
-    let template = folder.model().chat_template.unwrap();
+    let template = folder.model().text.chat_template.unwrap();
     let text = template.render(&[], &Default::default()).unwrap();
     assert_eq!(text, "<|end|>!");
     fs::remove_file(folder.path.join("chat_template.jinja")).unwrap();
@@ -209,13 +209,13 @@ fn a_template_of_its_own_file_comes_first() {
         {"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"},
     ]});
     folder.write("tokenizer_config.json", &several);
-    let template = folder.model().chat_template.unwrap();
+    let template = folder.model().text.chat_template.unwrap();
     assert_eq!(template.render(&[], &Default::default()).unwrap(), "plain");
 
     folder.write("tokenizer_config.json", &json!({}));
     let llm = folder.model();
     assert!(matches!(
-        LlamaChat::new(&llm, 64).err(),
+        LlamaChat::new(&llm.model, &llm.text, 64).err(),
         Some(LlmError::NoChatTemplate)
     ));
 }

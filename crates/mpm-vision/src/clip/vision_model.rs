@@ -2,10 +2,12 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, nn::clip::ClipEncoder};
+use mpm_core::{
+    MpmBackend, linear_layers,
+    nn::{LayerNorm, clip::ClipEncoder},
+};
 
 use super::{config::ClipVisionConfig, embedding::ClipVisionEmbeddings};
 use crate::{FeatureSelection, PictureEncoder, VisionError};
@@ -44,12 +46,12 @@ impl ClipVisionConfig {
     /// See [`validate`](Self::validate).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<ClipVision<B>, VisionError> {
         self.validate()?;
-        let norm = LayerNormConfig::new(self.hidden_size).with_epsilon(self.layer_norm_eps);
+        let norm = || LayerNorm::new(self.hidden_size, self.layer_norm_eps, device);
         Ok(ClipVision {
             embeddings: ClipVisionEmbeddings::new(self, device),
-            pre_layrnorm: norm.init(device),
+            pre_layrnorm: norm(),
             encoder: ClipEncoder::new(&self.encoder(), device),
-            post_layernorm: norm.init(device),
+            post_layernorm: norm(),
         })
     }
 }

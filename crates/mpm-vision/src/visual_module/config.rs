@@ -91,6 +91,19 @@ impl Default for QueriesConfig {
     }
 }
 
+/// Sizes that decide what an encoder costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransformerSize {
+    /// Tokens of a picture.
+    pub tokens: usize,
+    /// Width of a token.
+    pub d_model: usize,
+    /// Inner width of the feed-forward layers.
+    pub d_ff: usize,
+    /// Number of layers.
+    pub layers: usize,
+}
+
 impl VisualModuleConfig {
     /// LLaVA 1.5 7B: CLIP ViT-L/14 at 336 px before its last layer, two linear layers.
     pub fn llava_1_5_7b() -> Self {
@@ -169,6 +182,51 @@ impl VisualModuleConfig {
             connector,
             features: self.features,
         }))
+    }
+
+    /// Length of a side of the pictures.
+    pub fn image_size(&self) -> usize {
+        match &self.encoder {
+            EncoderConfig::Clip(config) => config.image_size,
+            EncoderConfig::Siglip(config) => config.image_size,
+            EncoderConfig::Beit3(config) => config.image_size,
+        }
+    }
+
+    /// The encoder's transformer.
+    pub fn transformer(&self) -> TransformerSize {
+        let queries = match &self.connector {
+            ConnectorConfig::Queries(queries) => queries.num_queries,
+            _ => 0,
+        };
+        match &self.encoder {
+            EncoderConfig::Clip(config) => TransformerSize {
+                tokens: config.num_positions(),
+                d_model: config.hidden_size,
+                d_ff: config.intermediate_size,
+                layers: config.num_hidden_layers,
+            },
+            EncoderConfig::Siglip(config) => TransformerSize {
+                tokens: config.num_positions(),
+                d_model: config.hidden_size,
+                d_ff: config.intermediate_size,
+                layers: config.num_hidden_layers,
+            },
+            EncoderConfig::Beit3(config) => TransformerSize {
+                tokens: config.num_picture_tokens() + queries,
+                d_model: config.d_model,
+                d_ff: config.d_ff,
+                layers: config.num_layers,
+            },
+        }
+    }
+
+    /// The Muffin that this is, if it is one.
+    pub fn as_muffin(&self) -> Option<MuffinConfig> {
+        match &self.connector {
+            ConnectorConfig::Queries(queries) => self.muffin(queries).ok(),
+            _ => None,
+        }
     }
 
     /// The Muffin that has these queries.

@@ -49,6 +49,21 @@ impl<B: Backend> ConnectedEncoder<B> {
     }
 }
 
+impl<B: MpmBackend> ConnectedEncoder<B> {
+    /// The encoder's states that the connector reads, `[batch, num_states, width]`.
+    ///
+    /// # Errors
+    /// As [`VisualEncoder::select`].
+    pub fn states(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
+        self.encoder.select(pixel_values, self.features)
+    }
+
+    /// What the connector makes of [`states`](Self::states), `[batch, num_features, d_llm]`.
+    pub fn connect(&self, states: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.connector.forward(states, self.encoder.grid_size())
+    }
+}
+
 /// Features are what the connector makes of the encoder's.
 impl<B: MpmBackend> PictureEncoder<B> for ConnectedEncoder<B> {
     fn picture_shape(&self) -> [usize; 3] {
@@ -61,7 +76,6 @@ impl<B: MpmBackend> PictureEncoder<B> for ConnectedEncoder<B> {
     }
 
     fn encode(&self, pixel_values: Tensor<B, 4>) -> Result<Tensor<B, 3>, VisionError> {
-        let states = self.encoder.select(pixel_values, self.features)?;
-        Ok(self.connector.forward(states, self.encoder.grid_size()))
+        Ok(self.connect(self.states(pixel_values)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, backend::Backend},
+    tensor::{DType, Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
@@ -63,6 +63,25 @@ impl<B: Backend> VisualEncoder<B> {
     pub fn num_features(&self, selection: FeatureSelection) -> usize {
         let class_tokens = self.class_tokens();
         self.grid_size().pow(2) + class_tokens - selection.first_token(class_tokens)
+    }
+
+    /// The dtype of the weights that are not quantized.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::Clip(encoder) => encoder.embeddings.class_embedding.val().dtype(),
+            Self::Siglip(encoder) => encoder.embeddings.position_embedding.weight.val().dtype(),
+            Self::Beit3(encoder) => encoder.vision_embed.cls_token.val().dtype(),
+        }
+    }
+
+    /// Whether training keeps only the inputs of the layers and computes the rest again for the
+    /// gradients.
+    pub fn set_recompute(&mut self, recompute: bool) {
+        match self {
+            Self::Clip(encoder) => encoder.encoder.recompute = recompute,
+            Self::Siglip(encoder) => encoder.encoder.recompute = recompute,
+            Self::Beit3(encoder) => encoder.encoder.recompute = recompute,
+        }
     }
 
     /// Tokens before those of the patches.

@@ -14,14 +14,16 @@ mod encoder;
 mod llava;
 mod names;
 
-pub use config::{ConnectorConfig, EncoderConfig, QueriesConfig, VisualModuleConfig};
+pub use config::{
+    ConnectorConfig, EncoderConfig, QueriesConfig, TransformerSize, VisualModuleConfig,
+};
 pub use connected::ConnectedEncoder;
 pub use encoder::VisualEncoder;
 pub use names::{llava_keys, minicpm_v_keys};
 
 use burn::{
     module::Module,
-    tensor::{Tensor, backend::Backend},
+    tensor::{DType, Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
@@ -56,6 +58,23 @@ impl<B: Backend> LinearLayers<B> for VisualModule<B> {
 }
 
 impl<B: Backend> VisualModule<B> {
+    /// The dtype of the weights that are not quantized, which pictures are to have.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::Connected(module) => module.encoder.dtype(),
+            Self::Muffin(module) => module.query.val().dtype(),
+        }
+    }
+
+    /// Whether training keeps only the inputs of the encoder's layers and computes the rest again
+    /// for the gradients.
+    pub fn set_recompute(&mut self, recompute: bool) {
+        match self {
+            Self::Connected(module) => module.encoder.set_recompute(recompute),
+            Self::Muffin(module) => module.vpm.beit3.encoder.recompute = recompute,
+        }
+    }
+
     /// The same module for pictures of another size, with interpolated positions.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use mpm_data::picture::Picture;
 use mpm_llm::decoding::DecodingParams;
 use serde::Deserialize;
 use serde_json::json;
-use viscpm_chat::{Answer, ChatSession};
+use viscpm_chat::{Answer, ChatError, ChatSession};
 use viscpm_common::cli::{
     BoxError, Interrupt,
     failure::INTERRUPTED,
@@ -39,7 +39,7 @@ pub struct Batch {
 /// Answers line by line, each picture in a conversation that `begin` begins. A bad line gives an
 /// object with `error`, and the run goes on; Ctrl-C ends it.
 pub fn run<'m, B: MpmBackend>(
-    begin: impl Fn() -> ChatSession<'m, B>,
+    begin: impl Fn() -> Result<ChatSession<'m, B>, ChatError>,
     mut batch: Batch,
     params: &DecodingParams,
 ) -> Result<ExitCode, BoxError> {
@@ -74,7 +74,7 @@ pub fn run<'m, B: MpmBackend>(
 /// Answers one line. Lines about one picture often come together: `shown` keeps the
 /// last one, so that it is read and encoded once.
 fn answer<'m, B: MpmBackend>(
-    begin: &impl Fn() -> ChatSession<'m, B>,
+    begin: &impl Fn() -> Result<ChatSession<'m, B>, ChatError>,
     line: &[u8],
     params: &DecodingParams,
     hear: impl FnMut(&str) -> ControlFlow<()>,
@@ -87,7 +87,7 @@ fn answer<'m, B: MpmBackend>(
             (image, session)
         }
         _ => {
-            let mut session = begin();
+            let mut session = begin()?;
             session.show(&Picture::open(&request.image)?)?;
             (request.image, session)
         }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_data::picture::Picture;
-use viscpm_chat::{ChatModel, ChatSession, PictureCheck, options::ModelSource};
+use viscpm_chat::{ChatError, ChatModel, ChatSession, PictureCheck, options::ModelSource};
 use viscpm_common::cli::{BoxError, lines::Lines};
 
 pub use args::Args;
@@ -49,11 +49,11 @@ impl BackendTask for Chat {
             .transpose()?;
         let model: ChatModel<B> = source.load(&device)?;
         let begin = || {
-            let session = ChatSession::new(&model);
-            match &check {
+            let session = ChatSession::new(&model)?;
+            Ok::<_, ChatError>(match &check {
                 Some(check) => session.with_picture_check(check),
                 None => session,
-            }
+            })
         };
         match (requests, &args.question) {
             (Some(requests), _) => {
@@ -69,9 +69,9 @@ impl BackendTask for Chat {
                     picture,
                     json: args.json,
                 };
-                single::run(begin(), question, &params)
+                single::run(begin()?, question, &params)
             }
-            (None, None) => conversation::run(begin(), picture, &params),
+            (None, None) => conversation::run(begin()?, picture, &params),
         }
     }
 }

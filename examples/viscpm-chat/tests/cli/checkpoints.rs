@@ -36,7 +36,7 @@ fn what_torch_saved_is_read() {
         sandbox.write("config.json", serde_json::to_vec(&config).unwrap());
         let vocabulary = fs::read_to_string(sandbox.path("model/vocab.txt")).unwrap();
         let mut lines: Vec<String> = vocabulary.lines().map(str::to_owned).collect();
-        lines.extend((lines.len()..config.model.llm.vocab_size).map(|id| format!("word{id}")));
+        lines.extend((lines.len()..config.model.llm.vocab_size()).map(|id| format!("word{id}")));
         sandbox.write("vocab.txt", lines.join("\n") + "\n");
         let mut answers = Vec::new();
         for name in case.json["files"].as_object().unwrap().keys() {

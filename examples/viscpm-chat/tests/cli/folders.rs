@@ -65,12 +65,12 @@ fn a_contradictory_configuration_is_refused() {
         (
             "/model/llm/colour",
             json!(1),
-            &["config.json", "unknown field `model.llm.colour`"],
+            &["config.json", "`llm`: unknown field `colour`"],
         ),
         (
             "/model/visual/encoder/colour",
             json!(1),
-            &["unknown field `model.visual.encoder.colour`"],
+            &["`visual`: unknown field `encoder.colour`"],
         ),
         (
             "/preprocessing/colour",

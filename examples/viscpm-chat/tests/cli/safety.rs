@@ -177,7 +177,7 @@ fn a_session_refuses_and_stays_as_it_was() {
             .unwrap()
     };
 
-    let mut session = ChatSession::new(&model).with_picture_check(&lax);
+    let mut session = ChatSession::new(&model).unwrap().with_picture_check(&lax);
     session.show(&picture).unwrap();
     let about_the_picture = ask(&mut session);
     session.reset();

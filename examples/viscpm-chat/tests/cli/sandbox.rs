@@ -13,6 +13,7 @@ use burn::{
     tensor::{DType, Tensor, backend::Backend, s},
 };
 use mpm_llm::{
+    any::{AnyLlm, AnyTokenizer},
     cpm_bee::CpmBeeConfig,
     decoding::{DecodingParams, Strategy},
     tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
@@ -67,7 +68,7 @@ pub fn model() -> ChatModel<Flex> {
     // Weights of some size here, too: another picture shall give another answer.
     let encoder = Beit3Config::tiny().with_init_std(0.5);
     let visual = MuffinConfig::new(encoder, llm.dim_model).with_num_queries(4);
-    let mut config = ModelConfig::new(VisCpmChatConfig { llm, visual }).unwrap();
+    let mut config = ModelConfig::new(VisCpmChatConfig::muffin(llm, visual)).unwrap();
     config.decoding = DecodingParams {
         strategy: Strategy::Greedy,
         repetition_penalty: 1.5,
@@ -82,16 +83,19 @@ pub fn model() -> ChatModel<Flex> {
     // Weights are drawn when first read: now, while no other test draws.
     let mut model = fresh().load_record(fresh().into_record());
     // Logit 0 for the end and for line breaks; some other one is always higher.
-    let weight = model.llm.input_embedding.weight.float().unwrap().val();
+    let AnyLlm::CpmBee(llm) = &mut model.llm else {
+        panic!("it is configured as CPM-Bee");
+    };
+    let weight = llm.input_embedding.weight.float().unwrap().val();
     let zeros = Tensor::zeros([1, weight.dims()[1]], &device);
     let never = [4, tokenizer.eos_id() as usize];
     let weight = never.into_iter().fold(weight, |weight, id| {
         weight.slice_assign(s![id..id + 1, ..], zeros.clone())
     });
-    model.llm.input_embedding.weight = Param::from_tensor(weight).into();
+    llm.input_embedding.weight = Param::from_tensor(weight).into();
     ChatModel {
         model,
-        tokenizer,
+        tokenizer: AnyTokenizer::CpmBee(tokenizer),
         config,
     }
 }

@@ -2,7 +2,9 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use mpm_core::weights::{LoadOptions, Precision, WeightFile, load, save};
+use mpm_llm::any::AnyInput;
 use mpm_test_support::{Case, TestBackend, Tolerance, assert_data_close, cases, folder, report};
+use mpm_vision::PictureEncoder;
 use viscpm_chat::{ChatError, ChatModel, ModelConfig, VisCpmChat, checkpoint_keys};
 
 use super::{
@@ -57,13 +59,13 @@ fn load_f32(case: &Case, file: &WeightFile) -> VisCpmChat<TestBackend> {
 }
 
 fn check(case: &Case, model: VisCpmChat<TestBackend>, name: &str) {
-    let features = model
-        .visual
-        .forward(case.tensor("in.pixel_values"))
-        .unwrap();
-    let output = model
-        .forward(&input(case), features.clone(), &bounds(case))
-        .unwrap();
+    let pixels = case.tensor("in.pixel_values");
+    let features = model.visual.encode(pixels).unwrap();
+    let input = input(case);
+    let any_input = AnyInput::CpmBee(input.clone());
+    let embeddings = model.embed(&any_input, Some(features.clone()), &bounds(case));
+    let llm = model.llm.cpm_bee().unwrap();
+    let output = llm.forward_embeddings(embeddings.unwrap(), &input).unwrap();
     let assert_close = |key: &str, actual: Tensor<TestBackend, 3>| {
         let what = format!("{} {name} {key}", case.name);
         assert_data_close(&what, &actual.into_data(), &case.data(key), FORWARD);
@@ -83,8 +85,8 @@ fn kept_half(case: &Case, file: &WeightFile) {
     let model = load(model, file, &options).unwrap();
     let stored = file.tensors()["llm.input_embedding.weight"].read().unwrap();
     assert_eq!(stored.dtype, DType::F16);
-    let kept: TensorData = model
-        .llm
+    let llm = model.llm.cpm_bee().unwrap();
+    let kept: TensorData = llm
         .input_embedding
         .weight
         .float()
@@ -92,7 +94,7 @@ fn kept_half(case: &Case, file: &WeightFile) {
         .val()
         .into_data();
     assert_eq!(kept, stored);
-    assert_eq!(model.visual.query.val().dtype(), DType::F16);
+    assert_eq!(model.visual.dtype(), DType::F16);
 }
 
 fn through_safetensors(case: &Case) {
@@ -124,7 +126,7 @@ fn another_models_checkpoint_is_named() {
     let tokens = [
         "<pad>", "<unk>", "<mask>", "<sep>", "</n>", "</_>", "<s>", "</s>", "<root>", "<ans>",
     ];
-    let words = (tokens.len()..config(&case).llm.vocab_size).map(|index| format!("w{index}"));
+    let words = (tokens.len()..config(&case).llm.vocab_size()).map(|index| format!("w{index}"));
     let lines: Vec<String> = tokens
         .iter()
         .map(ToString::to_string)

@@ -18,8 +18,6 @@ pub fn config(case: &Case) -> VisCpmChatConfig {
     .with_patch_size(size("patch_size"))
     .with_max_positions(size("max_source_positions"));
     let queries = case.size("/query_num");
-    VisCpmChatConfig {
-        visual: MuffinConfig::new(encoder, llm.dim_model).with_num_queries(queries),
-        llm,
-    }
+    let visual = MuffinConfig::new(encoder, llm.dim_model).with_num_queries(queries);
+    VisCpmChatConfig::muffin(llm, visual)
 }

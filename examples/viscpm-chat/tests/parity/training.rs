@@ -7,10 +7,11 @@ use burn::{
     tensor::{Int, Tensor, TensorData, activation::log_softmax},
 };
 use mpm_core::weights::{LoadOptions, load};
-use mpm_llm::cpm_bee::splice_features;
+use mpm_llm::any::AnyInput;
 use mpm_test_support::{
     Case, TestBackend, Tolerance, assert_values_close, cases, gradients, report,
 };
+use mpm_vision::{PictureEncoder, VisualModule};
 use viscpm_chat::{VisCpmChat, checkpoint_keys};
 
 use super::{
@@ -69,19 +70,20 @@ fn check(case: &Case) {
     let model = load(model, case.file(), &options).unwrap();
 
     let pixels = case.tensor::<B, 4>("in.pixel_values");
-    let queries = model.visual.query_states(pixels.clone()).unwrap();
+    let VisualModule::Muffin(muffin) = &model.visual else {
+        panic!("it is configured as Muffin");
+    };
+    let queries = muffin.query_states(pixels.clone()).unwrap();
     case.assert_close("out.vpm", queries, FORWARD);
-    let features = model.visual.forward(pixels).unwrap();
+    let features = model.visual.encode(pixels).unwrap();
     case.assert_close("out.vision_hidden_states", features.clone(), FORWARD);
 
     let (input, bounds) = (input(case), bounds(case));
-    let embeddings = model
-        .llm
-        .embed(&input.ids, &input.sub_ids, [input.batch, input.seq_len])
-        .unwrap();
-    let spliced = splice_features(embeddings, features.clone(), &bounds).unwrap();
-    case.assert_close("out.vllm_embedding", spliced, FORWARD);
-    let output = model.forward(&input, features, &bounds).unwrap();
+    let any_input = AnyInput::CpmBee(input.clone());
+    let spliced = model.embed(&any_input, Some(features), &bounds).unwrap();
+    case.assert_close("out.vllm_embedding", spliced.clone(), FORWARD);
+    let llm = model.llm.cpm_bee().unwrap();
+    let output = llm.forward_embeddings(spliced, &input).unwrap();
     case.assert_close("out.hidden_states", output.hidden_states, FORWARD);
     case.assert_close("out.logits", output.logits.clone(), FORWARD);
 

@@ -88,7 +88,7 @@ impl<B: MpmBackend> Respondent<B> {
         question: &str,
         watch: &dyn Fn() -> ControlFlow<()>,
     ) -> Result<Answer, ChatError> {
-        let mut session = ChatSession::new(&self.model);
+        let mut session = ChatSession::new(&self.model)?;
         if let Some(features) = features {
             session.show_features(features);
         }

@@ -11,13 +11,15 @@ use mpm_core::{MpmBackend, weights::KeyMap};
 use mpm_train::{
     BoxError, LossOutput, Objective,
     alignment::CpmBeeAlignment,
-    memory::TransformerActivations,
     recipe::{AlignmentConfig, ObjectiveConfig, Recipe},
 };
-use viscpm_chat::{ChatModel, VisCpmChat};
+use viscpm_chat::{ChatError, ChatModel, VisCpmChat};
 
 use super::PairSource;
-use crate::{DataShare, Preview, Stage, chat::ChatStage};
+use crate::{
+    DataShare, Preview, Stage,
+    chat::{ChatStage, llm_activations},
+};
 
 /// About how many tokens a sentence with its prompt has.
 const SENTENCE_TOKENS: usize = 64;
@@ -38,7 +40,10 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignChat {
     type Batch = Vec<[String; 2]>;
 
     fn loss(&self, model: &VisCpmChat<B>, batch: Self::Batch) -> Result<LossOutput<B>, BoxError> {
-        self.0.loss(&model.llm, batch)
+        self.0.loss(
+            model.llm.cpm_bee().ok_or(ChatError::OtherLanguageModel)?,
+            batch,
+        )
     }
 }
 
@@ -53,9 +58,9 @@ impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
             return Err("`objective.kind` must be `alignment`".into());
         };
         let chat = ChatStage::open(recipe, device)?;
-        let tokenizer = chat.start().tokenizer.clone();
+        let (_, tokenizer) = chat.start().cpm_bee()?;
         let objective = CpmBeeAlignment::new(
-            tokenizer,
+            tokenizer.clone(),
             config.prompt.clone(),
             config.pooling,
             config.loss,
@@ -80,16 +85,12 @@ impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
     }
 
     fn activations(&self, recipe: &Recipe) -> u64 {
-        let llm = &self.chat.start().config.model.llm;
         let sentences = 2 * recipe.batch.micro.get();
-        let llm = TransformerActivations {
-            tokens: sentences * SENTENCE_TOKENS,
-            d_model: llm.dim_model,
-            d_ff: llm.dim_ff,
-            ff_vectors: 3,
-            layers: llm.num_layers,
-            recompute: recipe.recompute.iter().any(|part| part == "llm"),
-        };
+        let llm = llm_activations(
+            &self.chat.start().config.model.llm,
+            sentences * SENTENCE_TOKENS,
+            recipe.recompute.iter().any(|part| part == "llm"),
+        );
         llm.bytes(recipe.precision)
     }
 

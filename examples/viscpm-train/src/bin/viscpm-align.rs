@@ -148,8 +148,9 @@ impl Align {
     ) -> Result<(CpmBee<B>, CpmBeeTokenizer), BoxError> {
         Ok(match self.assembly {
             AssemblyArg::Chat => {
-                let model = ChatModel::open(&self.model, device, options)?;
-                (model.model.llm, model.tokenizer)
+                let model = ChatModel::<B>::open(&self.model, device, options)?;
+                let (llm, tokenizer) = model.cpm_bee()?;
+                (llm.clone(), tokenizer.clone())
             }
             AssemblyArg::Paint => {
                 let encoder = PaintModel::open(&self.model, device, options)?.text_encoder;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use mpm_data::picture::PixelValues;
-use mpm_llm::{cpm_bee::CpmBeeInput, prompt::Collator, tokenizer::CpmBeeTokenizer};
+use mpm_llm::any::{AnyDialogue, AnyInput, AnyTokenizer};
 use mpm_train::BoxError;
 
 use super::{ChatSample, ChatText};
@@ -12,7 +12,7 @@ use super::{ChatSample, ChatText};
 #[derive(Clone, Debug)]
 pub struct ChatBatch {
     /// The prompts with their answers.
-    pub input: CpmBeeInput,
+    pub input: AnyInput,
     /// The next token of each position, `[batch · seq]`, or −100.
     pub targets: Vec<i64>,
     /// The pictures of all rows, in their order.
@@ -27,7 +27,7 @@ pub struct ChatBatch {
 #[derive(Clone, Debug)]
 pub struct Collation {
     /// The tokenizer of the samples.
-    pub tokenizer: CpmBeeTokenizer,
+    pub tokenizer: AnyTokenizer,
 }
 
 impl Collation {
@@ -36,21 +36,20 @@ impl Collation {
     /// # Errors
     /// Without a sample.
     pub fn batch(&self, samples: Vec<ChatSample>) -> Result<ChatBatch, BoxError> {
-        let mut prompts = Vec::new();
+        let mut dialogues = Vec::new();
         let mut pictures = Vec::new();
         let mut texts = Vec::new();
         for sample in samples {
-            prompts.push(sample.prompt);
+            dialogues.push(sample.dialogue);
             pictures.extend(sample.picture);
             texts.push(sample.text);
         }
-        let longest = prompts.iter().map(|prompt| prompt.len()).max().unwrap_or(0);
-        let batch = Collator::new(&self.tokenizer, longest).collate(&prompts)?;
+        let batch = AnyDialogue::collate(&self.tokenizer, dialogues)?;
         Ok(ChatBatch {
-            targets: batch.target.iter().map(|&target| target.into()).collect(),
-            bounds: batch.image_bound.clone(),
-            input: batch.into(),
+            input: batch.input,
+            targets: batch.targets,
             pictures,
+            bounds: batch.bounds,
             texts,
         })
     }

@@ -9,3 +9,4 @@ pub use batch::{ChatBatch, Collation};
 pub use objective::ChatObjective;
 pub use sample::{ChatPreparer, ChatSample, ChatText};
 pub use stage::ChatStage;
+pub(crate) use stage::llm_activations;

@@ -2,7 +2,6 @@
 
 use burn::tensor::backend::AutodiffBackend;
 use mpm_core::MpmBackend;
-use mpm_llm::cpm_bee::splice_features;
 use mpm_train::{BoxError, LossOutput, Objective, language::answer_loss};
 use viscpm_chat::VisCpmChat;
 
@@ -17,13 +16,11 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for ChatObjective {
     type Batch = ChatBatch;
 
     fn loss(&self, model: &VisCpmChat<B>, batch: ChatBatch) -> Result<LossOutput<B>, BoxError> {
-        let input = &batch.input;
-        let shape = [input.batch, input.seq_len];
-        let mut embeddings = model.llm.embed(&input.ids, &input.sub_ids, shape)?;
-        if !batch.pictures.is_empty() {
-            let features = model.encode_pictures(&batch.pictures)?;
-            embeddings = splice_features(embeddings, features, &batch.bounds)?;
-        }
-        answer_loss(&model.llm, embeddings, input, &batch.targets)
+        let features = match batch.pictures.as_slice() {
+            [] => None,
+            pictures => Some(model.encode_pictures(pictures)?),
+        };
+        let embeddings = model.embed(&batch.input, features, &batch.bounds)?;
+        answer_loss(&model.llm, embeddings, &batch.input, &batch.targets)
     }
 }

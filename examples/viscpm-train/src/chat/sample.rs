@@ -5,8 +5,8 @@ use mpm_data::{
     picture::{Picture, PicturePreprocessor, PixelValues, augment::TrainAugmentation},
 };
 use mpm_llm::{
-    prompt::{EncodedPrompt, PromptEncoder, PromptValue, Turn},
-    tokenizer::{CpmBeeTokenizer, escape},
+    any::{AnyDialogue, AnyTokenizer},
+    dialogue::{Dialogue, DialogueTurn, PicturePlace},
 };
 use mpm_train::BoxError;
 use rand::{Rng, RngExt};
@@ -15,7 +15,7 @@ use rand::{Rng, RngExt};
 #[derive(Clone, Debug)]
 pub struct ChatSample {
     /// The prompt with its answer.
-    pub prompt: EncodedPrompt,
+    pub dialogue: AnyDialogue,
     /// The picture, if it has one.
     pub picture: Option<PixelValues>,
     /// The prompt in words, to show.
@@ -26,7 +26,7 @@ pub struct ChatSample {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatText {
     /// Earlier turns.
-    pub context: String,
+    pub turns: Vec<DialogueTurn>,
     /// The question.
     pub question: String,
     /// The answer: what is learnt.
@@ -37,7 +37,7 @@ pub struct ChatText {
 #[derive(Clone, Debug)]
 pub struct ChatPreparer {
     /// From text to ids.
-    pub tokenizer: CpmBeeTokenizer,
+    pub tokenizer: AnyTokenizer,
     /// Brings pictures to the model's size.
     pub preprocessor: PicturePreprocessor,
     /// Changes pictures in training; `None` leaves them as they are.
@@ -78,10 +78,14 @@ impl ChatPreparer {
         };
         let text = self.text(example, rng)?;
         let slots = picture.map_or(0, |_| self.picture_slots);
-        let [question, answer] = [&text.question, &text.answer].map(|text| escape(text));
-        let prompt = PromptValue::chat(slots, &text.context, &question, &answer);
-        let prompt = PromptEncoder::new(&self.tokenizer).encode(&prompt)?;
-        let (tokens, limit) = (prompt.len(), self.max_tokens);
+        let dialogue = Dialogue {
+            picture: PicturePlace::slots(slots),
+            turns: text.turns.clone(),
+            question: text.question.clone(),
+            answer: text.answer.clone(),
+        };
+        let dialogue = AnyDialogue::new(&self.tokenizer, &dialogue)?;
+        let (tokens, limit) = (dialogue.len(), self.max_tokens);
         if tokens > limit {
             return Err(format!("it has {tokens} tokens, more than {limit}").into());
         }
@@ -90,7 +94,7 @@ impl ChatPreparer {
             None => self.preprocessor.apply(picture),
         });
         Ok(ChatSample {
-            prompt,
+            dialogue,
             picture,
             text,
         })
@@ -108,15 +112,12 @@ impl ChatPreparer {
         let dialogue = self.prompts.dialogue(&example.text, rng);
         let turns = dialogue.ok_or("there is no prompt for its caption")?.turns;
         let learnt = rng.random_range(0..turns.len());
-        let context = turns[..learnt].iter().map(|turn| {
-            let turn = Turn {
-                question: turn.question.clone(),
-                answer: escape(&turn.answer).into_owned(),
-            };
-            turn.to_markup()
+        let earlier = turns[..learnt].iter().map(|turn| DialogueTurn {
+            question: turn.question.clone(),
+            answer: turn.answer.clone(),
         });
         Ok(ChatText {
-            context: context.collect(),
+            turns: earlier.collect(),
             question: turns[learnt].question.clone(),
             answer: turns[learnt].answer.clone(),
         })

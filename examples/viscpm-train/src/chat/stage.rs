@@ -8,6 +8,7 @@ use mpm_data::{
     dataset::{CaptionCleaning, CaptionPrompts},
     picture::augment::TrainAugmentation,
 };
+use mpm_llm::any::AnyLlmConfig;
 use mpm_train::{
     BoxError,
     memory::TransformerActivations,
@@ -44,7 +45,7 @@ impl<B: MpmBackend> ChatStage<B> {
             augmentation: self.augmentation.clone().filter(|_| share.is_training),
             cleaning: self.cleaning.clone(),
             prompts: self.prompts.clone(),
-            picture_slots: config.model.visual.num_queries,
+            picture_slots: self.start.model.picture_slots(),
             max_tokens: share.max_tokens.unwrap_or(config.max_prompt_tokens),
         }
     }
@@ -75,8 +76,8 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
         let mut start = open().map_err(unusable)?;
         for part in &recipe.recompute {
             match part.as_str() {
-                "llm" => start.model.llm.encoder.recompute = true,
-                "visual" => start.model.visual.vpm.beit3.encoder.recompute = true,
+                "llm" => start.model.llm.set_recompute(true),
+                "visual" => start.model.visual.set_recompute(true),
                 _ => {
                     return Err(RunError::UnknownPart {
                         part: part.clone(),
@@ -122,25 +123,17 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
 
     fn activations(&self, recipe: &Recipe) -> u64 {
         let config = &self.start.config;
-        let (llm, visual) = (&config.model.llm, &config.model.visual);
         let rows = recipe.batch.micro.get();
         let recomputed = |name: &str| recipe.recompute.iter().any(|it| it == name);
         let tokens = recipe.data.max_tokens.unwrap_or(config.max_prompt_tokens);
-        let llm = TransformerActivations {
-            tokens: rows * tokens,
-            d_model: llm.dim_model,
-            d_ff: llm.dim_ff,
-            ff_vectors: 3,
-            layers: llm.num_layers,
-            recompute: recomputed("llm"),
-        };
-        let encoder = &visual.encoder;
+        let llm = llm_activations(&config.model.llm, rows * tokens, recomputed("llm"));
+        let size = config.model.visual.transformer();
         let visual = TransformerActivations {
-            tokens: rows * (encoder.num_picture_tokens() + visual.num_queries),
-            d_model: encoder.d_model,
-            d_ff: encoder.d_ff,
+            tokens: rows * size.tokens,
+            d_model: size.d_model,
+            d_ff: size.d_ff,
             ff_vectors: 2,
-            layers: encoder.num_layers,
+            layers: size.layers,
             recompute: recomputed("visual"),
         };
         llm.bytes(recipe.precision) + visual.bytes(recipe.precision)
@@ -148,10 +141,12 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
 
     fn preview(&self, batch: &ChatBatch) -> Preview {
         let preprocessor = &self.start.config.preprocessing;
-        let texts = batch
-            .texts
-            .iter()
-            .map(|text| format!("{}{}\n→ {}", text.context, text.question, text.answer));
+        let texts = batch.texts.iter().map(|text| {
+            let turns = text.turns.iter();
+            let turns = turns.map(|turn| format!("{}\n→ {}\n", turn.question, turn.answer));
+            let turns: String = turns.collect();
+            format!("{turns}{}\n→ {}", text.question, text.answer)
+        });
         let pictures = batch.pictures.iter();
         Preview {
             pictures: pictures
@@ -172,5 +167,21 @@ impl<B: MpmBackend> Stage<B> for ChatStage<B> {
             config: self.start.config.clone(),
         };
         Ok(trained.save(folder, DType::F16)?)
+    }
+}
+
+/// What the layers of a language model keep of as many tokens.
+pub(crate) fn llm_activations(
+    llm: &AnyLlmConfig,
+    tokens: usize,
+    recompute: bool,
+) -> TransformerActivations {
+    TransformerActivations {
+        tokens,
+        d_model: llm.d_model(),
+        d_ff: llm.d_ff(),
+        ff_vectors: 3,
+        layers: llm.num_layers(),
+        recompute,
     }
 }

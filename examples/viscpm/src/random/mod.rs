@@ -40,7 +40,7 @@ fn chat(config: Option<&Path>) -> Result<Shapes, BoxError> {
     };
     let model = config.init::<Flex>(&Default::default())?;
     let mut shapes = shapes(&model, &viscpm_chat::checkpoint_keys());
-    let width = config.visual.encoder.d_model;
+    let width = config.visual.encoder.width();
     let unread = [
         ("vpm.mim_head.weight", vec![PICTURE_CODES, width]),
         ("vpm.mim_head.bias", vec![PICTURE_CODES]),

@@ -2,12 +2,16 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Bool, Tensor, backend::Backend},
 };
 
 use super::{activation::Activation, attention::ClipAttention};
-use crate::{kernel::MpmBackend, linear_layers, nn::TorchLinear};
+use crate::{
+    kernel::MpmBackend,
+    linear_layers,
+    nn::{LayerNorm, TorchLinear},
+    recompute::recompute,
+};
 
 /// Sizes of the layers, which the configurations of both towers have.
 ///
@@ -79,12 +83,12 @@ linear_layers!(ClipEncoderLayer { self_attn, mlp });
 
 impl<B: Backend> ClipEncoderLayer<B> {
     fn new(config: &ClipEncoderConfig, device: &B::Device) -> Self {
-        let norm = LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps);
+        let norm = || LayerNorm::new(config.hidden_size, config.layer_norm_eps, device);
         Self {
             self_attn: ClipAttention::new(config, device),
-            layer_norm1: norm.init(device),
+            layer_norm1: norm(),
             mlp: ClipMlp::new(config, device),
-            layer_norm2: norm.init(device),
+            layer_norm2: norm(),
         }
     }
 }
@@ -107,6 +111,9 @@ impl<B: MpmBackend> ClipEncoderLayer<B> {
 pub struct ClipEncoder<B: Backend> {
     /// The layers, first to last.
     pub layers: Vec<ClipEncoderLayer<B>>,
+    /// Whether training keeps only the inputs of the layers and computes the rest again for the
+    /// gradients ([`recompute`]); off at first.
+    pub recompute: bool,
 }
 
 linear_layers!(ClipEncoder { layers });
@@ -118,6 +125,7 @@ impl<B: Backend> ClipEncoder<B> {
             layers: (0..config.num_hidden_layers)
                 .map(|_| ClipEncoderLayer::new(config, device))
                 .collect(),
+            recompute: false,
         }
     }
 }
@@ -140,8 +148,13 @@ impl<B: MpmBackend> ClipEncoder<B> {
         x: Tensor<B, 3>,
         hidden: Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 3> {
-        self.layers[..count]
-            .iter()
-            .fold(x, |x, layer| layer.forward(x, hidden.clone()))
+        let forward = |layer: &ClipEncoderLayer<B>, (x, hidden)| layer.forward(x, hidden);
+        self.layers[..count].iter().fold(x, |x, layer| {
+            let inputs = (x, hidden.clone());
+            match self.recompute {
+                true => recompute(layer, inputs, forward),
+                false => forward(layer, inputs),
+            }
+        })
     }
 }

@@ -1,0 +1,139 @@
+//! The model.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
+use mpm_core::{
+    MpmBackend,
+    nn::{LinearLayer, LinearLayers},
+    weights::KeyMap,
+};
+
+use super::{AnyInput, CPM_BEE, LLAMA};
+use crate::{LanguageModel, LlmError, cpm_bee::CpmBee, llama::Llama};
+
+/// A language model; made by [`AnyLlmConfig::init`](super::AnyLlmConfig::init).
+///
+/// Variants have no part in the names of parameters, which are those of the models.
+#[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and modules cannot be boxed"
+)]
+pub enum AnyLlm<B: Backend> {
+    /// CPM-Bee.
+    CpmBee(CpmBee<B>),
+    /// A model of the LLaMA family.
+    Llama(Llama<B>),
+}
+
+impl<B: Backend> LinearLayers<B> for AnyLlm<B> {
+    fn visit_linear(&mut self, visit: &mut dyn FnMut(LinearLayer<'_, B>)) {
+        match self {
+            Self::CpmBee(model) => model.visit_linear(visit),
+            Self::Llama(model) => model.visit_linear(visit),
+        }
+    }
+}
+
+impl<B: Backend> AnyLlm<B> {
+    /// Whether training keeps only the inputs of the layers and computes the rest again for the
+    /// gradients.
+    pub fn set_recompute(&mut self, recompute: bool) {
+        match self {
+            Self::CpmBee(model) => model.encoder.recompute = recompute,
+            Self::Llama(model) => model.model.recompute = recompute,
+        }
+    }
+
+    /// CPM-Bee, if it is.
+    pub fn cpm_bee(&self) -> Option<&CpmBee<B>> {
+        match self {
+            Self::CpmBee(model) => Some(model),
+            Self::Llama(_) => None,
+        }
+    }
+
+    /// Which keys of a published file are not used; all others are the parameters' names.
+    pub fn checkpoint_keys(&self) -> KeyMap {
+        match self {
+            Self::CpmBee(_) => KeyMap::new(),
+            Self::Llama(model) => Llama::<B>::checkpoint_keys(model.config()),
+        }
+    }
+}
+
+/// That the tokens are not made for this model.
+fn other_family(expected: &'static str) -> LlmError {
+    LlmError::OtherFamily {
+        expected,
+        found: match expected {
+            CPM_BEE => LLAMA,
+            _ => CPM_BEE,
+        },
+    }
+}
+
+/// Tokens that were made for a model of the other kind are
+/// [`LlmError::OtherFamily`].
+impl<B: MpmBackend> LanguageModel<B> for AnyLlm<B> {
+    type Input = AnyInput;
+
+    fn d_model(&self) -> usize {
+        match self {
+            Self::CpmBee(model) => model.d_model(),
+            Self::Llama(model) => model.d_model(),
+        }
+    }
+
+    fn device(&self) -> B::Device {
+        match self {
+            Self::CpmBee(model) => model.device(),
+            Self::Llama(model) => model.device(),
+        }
+    }
+
+    fn embed_tokens(&self, ids: &[i32], shape: [usize; 2]) -> Result<Tensor<B, 3>, LlmError> {
+        match self {
+            Self::CpmBee(model) => model.embed_tokens(ids, shape),
+            Self::Llama(model) => model.embed_tokens(ids, shape),
+        }
+    }
+
+    fn embed_input(&self, input: &AnyInput) -> Result<Tensor<B, 3>, LlmError> {
+        match (self, input) {
+            (Self::CpmBee(model), AnyInput::CpmBee(input)) => model.embed_input(input),
+            (Self::Llama(model), AnyInput::Llama(input)) => model.embed_input(input),
+            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
+            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+        }
+    }
+
+    fn states(
+        &self,
+        embeddings: Tensor<B, 3>,
+        input: &AnyInput,
+        observe: &mut dyn FnMut(usize, &Tensor<B, 3>),
+    ) -> Result<Tensor<B, 3>, LlmError> {
+        match (self, input) {
+            (Self::CpmBee(model), AnyInput::CpmBee(input)) => {
+                model.states(embeddings, input, observe)
+            }
+            (Self::Llama(model), AnyInput::Llama(input)) => {
+                model.states(embeddings, input, observe)
+            }
+            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
+            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+        }
+    }
+
+    fn next_token(&self, states: Tensor<B, 2>, input: &AnyInput) -> Result<Tensor<B, 2>, LlmError> {
+        match (self, input) {
+            (Self::CpmBee(model), AnyInput::CpmBee(input)) => model.next_token(states, input),
+            (Self::Llama(model), AnyInput::Llama(input)) => model.next_token(states, input),
+            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
+            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+        }
+    }
+}
