@@ -40,12 +40,16 @@ impl TryFrom<Parts> for VisCpmChatConfig {
         let named = |name| move |error: serde_json::Error| format!("`{name}`: {error}");
         Ok(Self {
             llm: serde_json::from_value(parts.llm).map_err(named("llm"))?,
-            visual: match parts.visual.get(CONNECTOR) {
-                Some(_) => part_of_config(parts.visual),
-                None => part_of_config::<MuffinConfig>(parts.visual).map(Into::into),
-            }
-            .map_err(named("visual"))?,
+            visual: visual_of(parts.visual).map_err(named("visual"))?,
         })
+    }
+}
+
+/// Reads the configuration of a visual module, a Muffin or another one.
+pub(crate) fn visual_of(json: Value) -> Result<VisualModuleConfig, serde_json::Error> {
+    match json.get(CONNECTOR) {
+        Some(_) => part_of_config(json),
+        None => part_of_config::<MuffinConfig>(json).map(Into::into),
     }
 }
 

@@ -25,6 +25,7 @@ use mpm_llm::{
     llama::LlamaText,
     tokenizer::CpmBeeTokenizer,
 };
+use mpm_vision::VisualModuleConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::{ChatError, VisCpmChat, VisCpmChatConfig, model::checkpoint_keys};
@@ -56,6 +57,9 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// The longest prompt by default, the reference's `max_inp_length`.
+    pub const MAX_PROMPT_TOKENS: usize = 3000;
+
     /// A configuration with the reference's limits and decoding; the pictures'
     /// size follows the encoder's.
     ///
@@ -63,7 +67,22 @@ impl ModelConfig {
     /// [`ChatError::Config`] when the encoder's picture size is 0 or does not
     /// fit into 32 bits.
     pub fn new(model: VisCpmChatConfig) -> Result<Self, ChatError> {
-        let image_size = model.visual.image_size();
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            preprocessing: Self::preprocessing_of(&model.visual)?,
+            model,
+            weights: WEIGHTS_FILE.into(),
+            vocabulary: VOCABULARY_FILE.into(),
+            max_prompt_tokens: Self::MAX_PROMPT_TOKENS,
+            decoding: DecodingParams::default(),
+        })
+    }
+
+    /// The reference's way to prepare pictures, of the size that an encoder takes.
+    pub(crate) fn preprocessing_of(
+        visual: &VisualModuleConfig,
+    ) -> Result<PicturePreprocessor, ChatError> {
+        let image_size = visual.image_size();
         let size = u32::try_from(image_size)
             .ok()
             .and_then(std::num::NonZeroU32::new)
@@ -72,15 +91,7 @@ impl ModelConfig {
                     "`visual.encoder.image_size` is {image_size}, which is no picture size"
                 ),
             })?;
-        Ok(Self {
-            format_version: FORMAT_VERSION,
-            model,
-            preprocessing: PicturePreprocessor::new(size),
-            weights: WEIGHTS_FILE.into(),
-            vocabulary: VOCABULARY_FILE.into(),
-            max_prompt_tokens: MAX_PROMPT_TOKENS,
-            decoding: DecodingParams::default(),
-        })
+        Ok(PicturePreprocessor::new(size))
     }
 
     /// Reads and checks a configuration.
@@ -110,9 +121,6 @@ impl ModelConfig {
         Ok(config)
     }
 }
-
-/// The reference's `max_inp_length`.
-const MAX_PROMPT_TOKENS: usize = 3000;
 
 /// A model with everything that it takes to use it.
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod assemble;
 mod config;
 mod convert;
 mod error;
@@ -33,6 +34,7 @@ mod model;
 pub mod options;
 mod session;
 
+pub use assemble::{VisualSource, assemble};
 pub use config::VisCpmChatConfig;
 pub use convert::convert;
 pub use error::ChatError;

@@ -22,6 +22,10 @@ pub enum Command {
     /// 把官方权重转换成模型目录。
     Convert(ConvertArgs),
 
+    /// Put a chat model together from a language model and a picture encoder, to be trained.
+    /// 用语言模型和图像编码器拼出一个待训练的对话模型。
+    Assemble(AssembleArgs),
+
     /// Compare the files of a folder that was written by convert with their checksums.
     /// 检查文件是否完好。
     Verify {
@@ -71,6 +75,63 @@ pub struct ConvertArgs {
     /// No file of weights is larger.
     #[arg(long, value_name = "SIZE", default_value = "4GB")]
     pub shard_size: ByteSize,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(id = "visual", required = true, multiple = false, args = ["encoder", "visual_from", "visual_config"])]
+pub struct AssembleArgs {
+    /// The language model: a chat model folder, or a folder of Hugging Face with a model of the
+    /// LLaMA family.
+    #[arg(long, value_name = "DIR")]
+    pub llm: PathBuf,
+
+    /// A folder of Hugging Face with CLIP or SigLIP; a new connector leads to the language model.
+    #[arg(long, value_name = "DIR")]
+    pub encoder: Option<PathBuf>,
+
+    /// A chat model folder whose visual module is taken; only what leads to the language model is
+    /// new.
+    #[arg(long, value_name = "DIR")]
+    pub visual_from: Option<PathBuf>,
+
+    /// The configuration of a new visual module, as `model.visual` of a chat model's config.json.
+    #[arg(long, value_name = "FILE")]
+    pub visual_config: Option<PathBuf>,
+
+    /// What leads from the encoder to the language model.
+    #[arg(long, value_enum, default_value_t = ConnectorArg::Mlp, requires = "encoder")]
+    pub connector: ConnectorArg,
+
+    /// The encoder's layer that is read, from the end: -2 is the one before the last, as in LLaVA.
+    /// Default: its output.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "encoder",
+        allow_negative_numbers = true
+    )]
+    pub layer: Option<i64>,
+
+    /// The folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// The dtype of the weights in the folder.
+    #[arg(long, value_enum, default_value_t = DtypeArg::Stored)]
+    pub dtype: DtypeArg,
+
+    /// Decides about new weights.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// What leads from an encoder to a language model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConnectorArg {
+    /// Two linear layers, as in LLaVA 1.5
+    Mlp,
+    /// 64 queries that read the encoder's features, as in MiniCPM-V
+    Resampler,
 }
 
 #[derive(clap::Args, Debug)]

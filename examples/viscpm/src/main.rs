@@ -1,6 +1,7 @@
 //! Model files of VisCPM, from the command line.
 
 mod args;
+mod assemble;
 mod convert;
 mod random;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), BoxError> {
     match command {
         Command::Convert(args) => convert::convert(args),
+        Command::Assemble(args) => assemble::assemble(args),
         Command::Verify { folder } => {
             partial_folder::verify(&folder)?;
             note(&format!("{}: no file has changed\n", folder.display()));

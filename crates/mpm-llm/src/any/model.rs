@@ -2,7 +2,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, backend::Backend},
+    tensor::{DType, Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
@@ -44,6 +44,14 @@ impl<B: Backend> AnyLlm<B> {
         match self {
             Self::CpmBee(model) => model.encoder.recompute = recompute,
             Self::Llama(model) => model.model.recompute = recompute,
+        }
+    }
+
+    /// The dtype of the weights that are not quantized, which the activations share.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::CpmBee(model) => model.dtype(),
+            Self::Llama(model) => model.dtype(),
         }
     }
 
