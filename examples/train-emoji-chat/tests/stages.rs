@@ -20,27 +20,22 @@ const SHIPPED: &str = include_str!("../recipe.json");
 /// The recipe of the walk-through in `docs/your-language.md`.
 const SWAHILI: &str = include_str!("../recipes/swahili.json");
 
+/// The recipe of other parts, of `docs/other-parts.md`.
+const LLAMA_SIGLIP: &str = include_str!("../recipes/llama-siglip.json");
+
 /// A recipe, with a few steps of little work.
 fn shrunk(recipe: &str) -> Value {
     let mut recipe: Value = serde_json::from_str(recipe).unwrap();
     recipe["names"] = json!(12);
     recipe["vocabulary_size"] = json!(400);
     recipe["text_share"] = json!(0.4);
-    let llm = &mut recipe["model"]["llm"];
-    llm["dim_model"] = json!(16);
-    llm["num_heads"] = json!(2);
-    llm["dim_head"] = json!(8);
-    llm["dim_ff"] = json!(16);
-    llm["num_layers"] = json!(1);
-    let visual = &mut recipe["model"]["visual"];
-    visual["d_llm"] = json!(16);
-    let encoder = &mut visual["encoder"];
-    encoder["d_model"] = json!(16);
-    encoder["d_ff"] = json!(16);
-    encoder["num_heads"] = json!(2);
-    encoder["num_layers"] = json!(1);
-    let convolutions = encoder["stem_channels"].as_array().unwrap().len();
-    encoder["stem_channels"] = json!(vec![4; convolutions]);
+    let model = &mut recipe["model"];
+    model["visual"]["d_llm"] = json!(16);
+    let is_llama = model["llm"]["model_type"].is_string();
+    match is_llama {
+        true => shrink_llama_siglip(model),
+        false => shrink_muffin(model),
+    }
     for stage in STAGES {
         recipe[stage]["steps"] = json!(3);
         recipe[stage]["batch"] = json!(9);
@@ -48,6 +43,31 @@ fn shrunk(recipe: &str) -> Value {
         recipe[stage]["parts"] = json!(4);
     }
     recipe
+}
+
+fn shrink_muffin(model: &mut Value) {
+    let llm = &mut model["llm"];
+    llm["dim_model"] = json!(16);
+    llm["num_heads"] = json!(2);
+    llm["dim_head"] = json!(8);
+    llm["dim_ff"] = json!(16);
+    llm["num_layers"] = json!(1);
+    let encoder = &mut model["visual"]["encoder"];
+    encoder["d_model"] = json!(16);
+    encoder["d_ff"] = json!(16);
+    encoder["num_heads"] = json!(2);
+    encoder["num_layers"] = json!(1);
+    let convolutions = encoder["stem_channels"].as_array().unwrap().len();
+    encoder["stem_channels"] = json!(vec![4; convolutions]);
+}
+
+fn shrink_llama_siglip(model: &mut Value) {
+    for part in ["/llm", "/visual/encoder"] {
+        let part = model.pointer_mut(part).unwrap();
+        part["hidden_size"] = json!(16);
+        part["intermediate_size"] = json!(16);
+        part["num_hidden_layers"] = json!(1);
+    }
 }
 
 #[test]
@@ -99,6 +119,11 @@ fn so_do_those_of_another_language() {
     lead_to_a_model(SWAHILI, &["en", "sw"]);
 }
 
+#[test]
+fn so_do_those_of_other_parts() {
+    lead_to_a_model(LLAMA_SIGLIP, &["en", "zh", "de", "fr", "es", "it", "pt"]);
+}
+
 fn lead_to_a_model(recipe: &str, languages: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -122,8 +147,8 @@ fn lead_to_a_model(recipe: &str, languages: &[&str]) {
     let table = |stage: &str| {
         fs::read_to_string(format!("{}/run/{stage}/parameters.txt", folder.display())).unwrap()
     };
-    assert!(table("language").contains("frozen  visual.query"));
-    assert!(table("alignment").contains("trains  stem."));
+    assert!(table("language").contains("frozen  visual."));
+    assert!(table("alignment").contains("trains  visual."));
     assert!(table("vision").contains("frozen  llm."));
     assert!(!table("instruction").contains("frozen  "));
 
