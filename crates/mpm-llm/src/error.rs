@@ -386,6 +386,10 @@ pub enum LlmError {
     )]
     NoChatTemplate,
 
+    /// A layer that waits in its file could not be read.
+    #[error(transparent)]
+    Weights(#[from] mpm_core::weights::WeightsError),
+
     /// A chat template writes a conversation without its picture, or more than once.
     #[error(
         "the chat template does not write what the user says exactly once, so the picture has no \

@@ -14,7 +14,7 @@ use mpm_core::{
     lora,
     model_folder::{CONFIG_FILE, FolderWriter, read_config},
     pretrained::PretrainedFolder,
-    weights::{LoadOptions, Precision, WeightFile, WeightsError, load_model, save},
+    weights::{LoadOptions, Precision, WeightFile, WeightsError, load_streamed, save},
 };
 use mpm_data::picture::PicturePreprocessor;
 use mpm_llm::{
@@ -136,6 +136,9 @@ pub struct ChatModel<B: Backend> {
 impl<B: Backend> ChatModel<B> {
     /// Loads a model folder.
     ///
+    /// Where `options` limit the memory, layers of the language model that find no room wait in the
+    /// file; a part of the limit is kept for what is computed.
+    ///
     /// # Errors
     /// [`ChatError`] names the file and what is wrong with it.
     pub fn open(
@@ -169,9 +172,13 @@ impl<B: Backend> ChatModel<B> {
         let tokenizer = tokenizer_of(&config, vocabulary.as_ref(), checkpoint)?;
         let options = LoadOptions {
             keys: checkpoint_keys(),
+            memory_limit: options.memory_limit.map(|limit| {
+                let reserved = reserved_memory(&config.model.llm);
+                limit.saturating_sub(reserved)
+            }),
             ..options.clone()
         };
-        let model = load_model(config.model.init(device)?, &file, &options)
+        let model = load_streamed(config.model.init(device)?, &file, &options)
             .map_err(|error| explain(error, &file))?;
         Ok(Self {
             model,
@@ -226,6 +233,21 @@ impl<B: Backend> ChatModel<B> {
         })?;
         Ok(())
     }
+}
+
+/// Tokens whose keys and values find room beside the weights where memory is limited: a picture,
+/// its questions and answers of a few turns.
+const REMEMBERED_TOKENS: usize = 1024;
+
+/// Room for what is computed beside the weights, in bytes: logits, attention, a picture's features.
+const WORKING_MEMORY: u64 = 400_000_000;
+
+/// Bytes on the device that are not for weights.
+fn reserved_memory(llm: &AnyLlmConfig) -> u64 {
+    /// Of f16.
+    const BYTES: usize = 2;
+    let remembered = llm.remembered_per_token() * REMEMBERED_TOKENS * BYTES;
+    remembered as u64 + WORKING_MEMORY
 }
 
 /// Reads the tokenizer for a checkpoint of the model that `config` describes.

@@ -8,7 +8,11 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, weights::KeyMap};
+use mpm_core::{
+    MpmBackend, linear_layers,
+    streaming::{LayerList, StreamedLayers},
+    weights::KeyMap,
+};
 use mpm_data::picture::PixelValues;
 use mpm_llm::{
     LanguageModel,
@@ -30,6 +34,17 @@ pub struct VisCpmChat<B: Backend> {
 }
 
 linear_layers!(VisCpmChat { llm, visual });
+
+/// Those of the language model.
+impl<B: Backend> StreamedLayers for VisCpmChat<B> {
+    fn layer_list(&mut self) -> LayerList<'_> {
+        let list = self.llm.layer_list();
+        LayerList {
+            path: format!("llm.{}", list.path),
+            ..list
+        }
+    }
+}
 
 /// How the official checkpoint's names lead to [`VisCpmChat`]'s parameters.
 ///

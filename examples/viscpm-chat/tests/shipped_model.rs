@@ -8,7 +8,10 @@
 use std::{ops::ControlFlow, path::Path};
 
 use burn::backend::Flex;
-use mpm_core::weights::LoadOptions;
+use mpm_core::{
+    streaming::{LayerList, StreamedLayers},
+    weights::LoadOptions,
+};
 use mpm_data::picture::Picture;
 use viscpm_chat::{ChatModel, ChatSession};
 
@@ -74,6 +77,32 @@ fn a_turn_may_change_the_language() {
         let answer = session.ask(question, params, |_| ControlFlow::Continue(()));
         assert_eq!(answer.unwrap().answer, expected, "{question}");
     }
+}
+
+#[test]
+fn it_answers_alike_where_layers_wait_in_the_file() {
+    let folder = root().join("models/viscpm-chat-emoji");
+    let open = |limit| {
+        let options = LoadOptions {
+            memory_limit: Some(limit),
+            ..LoadOptions::default()
+        };
+        ChatModel::<Flex>::open(&folder, &Default::default(), &options)
+    };
+    // 402.1 MB are kept for what is computed.
+    let mut model = open(408_300_000).unwrap();
+    let LayerList { count, waiting, .. } = model.model.layer_list();
+    assert_eq!(waiting.len(), count);
+    let mut session = ChatSession::new(&model).unwrap();
+    let (picture, question, expected) = QUESTIONS[0];
+    let picture = Picture::open(root().join("docs/images").join(picture)).unwrap();
+    session.show(&picture).unwrap();
+    let params = &model.config.decoding;
+    let answer = session.ask(question, params, |_| ControlFlow::Continue(()));
+    assert_eq!(answer.unwrap().answer, expected);
+
+    let error = open(400_000_000).unwrap_err().to_string();
+    assert!(error.contains("allow more memory"), "{error}");
 }
 
 #[test]

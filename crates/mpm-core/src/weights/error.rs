@@ -125,6 +125,34 @@ pub enum WeightsError {
         report: Box<KeyReport>,
     },
 
+    /// There is no room even if all layers that can wait in the file do.
+    #[error(
+        "{}: {:.1} GB are there for the weights, but {:.1} GB are needed even if all layers wait \
+         in the file; allow more memory, or convert the model to int8 or int4 first",
+        path.display(),
+        *limit as f64 / 1e9,
+        *needed as f64 / 1e9
+    )]
+    MemoryLimit {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the weights may take.
+        limit: u64,
+        /// Bytes that they need at least.
+        needed: u64,
+    },
+
+    /// Layers cannot be quantized whenever they come from the file.
+    #[error(
+        "{}: weights are quantized while they are loaded, and layers that wait in the file are \
+         loaded again and again; convert the model with the quantization first",
+        path.display()
+    )]
+    QuantizeWaiting {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The folder that weights are written into.
     #[error(transparent)]
     Folder(#[from] FolderError),

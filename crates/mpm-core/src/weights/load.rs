@@ -50,6 +50,9 @@ pub struct LoadOptions {
     /// How linear layers are quantized that the file has in full, by
     /// [`load_model`](super::load_model); `None` leaves them so.
     pub quantization: Option<QuantizationScheme>,
+    /// How many bytes the weights may take on the device, for models whose layers can wait in the
+    /// file ([`load_streamed`](super::load_streamed)); `None`: as many as they have.
+    pub memory_limit: Option<u64>,
     /// Called while loading.
     pub progress: Option<Progress>,
 }
@@ -60,6 +63,7 @@ impl fmt::Debug for LoadOptions {
             .field("keys", &self.keys)
             .field("precision", &self.precision)
             .field("quantization", &self.quantization)
+            .field("memory_limit", &self.memory_limit)
             .finish_non_exhaustive()
     }
 }
@@ -184,7 +188,7 @@ pub fn check<B: Backend, M: Module<B>>(
     plan(&parameters(module), file, keys, &ToQuantize::new()).map(drop)
 }
 
-fn failed_path(error: &ApplyError) -> &str {
+pub(super) fn failed_path(error: &ApplyError) -> &str {
     match error {
         ApplyError::ShapeMismatch { path, .. }
         | ApplyError::DTypeMismatch { path, .. }

@@ -57,7 +57,7 @@ where
 
 /// Gives the linear layers of a model that is to be loaded the form that [`load_model`] says. Also
 /// returns which tensors are quantized for that.
-fn prepare<B, M>(
+pub(super) fn prepare<B, M>(
     model: M,
     file: &WeightFile,
     options: &LoadOptions,

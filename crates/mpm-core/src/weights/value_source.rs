@@ -74,6 +74,6 @@ impl WeightToQuantize {
     }
 }
 
-fn io_error(error: std::io::Error) -> TensorSnapshotError {
+pub(super) fn io_error(error: std::io::Error) -> TensorSnapshotError {
     TensorSnapshotError::IoError(error.to_string())
 }

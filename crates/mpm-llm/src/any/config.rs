@@ -107,6 +107,15 @@ impl AnyLlmConfig {
         }
     }
 
+    /// Keys and values that all layers together remember of a token.
+    pub fn remembered_per_token(&self) -> usize {
+        let of_layer = match self {
+            Self::CpmBee(config) => config.num_heads * config.dim_head,
+            Self::Llama(file) => file.config.num_key_value_heads * file.config.head_dim,
+        };
+        2 * of_layer * self.num_layers()
+    }
+
     /// Number of tokens.
     pub fn vocab_size(&self) -> usize {
         match self {

@@ -7,6 +7,7 @@ use burn::{
 use mpm_core::{
     MpmBackend,
     nn::{LinearLayer, LinearLayers},
+    streaming::{LayerList, StreamedLayers},
     weights::KeyMap,
 };
 
@@ -33,6 +34,15 @@ impl<B: Backend> LinearLayers<B> for AnyLlm<B> {
         match self {
             Self::CpmBee(model) => model.visit_linear(visit),
             Self::Llama(model) => model.visit_linear(visit),
+        }
+    }
+}
+
+impl<B: Backend> StreamedLayers for AnyLlm<B> {
+    fn layer_list(&mut self) -> LayerList<'_> {
+        match self {
+            Self::CpmBee(model) => model.layer_list(),
+            Self::Llama(model) => model.layer_list(),
         }
     }
 }

@@ -4,7 +4,9 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, nn::RmsNorm, recompute::recompute};
+use mpm_core::{
+    MpmBackend, linear_layers, nn::RmsNorm, recompute::recompute, streaming::WaitingLayers,
+};
 
 use super::{
     attention::Attention, attention_bias::AttentionBias, config::CpmBeeConfig,
@@ -29,6 +31,8 @@ pub struct Encoder<B: Backend> {
     /// Whether training keeps only the inputs of the blocks and computes the rest again
     /// for the gradients ([`recompute`]); off at first.
     pub recompute: bool,
+    #[module(skip)]
+    pub(super) waiting: WaitingLayers,
 }
 
 linear_layers!(Encoder { layers });
@@ -83,6 +87,7 @@ impl<B: Backend> Encoder<B> {
             layers: layers.collect(),
             output_layernorm: RmsNorm::new(config.dim_model, config.eps, device),
             recompute: false,
+            waiting: WaitingLayers::default(),
         }
     }
 }
@@ -97,17 +102,18 @@ impl<B: MpmBackend> Encoder<B> {
     /// - x, output, observed: `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when the cache has no room for `seq` tokens.
+    /// [`LlmError::CacheFull`] when the cache has no room for `seq` tokens, [`LlmError::Weights`]
+    /// when a layer that waits in its file cannot be read.
     pub fn forward(
         &self,
-        mut x: Tensor<B, 3>,
+        x: Tensor<B, 3>,
         bias: &AttentionBias<B>,
         mut cache: Option<&mut KvCache<B>>,
         mut observe: impl FnMut(usize, &Tensor<B, 3>),
     ) -> Result<Tensor<B, 3>, LlmError> {
-        for (index, layer) in self.layers.iter().enumerate() {
+        let forward = |x, index, layer: &TransformerBlock<B>| {
             let cache = cache.as_deref_mut().map(|cache| cache.layer_mut(index));
-            x = match cache {
+            let x = match cache {
                 None if self.recompute => {
                     recompute(layer, (x, bias.clone()), |layer, (x, bias)| {
                         layer.forward(x, &bias, None)
@@ -116,7 +122,9 @@ impl<B: MpmBackend> Encoder<B> {
                 cache => layer.forward(x, bias, cache),
             }?;
             observe(index, &x);
-        }
+            Ok::<_, LlmError>(x)
+        };
+        let x = self.waiting.fold(&self.layers, x, forward)?;
         Ok(self.output_layernorm.forward(x))
     }
 }

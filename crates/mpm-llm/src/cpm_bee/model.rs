@@ -4,7 +4,10 @@ use burn::{
     module::Module,
     tensor::{DType, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers};
+use mpm_core::{
+    MpmBackend, linear_layers,
+    streaming::{LayerList, StreamedLayers},
+};
 
 use super::{
     attention_bias::AttentionBias,
@@ -55,6 +58,16 @@ linear_layers!(CpmBee {
     encoder,
     input_embedding,
 });
+
+impl<B: Backend> StreamedLayers for CpmBee<B> {
+    fn layer_list(&mut self) -> LayerList<'_> {
+        LayerList {
+            path: "encoder.layers".to_owned(),
+            count: self.encoder.layers.len(),
+            waiting: &mut self.encoder.waiting,
+        }
+    }
+}
 
 /// What a whole forward pass returns.
 #[derive(Debug, Clone)]

@@ -4,7 +4,13 @@ use burn::{
     module::Module,
     tensor::{DType, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, nn::RmsNorm, recompute::recompute, weights::KeyMap};
+use mpm_core::{
+    MpmBackend, linear_layers,
+    nn::RmsNorm,
+    recompute::recompute,
+    streaming::{LayerList, StreamedLayers, WaitingLayers},
+    weights::KeyMap,
+};
 
 use super::{
     config::LlamaConfig,
@@ -55,12 +61,24 @@ pub struct LlamaModel<B: Backend> {
     /// Whether training keeps only the inputs of the layers and computes the rest again for the
     /// gradients ([`recompute`]); off at first.
     pub recompute: bool,
+    #[module(skip)]
+    waiting: WaitingLayers,
 }
 
 linear_layers!(LlamaModel {
     embed_tokens,
     layers,
 });
+
+impl<B: Backend> StreamedLayers for Llama<B> {
+    fn layer_list(&mut self) -> LayerList<'_> {
+        LayerList {
+            path: "model.layers".to_owned(),
+            count: self.model.layers.len(),
+            waiting: &mut self.model.waiting,
+        }
+    }
+}
 
 /// What a whole forward pass returns.
 #[derive(Clone, Debug)]
@@ -87,6 +105,7 @@ impl LlamaConfig {
                     .collect(),
                 norm: RmsNorm::new(self.hidden_size, self.rms_norm_eps, device),
                 recompute: false,
+                waiting: WaitingLayers::default(),
             },
             lm_head: (!self.tie_word_embeddings).then(table),
             config: self.clone(),
@@ -222,17 +241,18 @@ impl<B: MpmBackend> LlamaModel<B> {
     /// - x, output, observed: `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when the cache has no room for `seq` tokens.
+    /// [`LlmError::CacheFull`] when the cache has no room for `seq` tokens, [`LlmError::Weights`]
+    /// when a layer that waits in its file cannot be read.
     pub fn forward(
         &self,
-        mut x: Tensor<B, 3>,
+        x: Tensor<B, 3>,
         context: &LayerContext<B>,
         mut cache: Option<&mut KvCache<B>>,
         mut observe: impl FnMut(usize, &Tensor<B, 3>),
     ) -> Result<Tensor<B, 3>, LlmError> {
-        for (index, layer) in self.layers.iter().enumerate() {
+        let forward = |x, index, layer: &LlamaLayer<B>| {
             let cache = cache.as_deref_mut().map(|cache| cache.layer_mut(index));
-            x = match cache {
+            let x = match cache {
                 None if self.recompute => {
                     recompute(layer, (x, context.clone()), |layer, (x, context)| {
                         layer.forward(x, &context, None)
@@ -241,7 +261,9 @@ impl<B: MpmBackend> LlamaModel<B> {
                 cache => layer.forward(x, context, cache),
             }?;
             observe(index, &x);
-        }
+            Ok::<_, LlmError>(x)
+        };
+        let x = self.waiting.fold(&self.layers, x, forward)?;
         Ok(self.norm.forward(x))
     }
 }

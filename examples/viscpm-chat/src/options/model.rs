@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use mpm_core::quantization::QuantizationScheme;
 use viscpm_common::cli::DtypeArg;
 
@@ -40,4 +41,9 @@ pub struct ModelArgs {
     /// Linear layers in 4 or 8 bits (int4, int8, int4-32 …), made while loading. 量化以节省内存。
     #[arg(long, value_name = "SCHEME")]
     pub quantize: Option<QuantizationScheme>,
+
+    /// Memory of the device that may be taken, such as 3GB: layers of the language model that find
+    /// no room stay in the file and come one by one. 限制显存，其余的层留在文件里。
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["lora", "quantize"])]
+    pub memory_limit: Option<ByteSize>,
 }

@@ -24,6 +24,7 @@ pub struct ModelSource {
     vocabulary: PathBuf,
     precision: Precision,
     quantization: Option<QuantizationScheme>,
+    memory_limit: Option<u64>,
     adapter: Option<PathBuf>,
 }
 
@@ -34,6 +35,7 @@ impl ModelSource {
     /// Names the file that is missing or wrong.
     pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
         let (precision, quantization) = (args.dtype.precision(), args.quantize);
+        let memory_limit = args.memory_limit.map(|limit| limit.as_u64());
         let adapter = args.lora.clone();
         if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
             return Ok(Self {
@@ -45,6 +47,7 @@ impl ModelSource {
                 weights: resolve(weights)?,
                 precision,
                 quantization,
+                memory_limit,
                 adapter,
             });
         }
@@ -59,6 +62,7 @@ impl ModelSource {
             config,
             precision,
             quantization,
+            memory_limit,
             adapter,
         })
     }
@@ -87,6 +91,7 @@ impl ModelSource {
         let model = with_progress("loading", self.precision, |options| {
             let options = LoadOptions {
                 quantization: self.quantization,
+                memory_limit: self.memory_limit,
                 ..options.clone()
             };
             ChatModel::from_checkpoint(weights, vocabulary, self.config, device, &options)
