@@ -71,7 +71,11 @@ impl Stored {
 }
 
 fn llama() -> Llama<B> {
+    // Widths that blocks of 64 weights divide.
     let config = LlamaConfig {
+        hidden_size: 64,
+        intermediate_size: 64,
+        head_dim: 16,
         num_hidden_layers: LAYERS,
         ..LlamaConfig::tiny()
     };
