@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use mpm_core::quantization::QuantizationScheme;
 use viscpm_common::cli::DtypeArg;
 
@@ -78,7 +78,7 @@ pub struct ConvertArgs {
 }
 
 #[derive(clap::Args, Debug)]
-#[group(id = "visual", required = true, multiple = false, args = ["encoder", "visual_from", "visual_config"])]
+#[command(group(ArgGroup::new("visual").required(true).args(["encoder", "visual_from", "visual_config"])))]
 pub struct AssembleArgs {
     /// The language model: a chat model folder, or a folder of Hugging Face with a model of the
     /// LLaMA family.
