@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mpm_llm::{
     LlmError,
     decoding::{DecodingParams, DecodingSession, FinishReason, Generation, Strategy, generate},
-    llama::{Llama, LlamaSession},
+    llama::{Llama, LlamaConfig, LlamaSession, RopeConfig, RopeScaling},
 };
 use mpm_test_support::{Case, TestBackend, own_cases, report};
 
@@ -117,10 +117,41 @@ fn sessions_go_on_where_others_ended() {
 #[test]
 fn prompts_longer_than_a_chunk_are_read_whole() {
     let case = &own_cases("l_llama_mistral")[0];
-    let model = model(case);
+    session_equals_whole_pass(&model(case));
+}
+
+/// The frequencies depend on the length of the text, of which the first chunks are the part that
+/// the model was made for.
+#[test]
+fn chunks_are_rotated_as_in_the_whole_text() {
+    let dynamic = RopeScaling::Dynamic {
+        factor: 2.0,
+        max_position_embeddings: 600.0,
+    };
+    let longrope = RopeScaling::LongRope {
+        short_factor: vec![1.0; 4],
+        long_factor: vec![1.0, 2.0, 4.0, 8.0],
+        attention_factor: 1.1,
+        original_max_position_embeddings: 600.0,
+    };
+    for scaling in [dynamic, longrope] {
+        let config = LlamaConfig {
+            rope: RopeConfig {
+                scaling,
+                ..RopeConfig::default()
+            },
+            // Without it, fresh weights attend to all tokens nearly alike, wherever they are.
+            qk_norm: true,
+            ..LlamaConfig::tiny()
+        };
+        session_equals_whole_pass(&config.init(&Default::default()).unwrap());
+    }
+}
+
+fn session_equals_whole_pass(model: &Llama<B>) {
     let ids: Vec<i32> = (0..1100).map(|i| 3 + i * 7 % 37).collect();
     let embeddings = || model.embed(&ids, [1, ids.len()]).unwrap();
-    let mut session = LlamaSession::new(&model, embeddings(), &[], 1).unwrap();
+    let mut session = LlamaSession::new(model, embeddings(), &[], 1).unwrap();
     let logits = session.start().unwrap().values;
     let input = mpm_llm::llama::LlamaInput::unpadded(1, 0..ids.len());
     let whole = model.forward(embeddings(), &input).unwrap().logits;
