@@ -276,6 +276,18 @@ pub enum LlmError {
         seq_len: usize,
     },
 
+    /// Two pictures have the same room in the text.
+    #[error(
+        "picture {picture} takes token {slot}, which an earlier picture of the row has already; \
+         give each picture slots of its own"
+    )]
+    FeatureOverlap {
+        /// The later one, counted from 0 through all rows.
+        picture: usize,
+        /// The token that both take.
+        slot: usize,
+    },
+
     /// More tokens than a cache was made for.
     #[error("the cache has room for {capacity} tokens and {needed} are needed; create it larger")]
     CacheFull {
