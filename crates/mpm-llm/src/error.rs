@@ -288,6 +288,27 @@ pub enum LlmError {
         slot: usize,
     },
 
+    /// A cache of a size that none can have.
+    #[error("a cache for {capacity} tokens cannot be made; allowed: 1 to {max}")]
+    CacheCapacity {
+        /// The tokens asked for.
+        capacity: usize,
+        /// The most that are possible.
+        max: usize,
+    },
+
+    /// What one model remembers was given to another.
+    #[error(
+        "the cache was made for a model of {actual} layers, and this one has {expected}; \
+         create it for this model"
+    )]
+    CacheLayers {
+        /// Layers of the model.
+        expected: usize,
+        /// Layers of the cache.
+        actual: usize,
+    },
+
     /// More tokens than a cache was made for.
     #[error("the cache has room for {capacity} tokens and {needed} are needed; create it larger")]
     CacheFull {

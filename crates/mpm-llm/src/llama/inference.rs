@@ -5,7 +5,7 @@ use mpm_core::MpmBackend;
 
 use super::{input::LlamaInput, model::Llama};
 use crate::{
-    cache::{CacheShape, KvCache},
+    cache::{CacheShape, KvCache, check_capacity},
     check::check_length,
     error::LlmError,
 };
@@ -51,6 +51,19 @@ impl<B: MpmBackend> LlamaState<B> {
         &self.cache
     }
 
+    /// Makes room for `capacity` tokens in each row, where there is less.
+    ///
+    /// # Errors
+    /// [`LlmError::CacheCapacity`] for more tokens than any text has.
+    pub fn grow(&mut self, capacity: usize) -> Result<(), LlmError> {
+        if capacity > self.capacity {
+            check_capacity(capacity)?;
+            self.cache.grow(capacity);
+            self.capacity = capacity;
+        }
+        Ok(())
+    }
+
     /// Forgets all but the first `len` tokens of each row. What a causal model remembers of these
     /// does not depend on what came after them.
     pub fn truncate(&mut self, len: usize) {
@@ -84,7 +97,8 @@ impl<B: MpmBackend> Llama<B> {
     /// Room for `capacity` tokens in each of `batch` rows.
     ///
     /// # Errors
-    /// [`LlmError::EmptyBatch`] without rows.
+    /// [`LlmError::EmptyBatch`] without rows, [`LlmError::CacheCapacity`] for no tokens or more
+    /// than any text has.
     pub fn inference_state(
         &self,
         batch: usize,
@@ -93,6 +107,7 @@ impl<B: MpmBackend> Llama<B> {
         if batch == 0 {
             return Err(LlmError::EmptyBatch);
         }
+        check_capacity(capacity)?;
         let config = self.config();
         let shape = CacheShape {
             layers: config.num_hidden_layers,
@@ -104,7 +119,7 @@ impl<B: MpmBackend> Llama<B> {
         Ok(LlamaState {
             cache: KvCache::new(shape, self.dtype(), &self.device()),
             capacity,
-            seen: vec![Vec::with_capacity(capacity); batch],
+            seen: (0..batch).map(|_| Vec::with_capacity(capacity)).collect(),
         })
     }
 
@@ -117,14 +132,18 @@ impl<B: MpmBackend> Llama<B> {
     /// - output: hidden states after the last norm, `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when the tokens exceed the capacity,
-    /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
+    /// [`LlmError::CacheLayers`] and [`LlmError::CacheShape`] for the state of another model,
+    /// [`LlmError::CacheFull`] when the tokens exceed the capacity, [`LlmError::EmptyBatch`]
+    /// without tokens, [`LlmError::InputLength`] and [`LlmError::InputRange`].
     pub fn infer(
         &self,
         embeddings: Tensor<B, 3>,
         input: &LlamaInput,
         state: &mut LlamaState<B>,
     ) -> Result<Tensor<B, 3>, LlmError> {
+        let config = self.config();
+        let (layers, heads) = (config.num_hidden_layers, config.num_key_value_heads);
+        state.cache.check_model(layers, heads, config.head_dim)?;
         check_length("input (rows)", input.batch, state.batch())?;
         let context = self.context(&embeddings, &state.seen, input)?;
         let needed = state.len() + input.seq_len;

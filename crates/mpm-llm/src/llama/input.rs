@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use crate::{
+    cache::MAX_CAPACITY,
     check::{check_length, check_range},
     error::LlmError,
 };
-
-/// The largest position: far more than any text has, and exact in f32.
-const MAX_POSITION: usize = 1 << 24;
 
 /// The tokens of a batch: those of a whole text, or those that a text goes on with.
 ///
@@ -99,7 +97,7 @@ impl LlamaInput {
         check_length("embeddings (tokens)", seq_len, self.seq_len)?;
         check_length("positions", self.positions.len(), batch * seq_len)?;
         check_length("seen", self.seen.len(), batch * seq_len)?;
-        check_range("positions", &self.positions, MAX_POSITION)
+        check_range("positions", &self.positions, MAX_CAPACITY)
     }
 }
 

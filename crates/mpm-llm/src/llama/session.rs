@@ -77,8 +77,8 @@ impl<'a, B: MpmBackend> LlamaSession<'a, B> {
     /// and an answer that fills its room at most.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`LlmError::CacheFull`] when the state has no room for the
-    /// prompt.
+    /// As [`new`](Self::new), [`LlmError::CacheFull`] when the state has no room for the prompt,
+    /// [`LlmError::CacheLayers`] and [`LlmError::CacheShape`] for the state of another model.
     pub fn resume(
         model: &'a Llama<B>,
         mut state: LlamaState<B>,
