@@ -154,6 +154,10 @@ impl<B: MpmBackend> DecodingSession for LlamaSession<'_, B> {
         Ok(Logits::on_host(self.model.logits(hidden)))
     }
 
+    fn room(&self) -> usize {
+        self.state.capacity() - self.state.len()
+    }
+
     fn select_rows(&mut self, rows: &[usize]) {
         if rows.len() == self.read.len() {
             // All sequences share the prompt.
