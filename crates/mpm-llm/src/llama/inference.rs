@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
-use super::{input::LlamaInput, model::Llama};
+use super::{context::Past, input::LlamaInput, model::Llama};
 use crate::{
     cache::{CacheShape, KvCache, check_capacity},
     check::check_length,
@@ -17,6 +17,8 @@ pub struct LlamaState<B: Backend> {
     capacity: usize,
     /// The tokens of each row, false for padding.
     seen: Vec<Vec<bool>>,
+    /// Whether any of them is padding, or was.
+    is_padded: bool,
 }
 
 impl<B: MpmBackend> LlamaState<B> {
@@ -120,6 +122,7 @@ impl<B: MpmBackend> Llama<B> {
             cache: KvCache::new(shape, self.dtype(), &self.device()),
             capacity,
             seen: (0..batch).map(|_| Vec::with_capacity(capacity)).collect(),
+            is_padded: false,
         })
     }
 
@@ -145,7 +148,11 @@ impl<B: MpmBackend> Llama<B> {
         let (layers, heads) = (config.num_hidden_layers, config.num_key_value_heads);
         state.cache.check_model(layers, heads, config.head_dim)?;
         check_length("input (rows)", input.batch, state.batch())?;
-        let context = self.context(&embeddings, &state.seen, input)?;
+        let past = Past {
+            seen: &state.seen,
+            is_padded: state.is_padded,
+        };
+        let context = self.context(&embeddings, past, input)?;
         let needed = state.len() + input.seq_len;
         if needed > state.capacity {
             return Err(LlmError::CacheFull {
@@ -155,6 +162,7 @@ impl<B: MpmBackend> Llama<B> {
         }
         let cache = Some(&mut state.cache);
         let hidden = self.model.forward(embeddings, &context, cache, |_, _| {})?;
+        state.is_padded |= input.seen.contains(&false);
         let new = input.seen.chunks_exact(input.seq_len);
         for (row, new) in state.seen.iter_mut().zip(new) {
             row.extend(new);
