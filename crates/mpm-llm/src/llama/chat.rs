@@ -1,6 +1,6 @@
 //! A conversation with a model of the family.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
@@ -48,6 +48,8 @@ struct Memory<B: Backend> {
     state: LlamaState<B>,
     /// The tokens that the state has.
     ids: Vec<i32>,
+    /// Those in whose place there was a picture.
+    pictures: Vec<Range<usize>>,
 }
 
 impl<'a, B: MpmBackend> LlamaChat<'a, B> {
@@ -144,8 +146,11 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
         let known = memory.iter().flat_map(|memory| &memory.ids).zip(&ids);
         let known = known.take_while(|(old, new)| old == new).count();
         // The last token is read even if it is remembered: the answer follows from it. A picture
-        // is read as a whole.
+        // is read as a whole, and one that was elsewhere has but the ids of this one.
         let mut known = known.min(ids.len() - 1);
+        let moved = memory.iter().flat_map(|memory| &memory.pictures);
+        let moved = moved.filter(|picture| !pictures.contains(picture));
+        known = moved.fold(known, |known, picture| known.min(picture.start));
         if let Some(picture) = pictures.iter().find(|picture| picture.contains(&known)) {
             known = picture.start;
         }
@@ -167,7 +172,11 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
         let (state, read) = session.into_state();
         let prompt_tokens = ids.len();
         let ids = [ids, read].concat();
-        self.memory = Some(Memory { state, ids });
+        self.memory = Some(Memory {
+            state,
+            ids,
+            pictures,
+        });
         self.dropped_turns = dropped_turns;
         Ok(ChatAnswer {
             generation,
