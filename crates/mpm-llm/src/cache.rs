@@ -418,10 +418,10 @@ mod tests {
     fn selected_rows_keep_their_room() {
         let mut cache = filled_cache();
         cache.select_rows(&[2, 0]);
-        let expected = filled_cache().layers()[0].value().slice([2..3]).to_data();
+        let expected = filled_cache().layers()[0].value().narrow(0, 2, 1).to_data();
         let layer = cache.layer_mut(0);
-        assert_eq!(layer.value().slice([0..1]).to_data(), expected);
-        let two = |len| tokens(0.0, len).slice([0..2]);
+        assert_eq!(layer.value().narrow(0, 0, 1).to_data(), expected);
+        let two = |len| tokens(0.0, len).narrow(0, 0, 2);
         layer.append(two(2), two(2)).expect("room for 6");
         assert!(layer.append(two(1), two(1)).is_err());
 

@@ -51,7 +51,7 @@ impl<B: Backend> LayerContext<B> {
                 true => mask(config.sliding_window),
                 false => None,
             },
-            out_of_reach: out_of_reach(past, input, config.sliding_window),
+            out_of_reach: out_of_reach(past, config.sliding_window),
         }
     }
 
@@ -80,13 +80,9 @@ impl<B: Backend> Detach for LayerContext<B> {
 }
 
 /// How many of the first keys lie before the window of the first query, and so of all.
-fn out_of_reach(past: Past<'_>, input: &LlamaInput, window: Option<usize>) -> usize {
+fn out_of_reach(past: Past<'_>, window: Option<usize>) -> usize {
     let before = past.seen.first().map_or(0, Vec::len);
-    let first_query = before + 1;
-    match (input.seq_len, window) {
-        (1.., Some(window)) => first_query.saturating_sub(window),
-        _ => 0,
-    }
+    window.map_or(0, |window| (before + 1).saturating_sub(window))
 }
 
 /// Which tokens see which.
@@ -103,7 +99,7 @@ impl Mask {
     fn new(past: Past<'_>, input: &LlamaInput, window: Option<usize>) -> Option<Self> {
         let before = past.seen.first().map_or(0, Vec::len);
         let (len_q, end) = (input.seq_len, before + input.seq_len);
-        let start = out_of_reach(past, input, window);
+        let start = out_of_reach(past, window);
         let keys = |row: usize| {
             let new = &input.seen[row * len_q..(row + 1) * len_q];
             let keys = past.seen.get(row).into_iter().flatten().chain(new);

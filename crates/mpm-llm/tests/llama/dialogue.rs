@@ -94,7 +94,7 @@ fn a_dialogue_is_the_prompt_that_is_asked_with_its_answer_and_one_end() {
         assert_eq!(*end, text.ends[0]);
         assert!(!words.contains(end));
         assert_eq!(part(&text, words), "A red cat.");
-        assert_eq!(batch.bounds, [prompt.pictures.clone()]);
+        assert_eq!(batch.bounds, std::slice::from_ref(&prompt.pictures));
 
         // It is cut as the template writes it.
         let mut finished = messages(&dialogue);
@@ -170,7 +170,7 @@ fn the_picture_stands_before_the_words_of_the_first_question() {
              <|end|><|turn|>assistant\n",
         );
         let slots = before.len()..before.len() + 3;
-        assert_eq!(chat.pictures, [slots.clone()]);
+        assert_eq!(chat.pictures, std::slice::from_ref(&slots));
         assert_eq!(chat.ids[..slots.start], before);
         assert_eq!(chat.ids[slots.end..], behind);
     }
