@@ -8,6 +8,10 @@ use mpm_core::kernel::{MpmBackend, assign};
 
 use crate::{check::check_length, error::LlmError};
 
+/// The most tokens of a row: far more than any text has, and so few that positions are exact in
+/// f32.
+pub(crate) const MAX_CAPACITY: usize = 1 << 24;
+
 /// The keys and values of all layers.
 #[derive(Debug, Clone)]
 pub struct KvCache<B: Backend> {
@@ -37,6 +41,17 @@ pub struct CacheShape {
     pub capacity: usize,
     /// Width of a head.
     pub dim_head: usize,
+}
+
+/// Whether a cache can have room for so many tokens.
+pub(crate) fn check_capacity(capacity: usize) -> Result<(), LlmError> {
+    match (1..=MAX_CAPACITY).contains(&capacity) {
+        true => Ok(()),
+        false => Err(LlmError::CacheCapacity {
+            capacity,
+            max: MAX_CAPACITY,
+        }),
+    }
 }
 
 impl<B: MpmBackend> KvCache<B> {
@@ -73,14 +88,48 @@ impl<B: MpmBackend> KvCache<B> {
         }
     }
 
+    /// Whether this is a cache for a model with so many layers and such keys. Anything else would
+    /// be found out by a layer, when those before it have added their keys already.
+    pub(crate) fn check_model(
+        &self,
+        layers: usize,
+        heads: usize,
+        dim_head: usize,
+    ) -> Result<(), LlmError> {
+        if self.layers.len() != layers {
+            return Err(LlmError::CacheLayers {
+                expected: layers,
+                actual: self.layers.len(),
+            });
+        }
+        self.layers.iter().try_for_each(|layer| {
+            let batch = layer.key.dims()[0];
+            layer.check_rows([batch, heads, 0, dim_head])
+        })
+    }
+
+    /// Makes room for `capacity` tokens in each row, where there is less. New buffers are
+    /// allocated, a layer's after the other.
+    pub fn grow(&mut self, capacity: usize) {
+        for layer in &mut self.layers {
+            let [batch, _, old, _] = layer.key.dims();
+            if old < capacity {
+                layer.renew(batch, capacity, |filled| filled);
+            }
+        }
+    }
+
     /// Makes row `i` continue row `rows[i]`, for any number of rows: to expand
     /// a prompt to its beams, or to drop rows that are done. New buffers are
-    /// allocated.
+    /// allocated; only what is filled is copied, so that the room for what comes is
+    /// not touched before it is used.
     pub fn select_rows(&mut self, rows: &[usize]) {
         for layer in &mut self.layers {
             let index = row_index(rows, &layer.key.device());
-            layer.key.inplace(|key| key.select(0, index.clone()));
-            layer.value.inplace(|value| value.select(0, index));
+            let capacity = layer.key.dims()[2];
+            layer.renew(rows.len(), capacity, |filled| {
+                filled.select(0, index.clone())
+            });
         }
     }
 
@@ -106,6 +155,24 @@ impl<B: MpmBackend> KvCache<B> {
 }
 
 impl<B: MpmBackend> LayerCache<B> {
+    /// Puts what `fill` makes of the filled tokens into new buffers of `batch` rows.
+    fn renew(
+        &mut self,
+        batch: usize,
+        capacity: usize,
+        fill: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
+    ) {
+        for buffer in [&mut self.key, &mut self.value] {
+            let [_, heads, _, dim_head] = buffer.dims();
+            let options = (&buffer.device(), buffer.dtype());
+            let filled = (self.len > 0).then(|| fill(filled(buffer, self.len)));
+            *buffer = Tensor::zeros([batch, heads, capacity, dim_head], options);
+            if let Some(filled) = filled {
+                write(buffer, filled, 0);
+            }
+        }
+    }
+
     /// Adds the keys and values of new tokens and returns those of all tokens.
     ///
     /// # Shapes
@@ -344,6 +411,57 @@ mod tests {
         for (left, right) in reordered.layers().iter().zip(selected.layers()) {
             assert_eq!(left.key().to_data(), right.key().to_data());
             assert_eq!(left.value().to_data(), right.value().to_data());
+        }
+    }
+
+    #[test]
+    fn selected_rows_keep_their_room() {
+        let mut cache = filled_cache();
+        cache.select_rows(&[2, 0]);
+        let expected = filled_cache().layers()[0].value().narrow(0, 2, 1).to_data();
+        let layer = cache.layer_mut(0);
+        assert_eq!(layer.value().narrow(0, 0, 1).to_data(), expected);
+        let two = |len| tokens(0.0, len).narrow(0, 0, 2);
+        layer.append(two(2), two(2)).expect("room for 6");
+        assert!(layer.append(two(1), two(1)).is_err());
+
+        let mut empty = KvCache::<Flex>::new(SHAPE, DType::F32, &Default::default());
+        empty.select_rows(&[1]);
+        assert_eq!(empty.layers()[0].key().dims(), [1, 2, 0, 4]);
+    }
+
+    #[test]
+    fn a_cache_grows_and_keeps_what_it_has() {
+        let before = filled_cache();
+        let mut cache = filled_cache();
+        cache.grow(5);
+        cache.grow(8);
+        let layer = cache.layer_mut(0);
+        assert_eq!(layer.key().to_data(), before.layers()[0].key().to_data());
+        assert_eq!(
+            layer.value().to_data(),
+            before.layers()[0].value().to_data()
+        );
+        layer.append(tokens(0.0, 4), tokens(0.0, 4)).expect("room");
+        assert!(layer.append(tokens(0.0, 1), tokens(0.0, 1)).is_err());
+    }
+
+    #[test]
+    fn caches_of_other_models_are_errors() {
+        let cache = filled_cache();
+        assert!(cache.check_model(1, 2, 4).is_ok());
+        assert!(matches!(
+            cache.check_model(2, 2, 4),
+            Err(LlmError::CacheLayers {
+                expected: 2,
+                actual: 1
+            })
+        ));
+        for (heads, dim_head) in [(1, 4), (2, 8)] {
+            assert!(matches!(
+                cache.check_model(1, heads, dim_head),
+                Err(LlmError::CacheShape { .. })
+            ));
         }
     }
 

@@ -276,6 +276,39 @@ pub enum LlmError {
         seq_len: usize,
     },
 
+    /// Two pictures have the same room in the text.
+    #[error(
+        "picture {picture} takes token {slot}, which an earlier picture of the row has already; \
+         give each picture slots of its own"
+    )]
+    FeatureOverlap {
+        /// The later one, counted from 0 through all rows.
+        picture: usize,
+        /// The token that both take.
+        slot: usize,
+    },
+
+    /// A cache of a size that none can have.
+    #[error("a cache for {capacity} tokens cannot be made; allowed: 1 to {max}")]
+    CacheCapacity {
+        /// The tokens asked for.
+        capacity: usize,
+        /// The most that are possible.
+        max: usize,
+    },
+
+    /// What one model remembers was given to another.
+    #[error(
+        "the cache was made for a model of {actual} layers, and this one has {expected}; \
+         create it for this model"
+    )]
+    CacheLayers {
+        /// Layers of the model.
+        expected: usize,
+        /// Layers of the cache.
+        actual: usize,
+    },
+
     /// More tokens than a cache was made for.
     #[error("the cache has room for {capacity} tokens and {needed} are needed; create it larger")]
     CacheFull {

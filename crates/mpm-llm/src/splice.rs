@@ -64,6 +64,7 @@ pub fn splice_features<B: Backend>(
 /// - [`LlmError::InputLength`] when `bounds` has not one entry for each row, the widths differ,
 ///   or there are more or fewer features than slots
 /// - [`LlmError::FeatureBounds`] when slots lie outside the row
+/// - [`LlmError::FeatureOverlap`] when two pictures share a slot
 pub fn splice_ragged<B: Backend>(
     embeddings: Tensor<B, 3>,
     features: Tensor<B, 2>,
@@ -91,7 +92,11 @@ pub fn splice_ragged<B: Backend>(
             });
         }
         for slot in bound.clone() {
-            source[row * seq_len + slot] = (batch * seq_len + feature) as i32;
+            let source = &mut source[row * seq_len + slot];
+            if *source >= (batch * seq_len) as i32 {
+                return Err(LlmError::FeatureOverlap { picture, slot });
+            }
+            *source = (batch * seq_len + feature) as i32;
             feature += 1;
         }
     }
@@ -233,6 +238,13 @@ mod tests {
                 end: 7,
                 seq_len: 6,
                 ..
+            })
+        ));
+        assert!(matches!(
+            splice(2, &[vec![0..3, 2..5]]),
+            Err(LlmError::FeatureOverlap {
+                picture: 1,
+                slot: 2
             })
         ));
         let message = splice(1, &[vec![0..2]]).expect_err("too short").to_string();

@@ -22,6 +22,10 @@ pub enum PositionResize {
     #[default]
     Bicubic,
     /// Each takes the one at the same share of the side, rounded down, as in MiniCPM-V.
+    ///
+    /// The shares are exact here. MiniCPM-V rounds them to f32, so that some which should be whole
+    /// numbers fall one position short there: of 70 patches for instance for sides of 25, 49, 50,
+    /// 55, 77 and 98. The side that it is published for, 32, has none of these.
     Nearest,
 }
 

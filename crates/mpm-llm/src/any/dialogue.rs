@@ -10,6 +10,10 @@ use crate::{
 
 /// A dialogue in ids.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "all of a data set are of one kind"
+)]
 pub enum AnyDialogue {
     /// For CPM-Bee.
     CpmBee(CpmBeeDialogue),

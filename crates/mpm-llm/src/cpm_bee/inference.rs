@@ -11,7 +11,7 @@ use super::{
     relation::Relations,
 };
 use crate::{
-    cache::{CacheShape, KvCache},
+    cache::{CacheShape, KvCache, check_capacity},
     check::{check_length, row_width},
     error::LlmError,
 };
@@ -95,7 +95,9 @@ impl<B: MpmBackend> CpmBee<B> {
     ///   [`CpmBeeInput`](super::CpmBeeInput)
     ///
     /// # Errors
-    /// [`LlmError::InputLength`] when `segment_rel` is not a multiple of `batch`.
+    /// [`LlmError::EmptyBatch`] without rows, [`LlmError::CacheCapacity`] for no tokens or more
+    /// than any text has, [`LlmError::InputLength`] when `segment_rel` is not a multiple of
+    /// `batch`.
     pub fn inference_state(
         &self,
         batch: usize,
@@ -105,6 +107,7 @@ impl<B: MpmBackend> CpmBee<B> {
         if batch == 0 {
             return Err(LlmError::EmptyBatch);
         }
+        check_capacity(capacity)?;
         row_width("segment_rel", segment_rel.len(), batch)?;
         let config = self.config();
         let shape = CacheShape {
@@ -117,7 +120,7 @@ impl<B: MpmBackend> CpmBee<B> {
         Ok(InferenceState {
             cache: KvCache::new(shape, self.dtype(), &self.device()),
             capacity,
-            tokens: vec![Vec::with_capacity(capacity); batch],
+            tokens: (0..batch).map(|_| Vec::with_capacity(capacity)).collect(),
             segment_rel,
         })
     }
@@ -156,6 +159,7 @@ impl<B: MpmBackend> CpmBee<B> {
     /// - output: hidden states after the last norm, `[batch, len_q, d_model]`
     ///
     /// # Errors
+    /// [`LlmError::CacheLayers`] and [`LlmError::CacheShape`] for the state of another model,
     /// [`LlmError::CacheFull`] when the tokens exceed the capacity,
     /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
     pub fn infer(
@@ -164,6 +168,9 @@ impl<B: MpmBackend> CpmBee<B> {
         step: &CpmBeeStep,
         state: &mut InferenceState<B>,
     ) -> Result<Tensor<B, 3>, LlmError> {
+        let config = self.config();
+        let (layers, heads) = (config.num_layers, config.num_heads);
+        state.cache.check_model(layers, heads, config.dim_head)?;
         let [batch, len, width] = embeddings.dims();
         check_length("step (rows)", step.batch, state.batch())?;
         check_length("embeddings (rows)", batch, step.batch)?;

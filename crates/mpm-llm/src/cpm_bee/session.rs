@@ -212,6 +212,10 @@ impl<B: MpmBackend> DecodingSession for CpmBeeSession<'_, B> {
         self.read(&read)
     }
 
+    fn room(&self) -> usize {
+        self.state.capacity() - self.state.len()
+    }
+
     fn select_rows(&mut self, rows: &[usize]) {
         if rows.len() == self.cursors.len() {
             // All sequences share the prompt.

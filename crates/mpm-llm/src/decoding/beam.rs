@@ -92,7 +92,7 @@ impl<'a> BeamSearch<'a> {
         logits: Logits,
         session: &mut S,
     ) -> Result<Option<Vec<i32>>, LlmError> {
-        let last_step = self.step + 1 >= self.params.max_new_tokens;
+        let last_step = self.step + 1 >= self.params.max_new_tokens || session.room() == 0;
         self.candidates = self.consider(logits)?;
         if self.is_settled() {
             return Ok(None);

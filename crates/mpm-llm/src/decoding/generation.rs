@@ -28,7 +28,7 @@ pub struct Token {
 pub enum FinishReason {
     /// The model ended its last answer.
     Eos,
-    /// The answer has as many tokens as were allowed.
+    /// The answer has as many tokens as were allowed, or as the session has room for.
     MaxTokens,
     /// A stop text came.
     StopString,
@@ -137,7 +137,7 @@ where
             FinishReason::StopString
         } else if ended {
             FinishReason::Eos
-        } else if tokens.len() >= params.max_new_tokens {
+        } else if tokens.len() >= params.max_new_tokens || session.room() == 0 {
             FinishReason::MaxTokens
         } else {
             history[0].push(session.read_as(picked.token));

@@ -24,6 +24,12 @@ pub trait DecodingSession {
     /// the model.
     fn step(&mut self, tokens: &[i32]) -> Result<Logits, LlmError>;
 
+    /// How many more tokens of each sequence the session can read; an answer ends where there is
+    /// no room.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
     /// Makes sequence `i` continue sequence `rows[i]`, for any number of rows.
     fn select_rows(&mut self, rows: &[usize]);
 

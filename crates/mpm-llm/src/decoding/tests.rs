@@ -278,6 +278,55 @@ fn invalid_parameters_fail_before_the_model_runs() {
     assert!(session.reads.is_empty());
 }
 
+/// As the reciter, but with room for some tokens beyond the prompt only.
+struct Small(Reciter, usize);
+
+impl DecodingSession for Small {
+    fn start(&mut self) -> Result<Logits, LlmError> {
+        self.0.start()
+    }
+
+    fn step(&mut self, tokens: &[i32]) -> Result<Logits, LlmError> {
+        self.1 = self.1.checked_sub(1).expect("room");
+        self.0.step(tokens)
+    }
+
+    fn room(&self) -> usize {
+        self.1
+    }
+
+    fn select_rows(&mut self, rows: &[usize]) {
+        self.0.select_rows(rows);
+    }
+
+    fn ends_answer(&self, token: i32) -> bool {
+        self.0.ends_answer(token)
+    }
+
+    fn answer(&self, row: usize) -> usize {
+        self.0.answer(row)
+    }
+}
+
+#[test]
+fn an_answer_ends_where_there_is_no_room() {
+    for strategy in strategies() {
+        for (room, text) in [(0, "a"), (2, "abc"), (9, "abcdef")] {
+            let mut session = Small(Reciter::new(&["abcdef"]), room);
+            let generation = generate(
+                &mut session,
+                &params(strategy.clone()),
+                |token| Ok(vec![token as u8]),
+                |_| ControlFlow::Continue(()),
+            )
+            .expect("ends in time");
+            assert_eq!(generation.texts, [text], "{strategy:?}");
+            let is_whole = generation.finish == FinishReason::Eos;
+            assert_eq!(is_whole, room == 9, "{strategy:?}");
+        }
+    }
+}
+
 #[test]
 fn broken_logits_are_an_error() {
     struct Broken(Reciter, f32);

@@ -112,6 +112,15 @@ impl<B: MpmBackend> LlamaAttention<B> {
         let shared = key.dims()[1];
         let folded = query.reshape([batch, shared, heads / shared * len_q, head_dim]);
         let hidden = context.hidden(self.is_sliding);
+        let far = context.out_of_reach(self.is_sliding);
+        let near = |x: Tensor<B, 4>| match far {
+            0 => x,
+            _ => {
+                let count = x.dims()[2] - far;
+                x.narrow(2, far, count)
+            }
+        };
+        let (key, value) = (near(key), near(value));
         let scale = (head_dim as f64).sqrt().recip();
         let attended = attention(folded, key, value, None, hidden, scale);
         let attended = attended.reshape([batch, heads, len_q, head_dim]);

@@ -1,6 +1,6 @@
 //! A conversation with a model of the family.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
@@ -36,6 +36,9 @@ pub struct LlamaChat<'a, B: Backend> {
     /// The picture that the conversation is about, `[1, slots, d_model]`.
     features: Option<Tensor<B, 3>>,
     max_prompt_tokens: usize,
+    /// How many of the oldest turns are left out. They stay out, so that each prompt begins as the
+    /// one before.
+    dropped_turns: usize,
     /// What the model remembers of the turn before; nothing after one that failed.
     memory: Option<Memory<B>>,
 }
@@ -45,6 +48,8 @@ struct Memory<B: Backend> {
     state: LlamaState<B>,
     /// The tokens that the state has.
     ids: Vec<i32>,
+    /// Those in whose place there was a picture.
+    pictures: Vec<Range<usize>>,
 }
 
 impl<'a, B: MpmBackend> LlamaChat<'a, B> {
@@ -68,6 +73,7 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
             messages: Vec::new(),
             features: None,
             max_prompt_tokens,
+            dropped_turns: 0,
             memory: None,
         })
     }
@@ -99,12 +105,14 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
     /// Forgets all turns; the picture and the messages of the system stay.
     pub fn reset(&mut self) {
         self.messages.retain(|message| !is_turn(message));
+        self.dropped_turns = 0;
     }
 
     /// Asks a question. The answer becomes a message of the conversation, as far as it came.
     ///
     /// Where the conversation is longer than the model sees, its oldest turns are left out, and
-    /// only whole ones; the conversation itself keeps them.
+    /// only whole ones; the conversation itself keeps them. So many are left out at once that a
+    /// quarter of what the model sees is free, because all that is left has to be read anew.
     ///
     /// `on_piece` is called as [`generate`] calls it.
     ///
@@ -134,16 +142,20 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
     ) -> Result<ChatAnswer, LlmError> {
         params.validate()?;
         let (ExpandedIds { ids, pictures }, dropped_turns) = self.fit()?;
-        let mut memory = self.recall(&ids, params.max_new_tokens)?;
-        let known = memory.ids.iter().zip(&ids);
+        let memory = self.memory.take();
+        let known = memory.iter().flat_map(|memory| &memory.ids).zip(&ids);
         let known = known.take_while(|(old, new)| old == new).count();
         // The last token is read even if it is remembered: the answer follows from it. A picture
-        // is read as a whole.
+        // is read as a whole, and one that was elsewhere has but the ids of this one.
         let mut known = known.min(ids.len() - 1);
+        let moved = memory.iter().flat_map(|memory| &memory.pictures);
+        let moved = moved.filter(|picture| !pictures.contains(picture));
+        known = moved.fold(known, |known, picture| known.min(picture.start));
         if let Some(picture) = pictures.iter().find(|picture| picture.contains(&known)) {
             known = picture.start;
         }
-        memory.state.truncate(known);
+        let state = memory.map(|memory| memory.state);
+        let state = self.make_room(state, known, ids.len(), params.max_new_tokens)?;
         let mut prompt = self.model.embed(&ids[known..], [1, ids.len() - known])?;
         if let Some(features) = &self.features {
             let new = pictures.iter().filter(|picture| picture.start >= known);
@@ -155,12 +167,17 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
         let LlamaText {
             tokenizer, ends, ..
         } = self.text;
-        let mut session = LlamaSession::resume(self.model, memory.state, prompt, ends)?;
+        let mut session = LlamaSession::resume(self.model, state, prompt, ends)?;
         let generation = generate(&mut session, params, tokenizer.text_bytes(), on_piece)?;
         let (state, read) = session.into_state();
         let prompt_tokens = ids.len();
         let ids = [ids, read].concat();
-        self.memory = Some(Memory { state, ids });
+        self.memory = Some(Memory {
+            state,
+            ids,
+            pictures,
+        });
+        self.dropped_turns = dropped_turns;
         Ok(ChatAnswer {
             generation,
             prompt_tokens,
@@ -172,43 +189,94 @@ impl<'a, B: MpmBackend> LlamaChat<'a, B> {
     /// The ids of as much of the conversation as the model sees, and the number of turns that are
     /// not in them.
     fn fit(&self) -> Result<(ExpandedIds, usize), LlmError> {
-        let features = self.features.as_ref();
-        let slots = features.map_or(0, |features| features.dims()[1]);
-        let mut messages = self.messages.clone();
-        let mut dropped = 0;
-        loop {
-            let chat = self.text.encode_chat(&messages, slots, &self.options)?;
-            if chat.ids.is_empty() {
-                return Err(LlmError::EmptyBatch);
-            }
-            let (needed, limit) = (chat.ids.len(), self.max_prompt_tokens);
-            if needed <= limit {
-                return Ok((chat, dropped));
-            }
-            // A turn is a message of the user and all up to the next one.
-            let mut questions = (0..messages.len()).filter(|&at| messages[at].role == USER);
-            match (questions.next(), questions.next()) {
-                (Some(first), Some(second)) => drop(messages.drain(first..second)),
-                _ => return Err(LlmError::QuestionTooLong { needed, limit }),
-            }
-            dropped += 1;
+        let limit = self.max_prompt_tokens;
+        let as_before = self.encode(self.dropped_turns)?;
+        if as_before.ids.len() <= limit {
+            return Ok((as_before, self.dropped_turns));
+        }
+        let questions = self.messages.iter().filter(|message| message.role == USER);
+        // All but the question that is asked now.
+        let turns = questions.count().saturating_sub(1);
+        let (chat, fewest) = match self.dropped_turns < turns {
+            true => self.fewest_dropped(self.dropped_turns, turns, limit)?,
+            false => (as_before, turns),
+        };
+        let needed = chat.ids.len();
+        if needed > limit {
+            return Err(LlmError::QuestionTooLong { needed, limit });
+        }
+        // Room for turns to come is worth more than the oldest turns, but not more than the last
+        // one.
+        let comfortable = limit - limit / 4;
+        if needed <= comfortable || fewest + 1 >= turns {
+            return Ok((chat, fewest));
+        }
+        let roomy = self.fewest_dropped(fewest, turns - 1, comfortable)?;
+        match roomy.0.ids.len() <= limit {
+            true => Ok(roomy),
+            false => Ok((chat, fewest)),
         }
     }
 
-    /// What the model remembers, with room for a prompt and its answer; nothing where the room of
-    /// the turn before is too small.
-    fn recall(&mut self, ids: &[i32], max_new_tokens: usize) -> Result<Memory<B>, LlmError> {
-        let needed = ids.len() + max_new_tokens;
-        let memory = self.memory.take();
-        if let Some(memory) = memory.filter(|memory| memory.state.capacity() >= needed) {
-            return Ok(memory);
+    /// The fewest turns to leave out for at most `limit` tokens, more than `too_few` and up to
+    /// `most`, and the ids without them; `most` where these are still too many.
+    fn fewest_dropped(
+        &self,
+        mut too_few: usize,
+        mut most: usize,
+        limit: usize,
+    ) -> Result<(ExpandedIds, usize), LlmError> {
+        let mut chat = self.encode(most)?;
+        // Writing and cutting a long conversation takes a while: halve what is in question.
+        while most - too_few > 1 {
+            let middle = too_few + (most - too_few) / 2;
+            let other = self.encode(middle)?;
+            match other.ids.len() <= limit {
+                true => (chat, most) = (other, middle),
+                false => too_few = middle,
+            }
         }
-        let most = self.max_prompt_tokens + max_new_tokens;
+        Ok((chat, most))
+    }
+
+    /// The ids of the conversation without its oldest turns; a turn is a message of the user and
+    /// all up to the next one.
+    fn encode(&self, dropped_turns: usize) -> Result<ExpandedIds, LlmError> {
+        let mut turn = 0;
+        let messages = self.messages.iter().filter(|message| {
+            turn += usize::from(message.role == USER);
+            turn == 0 || turn > dropped_turns
+        });
+        let messages: Vec<ChatMessage> = messages.cloned().collect();
+        let features = self.features.as_ref();
+        let slots = features.map_or(0, |features| features.dims()[1]);
+        let chat = self.text.encode_chat(&messages, slots, &self.options)?;
+        match chat.ids.is_empty() {
+            true => Err(LlmError::EmptyBatch),
+            false => Ok(chat),
+        }
+    }
+
+    /// What the model remembers, cut to the first `known` tokens, with room for a prompt of
+    /// `len` tokens and its answer.
+    fn make_room(
+        &self,
+        state: Option<LlamaState<B>>,
+        known: usize,
+        len: usize,
+        max_new_tokens: usize,
+    ) -> Result<LlamaState<B>, LlmError> {
+        let needed = len + max_new_tokens;
+        let most = self.max_prompt_tokens.saturating_add(max_new_tokens);
         let capacity = needed.next_multiple_of(ROOM).min(most);
-        Ok(Memory {
-            state: self.model.inference_state(1, capacity)?,
-            ids: Vec::new(),
-        })
+        let Some(mut state) = state else {
+            return self.model.inference_state(1, capacity);
+        };
+        state.truncate(known);
+        if state.capacity() < needed {
+            state.grow(capacity)?;
+        }
+        Ok(state)
     }
 }
 

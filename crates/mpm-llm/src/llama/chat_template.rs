@@ -258,6 +258,19 @@ fn raise_exception(reason: String) -> Result<String, Error> {
 
 /// A value as JSON, without the escapes for web pages that Jinja's own filter adds.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
-    let indent = options.get::<Option<usize>>("indent")?;
-    python_json::write(value, indent).map_err(|error| refusal(error.to_string()))
+    let separators = options.get::<Option<Vec<String>>>("separators")?;
+    let separators = separators.map(<[String; 2]>::try_from).transpose();
+    let is_set = |name| {
+        options
+            .get::<Option<bool>>(name)
+            .map(Option::unwrap_or_default)
+    };
+    let layout = python_json::Options {
+        indent: options.get("indent")?,
+        separators: separators.map_err(|_| refusal("`separators` of tojson has two texts"))?,
+        sort_keys: is_set("sort_keys")?,
+        ensure_ascii: is_set("ensure_ascii")?,
+    };
+    options.assert_all_used()?;
+    python_json::write(value, &layout).map_err(|error| refusal(error.to_string()))
 }

@@ -200,6 +200,8 @@ impl ConfigFile {
             return Ok((None, Vec::new()));
         }
         let sliding = match (&self.layer_types, model_type) {
+            // `transformers` does not look at `layer_types` there.
+            (_, ModelType::Mistral) => vec![true; layers],
             (Some(types), _) => types
                 .iter()
                 .map(|kind| match kind.as_str() {
@@ -212,7 +214,6 @@ impl ConfigFile {
                     }),
                 })
                 .collect::<Result<_, _>>()?,
-            (None, ModelType::Mistral) => vec![true; layers],
             (None, _) => (0..layers)
                 .map(|layer| layer >= self.max_window_layers)
                 .collect(),
@@ -407,6 +408,8 @@ mod tests {
         let mistral = |keys| read("mistral", keys).unwrap();
         assert_eq!(mistral(json!({})).sliding_window, Some(4096));
         assert!(mistral(json!({})).is_sliding(3));
+        let kinds = json!({"layer_types": ["full_attention", "sliding_attention"]});
+        assert_eq!(mistral(kinds).sliding_layers, [true; 4]);
         assert_eq!(
             mistral(json!({"sliding_window": null})).sliding_window,
             None

@@ -13,14 +13,24 @@ pub struct LayerContext<B: Backend> {
     hidden: Option<Tensor<B, 4, Bool>>,
     /// Of the layers that see a window only; `None` where it hides nothing.
     sliding: Option<Tensor<B, 4, Bool>>,
+    /// How many of the first keys no window reaches.
+    out_of_reach: usize,
+}
+
+/// The tokens that came before those that are read now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past<'a> {
+    /// The tokens of each row, false for padding; empty where the rows begin.
+    pub seen: &'a [Vec<bool>],
+    /// Whether there may be padding; where there is none, nobody has to look for it.
+    pub is_padded: bool,
 }
 
 impl<B: Backend> LayerContext<B> {
-    /// For `input`, whose rows go on after the tokens of `past`, false for padding; `past` is
-    /// empty where the rows begin.
+    /// For `input`, which goes on after `past`.
     pub(super) fn new(
         config: &LlamaConfig,
-        past: &[Vec<bool>],
+        past: Past<'_>,
         input: &LlamaInput,
         dtype: DType,
         device: &B::Device,
@@ -41,11 +51,20 @@ impl<B: Backend> LayerContext<B> {
                 true => mask(config.sliding_window),
                 false => None,
             },
+            out_of_reach: out_of_reach(past, config.sliding_window),
         }
     }
 
-    /// `[batch or 1, 1, group · len_q, len_k]`, true where a query must not see a key; `None` where
-    /// every query sees every key.
+    /// How many of the first keys a layer need not read, because it sees none of them.
+    pub(super) fn out_of_reach(&self, is_sliding: bool) -> usize {
+        match is_sliding {
+            true => self.out_of_reach,
+            false => 0,
+        }
+    }
+
+    /// `[batch or 1, 1, group · len_q, len_k]`, true where a query must not see a key, of those
+    /// that are not [out of reach](Self::out_of_reach); `None` where every query sees all these.
     pub(super) fn hidden(&self, is_sliding: bool) -> Option<Tensor<B, 4, Bool>> {
         match is_sliding {
             true => self.sliding.clone(),
@@ -60,6 +79,12 @@ impl<B: Backend> Detach for LayerContext<B> {
     }
 }
 
+/// How many of the first keys lie before the window of the first query, and so of all.
+fn out_of_reach(past: Past<'_>, window: Option<usize>) -> usize {
+    let before = past.seen.first().map_or(0, Vec::len);
+    window.map_or(0, |window| (before + 1).saturating_sub(window))
+}
+
 /// Which tokens see which.
 struct Mask {
     /// True where a query must not see a key, `[rows, len_q, len_k]`.
@@ -70,26 +95,30 @@ struct Mask {
 }
 
 impl Mask {
-    /// `None` where every query sees every key.
-    fn new(past: &[Vec<bool>], input: &LlamaInput, window: Option<usize>) -> Option<Self> {
-        let before = past.first().map_or(0, Vec::len);
-        let (len_q, len_k) = (input.seq_len, before + input.seq_len);
+    /// Of the keys within reach; `None` where every query sees all of them.
+    fn new(past: Past<'_>, input: &LlamaInput, window: Option<usize>) -> Option<Self> {
+        let before = past.seen.first().map_or(0, Vec::len);
+        let (len_q, end) = (input.seq_len, before + input.seq_len);
+        let start = out_of_reach(past, window);
         let keys = |row: usize| {
             let new = &input.seen[row * len_q..(row + 1) * len_q];
-            past.get(row).into_iter().flatten().chain(new)
+            let keys = past.seen.get(row).into_iter().flatten().chain(new);
+            keys.skip(start)
         };
+        let is_padded = (past.is_padded || input.seen.contains(&false))
+            && (0..input.batch).any(|row| keys(row).any(|&seen| !seen));
+        if len_q == 1 && !is_padded {
+            return None;
+        }
         // Without padding, all rows are like the first.
-        let rows = match (0..input.batch).all(|row| keys(row).all(|&seen| seen)) {
-            true => 1,
-            false => input.batch,
-        };
-        let mut hidden = Vec::with_capacity(rows * len_q * len_k);
+        let rows = if is_padded { input.batch } else { 1 };
+        let mut hidden = Vec::with_capacity(rows * len_q * (end - start));
         for row in 0..rows {
-            for query in before..len_k {
+            for query in before..end {
                 let first = window.map_or(0, |window| (query + 1).saturating_sub(window));
                 hidden.extend(
-                    keys(row)
-                        .enumerate()
+                    (start..)
+                        .zip(keys(row))
                         .map(|(key, &seen)| !seen || key < first || key > query),
                 );
             }
@@ -98,16 +127,25 @@ impl Mask {
             hidden,
             rows,
             len_q,
-            len_k,
+            len_k: end - start,
         })
     }
 
-    /// `[rows, 1, group · len_q, len_k]`: the queries of a group of heads lie one after the other.
+    /// `[rows, 1, group · len_q, len_k]`: the queries of a group of heads lie one after the other,
+    /// and all of them see the same.
     fn into_tensor<B: Backend>(self, group: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
-        let rows = self.hidden.chunks_exact(self.len_q * self.len_k);
-        let folded: Vec<bool> = rows.flat_map(|row| row.repeat(group)).collect();
-        let dims = [self.rows, 1, group * self.len_q, self.len_k];
-        Tensor::from_data(TensorData::new(folded, dims), device)
+        let Self {
+            rows, len_q, len_k, ..
+        } = self;
+        let data = TensorData::new(self.hidden, [rows, 1, len_q, len_k]);
+        let mask = Tensor::from_data(data, device);
+        // Repeated on the device: a mask is large, and the way there is slow.
+        match group {
+            1 => mask,
+            _ => mask
+                .expand([rows, group, len_q, len_k])
+                .reshape([rows, 1, group * len_q, len_k]),
+        }
     }
 }
 
@@ -118,6 +156,10 @@ mod tests {
     fn mask(past: &[Vec<bool>], seen: &[&[bool]], window: Option<usize>) -> Option<Vec<bool>> {
         let seen: Vec<Vec<bool>> = seen.iter().map(|row| row.to_vec()).collect();
         let input = LlamaInput::padded(&seen).expect("equal lengths");
+        let past = Past {
+            seen: past,
+            is_padded: past.concat().contains(&false),
+        };
         Mask::new(past, &input, window).map(|mask| mask.hidden)
     }
 
@@ -149,8 +191,35 @@ mod tests {
     fn a_window_ends_with_the_token_itself() {
         let band = [O, X, X, O, O, X, X, O, O];
         assert_eq!(mask(&[], &[&[true; 3]], Some(2)), Some(band.to_vec()));
-        let step = mask(&[vec![true; 3]], &[&[true]], Some(2));
-        assert_eq!(step, Some(vec![X, X, O, O]));
         assert_eq!(mask(&[vec![true]], &[&[true]], Some(2)), None);
+    }
+
+    #[test]
+    fn keys_before_all_windows_are_not_read() {
+        // Of five keys a single query reads two, two queries read three.
+        assert_eq!(mask(&[vec![true; 4]], &[&[true]], Some(2)), None);
+        let two = mask(&[vec![true; 3]], &[&[true; 2]], Some(2));
+        assert_eq!(two, Some(vec![O, O, X, X, O, O]));
+        // Padding counts where it is read.
+        let far = [vec![false, true, true, true], vec![true; 4]];
+        assert_eq!(mask(&far, &[&[true], &[true]], Some(2)), None);
+        let near = [vec![true, true, true, false], vec![true; 4]];
+        let near = mask(&near, &[&[true], &[true]], Some(2));
+        assert_eq!(near, Some(vec![X, O, O, O]));
+    }
+
+    #[test]
+    fn the_heads_of_a_group_see_the_same() {
+        let mask = Mask {
+            hidden: vec![O, X, O, O, X, X, X, O],
+            rows: 2,
+            len_q: 2,
+            len_k: 2,
+        };
+        let folded = mask.into_tensor::<burn::backend::Flex>(2, &Default::default());
+        assert_eq!(folded.dims(), [2, 1, 4, 2]);
+        let folded: Vec<bool> = folded.into_data().iter().collect();
+        let expected = [O, X, O, O, O, X, O, O, X, X, X, O, X, X, X, O];
+        assert_eq!(folded, expected);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     chat_template::{ChatMessage, ChatOptions},
     input::LlamaInput,
     language_model::LlamaBatch,
-    text::{ASSISTANT, LlamaText, USER},
+    text::{ASSISTANT, LlamaText, USER, without_mark},
 };
 use crate::{
     LlmError,
@@ -64,7 +64,8 @@ impl LlamaDialogue {
         let mut ids = match whole.ids.strip_prefix(prompt.ids.as_slice()) {
             Some(_) => whole.ids,
             None => {
-                let answer = text.tokenizer.encode_rendered(&dialogue.answer)?;
+                let answer = without_mark(&dialogue.answer);
+                let answer = text.tokenizer.encode_rendered(&answer)?;
                 [prompt.ids, answer].concat()
             }
         };

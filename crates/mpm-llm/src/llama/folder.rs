@@ -48,8 +48,9 @@ use super::{config::LlamaConfig, model::Llama, text::LlamaText};
 ///     ..DecodingParams::default()
 /// };
 /// let mut session = LlamaSession::new(&llm.model, prompt, &llm.text.ends, params.max_new_tokens)?;
+/// let bytes_of = |id| llm.text.tokenizer.bytes_of(id);
 /// let go_on = |_: Piece<'_>| ControlFlow::Continue(());
-/// let answer = generate(&mut session, &params, llm.text.tokenizer.text_bytes(), go_on)?;
+/// let answer = generate(&mut session, &params, bytes_of, go_on)?;
 /// assert!(answer.tokens.len() <= 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -3,9 +3,9 @@
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
-use super::{input::LlamaInput, model::Llama};
+use super::{context::Past, input::LlamaInput, model::Llama};
 use crate::{
-    cache::{CacheShape, KvCache},
+    cache::{CacheShape, KvCache, check_capacity},
     check::check_length,
     error::LlmError,
 };
@@ -17,6 +17,8 @@ pub struct LlamaState<B: Backend> {
     capacity: usize,
     /// The tokens of each row, false for padding.
     seen: Vec<Vec<bool>>,
+    /// Whether any of them is padding, or was.
+    is_padded: bool,
 }
 
 impl<B: MpmBackend> LlamaState<B> {
@@ -49,6 +51,19 @@ impl<B: MpmBackend> LlamaState<B> {
     /// The keys and values.
     pub fn cache(&self) -> &KvCache<B> {
         &self.cache
+    }
+
+    /// Makes room for `capacity` tokens in each row, where there is less.
+    ///
+    /// # Errors
+    /// [`LlmError::CacheCapacity`] for more tokens than any text has.
+    pub fn grow(&mut self, capacity: usize) -> Result<(), LlmError> {
+        if capacity > self.capacity {
+            check_capacity(capacity)?;
+            self.cache.grow(capacity);
+            self.capacity = capacity;
+        }
+        Ok(())
     }
 
     /// Forgets all but the first `len` tokens of each row. What a causal model remembers of these
@@ -84,7 +99,8 @@ impl<B: MpmBackend> Llama<B> {
     /// Room for `capacity` tokens in each of `batch` rows.
     ///
     /// # Errors
-    /// [`LlmError::EmptyBatch`] without rows.
+    /// [`LlmError::EmptyBatch`] without rows, [`LlmError::CacheCapacity`] for no tokens or more
+    /// than any text has.
     pub fn inference_state(
         &self,
         batch: usize,
@@ -93,6 +109,7 @@ impl<B: MpmBackend> Llama<B> {
         if batch == 0 {
             return Err(LlmError::EmptyBatch);
         }
+        check_capacity(capacity)?;
         let config = self.config();
         let shape = CacheShape {
             layers: config.num_hidden_layers,
@@ -104,7 +121,8 @@ impl<B: MpmBackend> Llama<B> {
         Ok(LlamaState {
             cache: KvCache::new(shape, self.dtype(), &self.device()),
             capacity,
-            seen: vec![Vec::with_capacity(capacity); batch],
+            seen: (0..batch).map(|_| Vec::with_capacity(capacity)).collect(),
+            is_padded: false,
         })
     }
 
@@ -117,16 +135,24 @@ impl<B: MpmBackend> Llama<B> {
     /// - output: hidden states after the last norm, `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::CacheFull`] when the tokens exceed the capacity,
-    /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
+    /// [`LlmError::CacheLayers`] and [`LlmError::CacheShape`] for the state of another model,
+    /// [`LlmError::CacheFull`] when the tokens exceed the capacity, [`LlmError::EmptyBatch`]
+    /// without tokens, [`LlmError::InputLength`] and [`LlmError::InputRange`].
     pub fn infer(
         &self,
         embeddings: Tensor<B, 3>,
         input: &LlamaInput,
         state: &mut LlamaState<B>,
     ) -> Result<Tensor<B, 3>, LlmError> {
+        let config = self.config();
+        let (layers, heads) = (config.num_hidden_layers, config.num_key_value_heads);
+        state.cache.check_model(layers, heads, config.head_dim)?;
         check_length("input (rows)", input.batch, state.batch())?;
-        let context = self.context(&embeddings, &state.seen, input)?;
+        let past = Past {
+            seen: &state.seen,
+            is_padded: state.is_padded,
+        };
+        let context = self.context(&embeddings, past, input)?;
         let needed = state.len() + input.seq_len;
         if needed > state.capacity {
             return Err(LlmError::CacheFull {
@@ -136,6 +162,7 @@ impl<B: MpmBackend> Llama<B> {
         }
         let cache = Some(&mut state.cache);
         let hidden = self.model.forward(embeddings, &context, cache, |_, _| {})?;
+        state.is_padded |= input.seen.contains(&false);
         let new = input.seen.chunks_exact(input.seq_len);
         for (row, new) in state.seen.iter_mut().zip(new) {
             row.extend(new);

@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use crate::{
+    cache::MAX_CAPACITY,
     check::{check_length, check_range},
     error::LlmError,
 };
-
-/// The largest position: far more than any text has, and exact in f32.
-const MAX_POSITION: usize = 1 << 24;
 
 /// The tokens of a batch: those of a whole text, or those that a text goes on with.
 ///
@@ -24,6 +22,10 @@ pub struct LlamaInput {
     pub positions: Vec<i32>,
     /// False for padding, which nobody sees: `[batch, seq]`.
     pub seen: Vec<bool>,
+    /// Tokens of the longest row's whole text, where these are a part of it and more follows that
+    /// is known already; `None` where the text ends with them. Rotary positions of the kinds
+    /// `dynamic` and `longrope` depend on it.
+    pub text_len: Option<usize>,
 }
 
 impl LlamaInput {
@@ -36,6 +38,7 @@ impl LlamaInput {
             seq_len,
             positions: row.repeat(batch),
             seen: vec![true; batch * seq_len],
+            text_len: None,
         }
     }
 
@@ -63,7 +66,19 @@ impl LlamaInput {
             seq_len,
             positions: positions.collect(),
             seen: seen.concat(),
+            text_len: None,
         })
+    }
+
+    /// Tokens of the longest row's whole text, as far as it is known; padding has no part in it.
+    pub(super) fn text_len(&self) -> usize {
+        let positions = self.positions.iter().zip(&self.seen);
+        let last = positions
+            .filter(|(_, seen)| **seen)
+            .map(|(at, _)| *at)
+            .max();
+        let so_far = last.map_or(0, |last| last as usize + 1);
+        self.text_len.map_or(so_far, |len| len.max(so_far))
     }
 
     /// Whether every row has the positions of the first.
@@ -82,7 +97,7 @@ impl LlamaInput {
         check_length("embeddings (tokens)", seq_len, self.seq_len)?;
         check_length("positions", self.positions.len(), batch * seq_len)?;
         check_length("seen", self.seen.len(), batch * seq_len)?;
-        check_range("positions", &self.positions, MAX_POSITION)
+        check_range("positions", &self.positions, MAX_CAPACITY)
     }
 }
 
@@ -101,6 +116,18 @@ mod tests {
             LlamaInput::padded(&[vec![true], vec![]]),
             Err(LlmError::InputLength { .. })
         ));
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_its_last_token_or_what_is_known_to_follow() {
+        let mut input = LlamaInput::unpadded(1, 3..6);
+        assert_eq!(input.text_len(), 6);
+        input.seen[2] = false;
+        assert_eq!(input.text_len(), 5);
+        input.text_len = Some(4);
+        assert_eq!(input.text_len(), 5);
+        input.text_len = Some(9);
+        assert_eq!(input.text_len(), 9);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use mpm_core::{
 
 use super::{
     config::LlamaConfig,
-    context::LayerContext,
+    context::{LayerContext, Past},
     embedding::TokenTable,
     input::LlamaInput,
     layer::{LlamaLayer, scaled},
@@ -185,7 +185,8 @@ impl<B: MpmBackend> Llama<B> {
     /// - embeddings: `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
+    /// [`LlmError::EmptyBatch`] without rows or tokens, [`LlmError::InputLength`] and
+    /// [`LlmError::InputRange`].
     pub fn forward(
         &self,
         embeddings: Tensor<B, 3>,
@@ -206,22 +207,22 @@ impl<B: MpmBackend> Llama<B> {
     /// - embeddings, observed, output: `[batch, seq, d_model]`
     ///
     /// # Errors
-    /// [`LlmError::InputLength`] and [`LlmError::InputRange`].
+    /// As [`forward`](Self::forward).
     pub fn hidden_states(
         &self,
         embeddings: Tensor<B, 3>,
         input: &LlamaInput,
         observe: impl FnMut(usize, &Tensor<B, 3>),
     ) -> Result<Tensor<B, 3>, LlmError> {
-        let context = self.context(&embeddings, &[], input)?;
+        let context = self.context(&embeddings, Past::default(), input)?;
         self.model.forward(embeddings, &context, None, observe)
     }
 
-    /// Rotations and masks of `input`, which goes on after the tokens of `past`.
+    /// Rotations and masks of `input`, which goes on after `past`.
     pub(super) fn context(
         &self,
         embeddings: &Tensor<B, 3>,
-        past: &[Vec<bool>],
+        past: Past<'_>,
         input: &LlamaInput,
     ) -> Result<LayerContext<B>, LlmError> {
         let [batch, seq_len, width] = embeddings.dims();

@@ -15,7 +15,7 @@ pub struct Rotation<B: Backend> {
 }
 
 impl<B: Backend> Rotation<B> {
-    /// Rotations by the positions of `input`, for a text that ends with them.
+    /// Rotations by the positions of `input`, with the frequencies of its whole text.
     ///
     /// Angles are computed in f32 whatever `dtype` the result has: half precision would confuse
     /// neighbouring positions from 2048 on.
@@ -25,8 +25,7 @@ impl<B: Backend> Rotation<B> {
         dtype: DType,
         device: &B::Device,
     ) -> Self {
-        let len = input.positions.iter().max().map_or(0, |last| last + 1);
-        let frequencies = config.rope.frequencies(config.head_dim, len as usize);
+        let frequencies = config.rope.frequencies(config.head_dim, input.text_len());
         let factor = config.rope.attention_factor() as f32;
         let positions = match input.rows_are_alike() {
             true => &input.positions[..input.seq_len],

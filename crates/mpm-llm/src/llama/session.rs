@@ -77,8 +77,8 @@ impl<'a, B: MpmBackend> LlamaSession<'a, B> {
     /// and an answer that fills its room at most.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`LlmError::CacheFull`] when the state has no room for the
-    /// prompt.
+    /// As [`new`](Self::new), [`LlmError::CacheFull`] when the state has no room for the prompt,
+    /// [`LlmError::CacheLayers`] and [`LlmError::CacheShape`] for the state of another model.
     pub fn resume(
         model: &'a Llama<B>,
         mut state: LlamaState<B>,
@@ -98,11 +98,16 @@ impl<'a, B: MpmBackend> LlamaSession<'a, B> {
                 needed,
             });
         }
+        // Each part is rotated as in the whole text, as if it were read at once.
+        let text_len = Some(state.next_position() + len);
         let mut last = None;
         for start in (0..len).step_by(CHUNK) {
             let count = CHUNK.min(len - start);
             let position = state.next_position();
-            let input = LlamaInput::unpadded(1, position..position + count);
+            let input = LlamaInput {
+                text_len,
+                ..LlamaInput::unpadded(1, position..position + count)
+            };
             let chunk = prompt.clone().narrow(1, start, count);
             let hidden = model.infer(chunk, &input, &mut state)?;
             last = Some(hidden.slice([0..1, count - 1..count, 0..width]));
@@ -147,6 +152,10 @@ impl<B: MpmBackend> DecodingSession for LlamaSession<'_, B> {
             read.push(token);
         }
         Ok(Logits::on_host(self.model.logits(hidden)))
+    }
+
+    fn room(&self) -> usize {
+        self.state.capacity() - self.state.len()
     }
 
     fn select_rows(&mut self, rows: &[usize]) {

@@ -127,7 +127,7 @@ impl LlamaText {
         let template = template.ok_or(LlmError::NoChatTemplate)?;
         let mut messages = messages.to_vec();
         for message in &mut messages {
-            message.content.retain(|letter| letter != PICTURE);
+            message.content = without_mark(&message.content);
         }
         if has_picture {
             let first = messages.iter_mut().find(|message| message.role == USER);
@@ -158,6 +158,11 @@ impl LlamaText {
             pictures: vec![picture],
         })
     }
+}
+
+/// What somebody wrote, without what would be taken for a picture.
+pub(super) fn without_mark(text: &str) -> String {
+    text.replace(PICTURE, "")
 }
 
 /// The tokens that end an answer.

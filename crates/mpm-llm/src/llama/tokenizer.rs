@@ -143,7 +143,8 @@ impl LlamaTokenizer {
 
     /// As [`bytes_of`](Self::bytes_of), for the tokens of one text in their order: without the
     /// space that SentencePiece puts before it. [`generate`](crate::decoding::generate()) takes it
-    /// to write an answer.
+    /// to write a text that begins anew, such as an answer. Where a text goes on, a space before
+    /// its next word is its own: `bytes_of` keeps it.
     pub fn text_bytes(&self) -> impl FnMut(i32) -> Result<Vec<u8>, LlmError> {
         let mut expects_space = self.has_first_space;
         move |id| {

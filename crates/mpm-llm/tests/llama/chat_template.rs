@@ -62,6 +62,8 @@ fn templates_that_fail_say_why() {
         ("{{ raise_exception('no ' ~ messages[0].role) }}", "no user"),
         ("{{ strftime_now('%Y') }}", "it asks for the date"),
         ("{{ messages[0].content.shout() }}", "shout"),
+        ("{{ messages | tojson(skipkeys=true) }}", "skipkeys"),
+        ("{{ messages | tojson(separators=[',']) }}", "two texts"),
         (
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
             "recursion",
@@ -72,6 +74,20 @@ fn templates_that_fail_say_why() {
         assert!(matches!(error, LlmError::ChatTemplate { .. }), "{text}");
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn json_is_written_as_the_template_asks() {
+    let render = |source: &str| {
+        let template = ChatTemplate::new(source, BTreeMap::new()).unwrap();
+        let messages = [ChatMessage::new("user", "é")];
+        template.render(&messages, &ChatOptions::default()).unwrap()
+    };
+    let asked =
+        "{{ messages[0] | tojson(ensure_ascii=true, sort_keys=true, separators=(',', ':')) }}";
+    assert_eq!(render(asked), r#"{"content":"\u00e9","role":"user"}"#);
+    let asked = "{{ messages[0] | tojson(ensure_ascii=false, indent=none) }}";
+    assert_eq!(render(asked), r#"{"role": "user", "content": "é"}"#);
 }
 
 #[test]

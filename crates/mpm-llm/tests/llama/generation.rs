@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use mpm_llm::{
     LlmError,
     decoding::{DecodingParams, DecodingSession, FinishReason, Generation, Strategy, generate},
-    llama::{Llama, LlamaSession},
+    llama::{Llama, LlamaConfig, LlamaInput, LlamaSession, RopeConfig, RopeScaling},
 };
 use mpm_test_support::{Case, TestBackend, own_cases, report};
 
@@ -117,12 +117,43 @@ fn sessions_go_on_where_others_ended() {
 #[test]
 fn prompts_longer_than_a_chunk_are_read_whole() {
     let case = &own_cases("l_llama_mistral")[0];
-    let model = model(case);
+    session_equals_whole_pass(&model(case));
+}
+
+/// The frequencies depend on the length of the text, of which the first chunks are the part that
+/// the model was made for.
+#[test]
+fn chunks_are_rotated_as_in_the_whole_text() {
+    let dynamic = RopeScaling::Dynamic {
+        factor: 2.0,
+        max_position_embeddings: 600.0,
+    };
+    let longrope = RopeScaling::LongRope {
+        short_factor: vec![1.0; 4],
+        long_factor: vec![1.0, 2.0, 4.0, 8.0],
+        attention_factor: 1.1,
+        original_max_position_embeddings: 600.0,
+    };
+    for scaling in [dynamic, longrope] {
+        let config = LlamaConfig {
+            rope: RopeConfig {
+                scaling,
+                ..RopeConfig::default()
+            },
+            // Without it, fresh weights attend to all tokens nearly alike, wherever they are.
+            qk_norm: true,
+            ..LlamaConfig::tiny()
+        };
+        session_equals_whole_pass(&config.init(&Default::default()).unwrap());
+    }
+}
+
+fn session_equals_whole_pass(model: &Llama<B>) {
     let ids: Vec<i32> = (0..1100).map(|i| 3 + i * 7 % 37).collect();
     let embeddings = || model.embed(&ids, [1, ids.len()]).unwrap();
-    let mut session = LlamaSession::new(&model, embeddings(), &[], 1).unwrap();
+    let mut session = LlamaSession::new(model, embeddings(), &[], 1).unwrap();
     let logits = session.start().unwrap().values;
-    let input = mpm_llm::llama::LlamaInput::unpadded(1, 0..ids.len());
+    let input = LlamaInput::unpadded(1, 0..ids.len());
     let whole = model.forward(embeddings(), &input).unwrap().logits;
     let last = whole.narrow(1, ids.len() - 1, 1).into_data();
     let last: Vec<f32> = last.iter().collect();
@@ -130,6 +161,58 @@ fn prompts_longer_than_a_chunk_are_read_whole() {
         // The same sums in another blocking.
         assert!((actual - expected).abs() < 1e-4, "{actual} {expected}");
     }
+}
+
+#[test]
+fn an_answer_ends_where_the_state_has_no_room() {
+    let case = &own_cases("l_llama_qwen3")[0];
+    let model = model(case);
+    let beams = Strategy::Beam {
+        beams: 2,
+        length_penalty: 1.0,
+    };
+    for strategy in [Strategy::Greedy, beams] {
+        let params = DecodingParams {
+            max_new_tokens: 64,
+            ..params(case, strategy)
+        };
+        let state = model.inference_state(1, 5).unwrap();
+        let prompt = model.embed(&[3, 4], [1, 2]).unwrap();
+        let mut session = LlamaSession::resume(&model, state, prompt, &[]).unwrap();
+        let generation = run(&mut session, &params);
+        // The last one is not read.
+        assert_eq!(generation.tokens.len(), 4);
+        assert_eq!(generation.finish, FinishReason::MaxTokens);
+    }
+}
+
+#[test]
+fn states_of_other_models_are_errors() {
+    let init = |config: LlamaConfig| config.init::<B>(&Default::default()).unwrap();
+    let model = init(LlamaConfig::tiny());
+    let infer = |other: LlamaConfig| {
+        let mut state = init(other).inference_state(1, 4).unwrap();
+        let embeddings = model.embed(&[3, 4], [1, 2]).unwrap();
+        let input = LlamaInput::unpadded(1, 0..2);
+        let result = model.infer(embeddings, &input, &mut state);
+        assert!(state.cache().layers().iter().all(|layer| layer.is_empty()));
+        result.err()
+    };
+    for layers in [1, 3] {
+        let other = LlamaConfig {
+            num_hidden_layers: layers,
+            ..LlamaConfig::tiny()
+        };
+        assert!(matches!(
+            infer(other),
+            Some(LlmError::CacheLayers { expected: 2, actual }) if actual == layers
+        ));
+    }
+    let wider = LlamaConfig {
+        head_dim: 16,
+        ..LlamaConfig::tiny()
+    };
+    assert!(matches!(infer(wider), Some(LlmError::CacheShape { .. })));
 }
 
 #[test]
@@ -154,6 +237,12 @@ fn what_no_session_can_do_is_an_error() {
             needed: 2
         })
     ));
+    for capacity in [0, usize::MAX] {
+        assert!(matches!(
+            model.inference_state(1, capacity).err(),
+            Some(LlmError::CacheCapacity { .. })
+        ));
+    }
     assert!(matches!(
         model.embed(&[40], [1, 1]).err(),
         Some(LlmError::InputRange { max: 39, .. })

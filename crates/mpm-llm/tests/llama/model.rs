@@ -85,6 +85,7 @@ fn steps_equal_the_whole_pass() {
                 seq_len: columns.len(),
                 positions: cut(&input.positions),
                 seen: seen.flat_map(|row| row[columns.clone()].to_vec()).collect(),
+                text_len: None,
             };
             let dims = [step.batch, step.seq_len];
             let embeddings = model.embed(&cut(&ids), dims).unwrap();

@@ -60,6 +60,9 @@ impl<B: Backend> ClipVision<B> {
     /// The same transformer for pictures of another size, with bicubically interpolated positions
     /// (see [`interpolate_positions`](crate::interpolate_positions)).
     ///
+    /// Each call resizes the positions that are there: start from the loaded module each time, for
+    /// what one size has lost does not come back with the next.
+    ///
     /// # Errors
     /// [`VisionError::Config`] for a size that is not a positive multiple of the patch size, or
     /// larger than that of any model.

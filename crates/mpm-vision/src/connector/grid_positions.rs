@@ -9,8 +9,8 @@ const BASE: f64 = 10_000.0;
 /// column and the second half the row, each by sines and then by cosines of `width / 4`
 /// frequencies.
 ///
-/// Source: `get_2d_sincos_pos_embed` of MAE (<https://arxiv.org/abs/2111.06377>), which Qwen-VL's
-/// and MiniCPM-V's `resampler.py` have taken over.
+/// Source: `get_2d_sincos_pos_embed` of MAE (<https://arxiv.org/abs/2111.06377>), which MiniCPM-V's
+/// `resampler.py` has taken over.
 ///
 /// # Shapes
 /// - grid: `[rows, columns]`

@@ -54,7 +54,10 @@ impl MlpConnectorConfig {
             _ => name
                 .strip_prefix("mlp")
                 .and_then(|rest| rest.strip_suffix("x_gelu"))
-                .and_then(|depth| depth.parse().ok()),
+                // Numbers may have a sign otherwise.
+                .filter(|depth| depth.bytes().all(|digit| digit.is_ascii_digit()))
+                .and_then(|depth| depth.parse().ok())
+                .filter(|&depth| depth > 0),
         };
         require(depth.is_some(), "mm_projector_type", name, || {
             "it must be `linear` or `mlp2x_gelu`, with any number of layers".to_owned()
@@ -110,17 +113,21 @@ impl MlpConnectorConfig {
     /// |---|---|
     /// | `{file}.0`, `{file}.2`, …: activations have numbers, too | `{module}.layers.0`, `{module}.layers.1`, … |
     /// | `{file}` itself, of `linear` | `{module}.layers.0` |
+    ///
+    /// A single layer is `linear` or `mlp1x_gelu`, which differ in their names only: both are read.
     pub fn llava_keys(&self, keys: KeyMap, file: &str, module: &str) -> KeyMap {
-        if self.depth == 1 {
-            return keys.rename(file, &format!("{module}.layers.0"));
-        }
-        (0..self.depth).fold(keys, |keys, layer| {
+        let keys = (0..self.depth).fold(keys, |keys, layer| {
             let number = 2 * layer;
             keys.rename(
                 &format!("{file}.{number}"),
                 &format!("{module}.layers.{layer}"),
             )
-        })
+        });
+        match self.depth {
+            // Behind the row for `{file}.0`, which it would match, too.
+            1 => keys.rename(file, &format!("{module}.layers.0")),
+            _ => keys,
+        }
     }
 
     /// Adds to `keys` how the names of LLaVA models of `transformers`, such as
@@ -188,7 +195,17 @@ mod tests {
         assert_eq!(depth("linear"), Ok(1));
         assert_eq!(depth("mlp2x_gelu"), Ok(2));
         assert_eq!(depth("mlp12x_gelu"), Ok(12));
-        for name in ["identity", "mlp_gelu", "mlp2x_relu", "", "mlp-1x_gelu"] {
+        assert_eq!(depth("mlp1x_gelu"), Ok(1));
+        for name in [
+            "identity",
+            "mlp_gelu",
+            "mlpx_gelu",
+            "mlp2x_relu",
+            "",
+            "mlp-1x_gelu",
+            "mlp+2x_gelu",
+            "mlp0x_gelu",
+        ] {
             let text = depth(name).unwrap_err().to_string();
             assert!(text.contains("mlp2x_gelu"), "{text}");
         }
@@ -214,10 +231,9 @@ mod tests {
         );
         let linear = MlpConnectorConfig { depth: 1, ..config };
         let keys = linear.llava_keys(KeyMap::new(), "mm_projector", "connector");
-        assert_eq!(
-            place(&keys, "mm_projector.weight"),
-            "connector.layers.0.weight"
-        );
+        for name in ["mm_projector.weight", "mm_projector.0.weight"] {
+            assert_eq!(place(&keys, name), "connector.layers.0.weight");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | connector | features for each picture | source |
 //! |---|---|---|
 //! | [`MlpConnector`] | one per feature of the encoder | LLaVA 1.5 |
-//! | [`Resampler`] | as many as it has queries | Qwen-VL, MiniCPM-V |
+//! | [`Resampler`] | as many as it has queries | MiniCPM-V |
 //!
 //! [`Muffin`](crate::Muffin) has its own: queries that pass the encoder with the picture, and a
 //! mapping.

@@ -1,7 +1,6 @@
 //! Learned queries that read an encoder's features by one attention.
 //!
-//! Sources: `resampler.py` of MiniCPM-V 2.0 to 2.6 (<https://arxiv.org/abs/2408.01800>) and of
-//! Qwen-VL (<https://arxiv.org/abs/2308.12966>, section 2.1).
+//! Source: `resampler.py` of MiniCPM-V 2.0 to 2.6 (<https://arxiv.org/abs/2408.01800>).
 
 use burn::{
     module::{Initializer, Module, Param, ParamId},
@@ -36,7 +35,7 @@ pub struct ResamplerConfig {
     /// published.
     pub num_heads: Option<usize>,
     /// Whether the queries are the places of a square grid and have its positions, as in
-    /// Qwen-VL and MiniCPM-V 2.0 (`pos_embed` in their files).
+    /// MiniCPM-V 2.0 (`pos_embed` in its files).
     pub query_positions: bool,
     /// Added to the variance in every layer norm.
     pub layer_norm_eps: f64,
@@ -132,7 +131,8 @@ pub struct Resampler<B: Backend> {
     pub ln_kv: LayerNorm<B>,
     /// Norm of what was read.
     pub ln_post: LayerNorm<B>,
-    /// The last projection, `[d_llm, d_llm]`: rows are inputs, other than in a linear layer.
+    /// The last projection, `[d_llm, d_llm]`: rows are inputs, other than in a linear layer, as
+    /// which it is therefore not listed.
     pub proj: Param<Tensor<B, 2>>,
 }
 

@@ -110,6 +110,9 @@ impl<B: Backend> SiglipVision<B> {
     /// The same transformer for pictures of another size, with positions as
     /// [`SiglipVisionConfig::position_resize`] says.
     ///
+    /// Each call resizes the positions that are there: start from the loaded module each time, for
+    /// what one size has lost does not come back with the next.
+    ///
     /// # Errors
     /// [`VisionError::Config`] for a size that holds no patch, or larger than that of any model.
     pub fn with_image_size(mut self, image_size: usize) -> Result<Self, VisionError> {

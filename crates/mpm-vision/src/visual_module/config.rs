@@ -38,8 +38,8 @@ use crate::{
 pub struct VisualModuleConfig {
     /// The picture encoder.
     pub encoder: EncoderConfig,
-    /// Which of its states the connector reads; by default its output without a class token. Of no
-    /// meaning to queries.
+    /// Which of its states the connector reads; by default its output without a class token, to
+    /// which queries know no alternative.
     #[serde(default)]
     pub features: FeatureSelection,
     /// What leads to the language model.
@@ -49,6 +49,9 @@ pub struct VisualModuleConfig {
 }
 
 /// A picture encoder.
+///
+/// The sizes of CLIP and SigLIP are read from published files, too, which say much else: fields
+/// that mean nothing here are ignored, so that a misspelt one has its default without notice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EncoderConfig {
@@ -147,7 +150,11 @@ impl VisualModuleConfig {
         check_sizes([("d_llm", self.d_llm)])?;
         self.encoder.validate()?;
         match &self.connector {
-            ConnectorConfig::Queries(queries) => self.muffin(queries)?.validate(),
+            ConnectorConfig::Queries(queries) => {
+                let muffin = self.muffin(queries)?;
+                self.check_no_selection()?;
+                muffin.validate()
+            }
             ConnectorConfig::Mlp(mlp) => {
                 self.encoder.check_selection(self.features)?;
                 mlp.validate()
@@ -245,6 +252,16 @@ impl VisualModuleConfig {
             num_queries: queries.num_queries,
             d_llm: self.d_llm,
             mapping_width: queries.mapping_width,
+        })
+    }
+
+    /// Whether nothing is chosen where there is no choice.
+    fn check_no_selection(&self) -> Result<(), VisionError> {
+        self.features.require_output()?;
+        let strategy = self.features.vision_feature_select_strategy;
+        let is_default = strategy == SelectStrategy::default();
+        require(is_default, "vision_feature_select_strategy", "full", || {
+            "queries read the picture within the encoder: leave `features` out".to_owned()
         })
     }
 
@@ -414,6 +431,12 @@ mod tests {
         };
         // Its position table takes 30 queries.
         assert!(message(&beit3).contains("num_queries is 64"));
+
+        let mut chosen = beit3;
+        chosen.features.vision_feature_select_strategy = SelectStrategy::All;
+        assert!(message(&chosen).contains("leave `features` out"));
+        chosen.features = FeatureSelection::llava();
+        assert!(message(&chosen).contains("vision_feature_layer is -2"));
     }
 
     #[test]

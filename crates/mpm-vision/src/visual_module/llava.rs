@@ -20,6 +20,7 @@ use crate::{
 /// `config.json`, with the defaults of `LlavaConfig`: published files leave out what equals them.
 #[derive(Deserialize)]
 struct LlavaConfig {
+    model_type: Option<String>,
     vision_config: VisionConfig,
     #[serde(default)]
     text_config: TextConfig,
@@ -64,6 +65,10 @@ fn gelu() -> Activation {
     Activation::Gelu
 }
 
+/// The only `model_type` of such a file. Those of its descendants (LLaVA-NeXT, LLaVA-OneVision,
+/// VipLLaVA) have the same fields and other models.
+const LLAVA: &str = "llava";
+
 fn yes() -> bool {
     true
 }
@@ -76,6 +81,11 @@ impl VisualModuleConfig {
     /// CLIP and SigLIP or a connector without biases, or drops a patch of SigLIP's.
     pub fn from_llava(config: &Value) -> Result<Self, serde_json::Error> {
         let config = LlavaConfig::deserialize(config)?;
+        if let Some(other) = config.model_type.filter(|name| name != LLAVA) {
+            return Err(serde_json::Error::custom(format!(
+                "`model_type` is `{other}`; only `{LLAVA}` (LLaVA 1.5) is supported"
+            )));
+        }
         if !config.multimodal_projector_bias {
             return Err(serde_json::Error::custom(
                 "`multimodal_projector_bias` is false, but connectors here have biases",
@@ -164,6 +174,9 @@ mod tests {
         let base = json!({"vision_config": vit_l14_336()});
         let siglip = json!({"model_type": "siglip_vision_model"});
         for (field, value, part) in [
+            ("model_type", json!("llava_next"), "llava_next"),
+            ("model_type", json!("llava_onevision"), "only `llava`"),
+            ("model_type", json!("vipllava"), "vipllava"),
             ("vision_config", json!({"model_type": "pixtral"}), "pixtral"),
             ("vision_config", siglip, "must be `full`"),
             ("vision_feature_layer", json!([-2, -5]), "sequence"),
