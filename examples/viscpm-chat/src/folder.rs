@@ -173,8 +173,8 @@ impl<B: Backend> ChatModel<B> {
         let options = LoadOptions {
             keys: checkpoint_keys(),
             memory_limit: options.memory_limit.map(|limit| {
-                let reserved = reserved_memory(&config.model.llm);
-                limit.saturating_sub(reserved)
+                let dtype = options.precision.resolve(stored_dtype(&file));
+                limit.saturating_sub(reserved_memory(&config.model.llm, dtype))
             }),
             ..options.clone()
         };
@@ -242,12 +242,17 @@ const REMEMBERED_TOKENS: usize = 1024;
 /// Room for what is computed beside the weights, in bytes: logits, attention, a picture's features.
 const WORKING_MEMORY: u64 = 400_000_000;
 
-/// Bytes on the device that are not for weights.
-fn reserved_memory(llm: &AnyLlmConfig) -> u64 {
-    /// Of f16.
-    const BYTES: usize = 2;
-    let remembered = llm.remembered_per_token() * REMEMBERED_TOKENS * BYTES;
+/// Bytes on the device that are not for weights, for keys and values of this dtype.
+fn reserved_memory(llm: &AnyLlmConfig, dtype: DType) -> u64 {
+    let remembered = llm.remembered_per_token() * REMEMBERED_TOKENS * dtype.size();
     remembered as u64 + WORKING_MEMORY
+}
+
+/// The dtype of a language model's norms in a file, which keys and values share.
+fn stored_dtype(file: &WeightFile) -> DType {
+    let mut norms = file.tensors().iter();
+    let norm = norms.find(|(key, _)| key.starts_with("llm.") && key.ends_with("norm.weight"));
+    norm.map_or(DType::F32, |(_, norm)| norm.burn_dtype())
 }
 
 /// Reads the tokenizer for a checkpoint of the model that `config` describes.

@@ -10,8 +10,12 @@ mod common;
 
 use std::{fs, thread, time::Duration};
 
-use common::{STEPS, Workplace, fails, succeeds};
+use burn::backend::Flex;
+use common::{STEPS, Workplace, fails, shipped, succeeds};
+use mpm_core::weights::LoadOptions;
+use mpm_llm::any::AnyLlm;
 use serde_json::{Value, json};
+use viscpm_chat::ChatModel;
 
 #[test]
 fn a_dry_run_shows_parameters_memory_and_the_first_batch() {
@@ -106,25 +110,53 @@ fn a_paint_run_killed_at_any_time_ends_like_the_uninterrupted_one() {
     assert_eq!(workplace.losses("killed"), workplace.losses("whole"));
 }
 
+/// The models that ship: VisCPM-Chat's parts, and a LLaMA behind SigLIP.
+const CHAT_MODELS: [&str; 2] = ["viscpm-chat-emoji", "llama-siglip-emoji"];
+
 #[test]
 fn half_precision_and_computing_again_change_little() {
+    for model in CHAT_MODELS {
+        let workplace = Workplace::new();
+        let mut recipe = workplace.recipe();
+        recipe["model"]["folder"] = json!(shipped(model));
+        recipe["steps"] = json!(3);
+        let mut losses = |run: &str, precision: &str, recompute: Value| {
+            recipe["precision"] = json!(precision);
+            recipe["recompute"] = recompute;
+            succeeds(workplace.run(&recipe, &["--run", run]));
+            workplace.losses(run)
+        };
+        let kept = losses("kept", "f32", json!([]));
+        let again = losses("again", "f32", json!(["llm", "visual"]));
+        assert_eq!(kept, again, "{model}: the same operations in the same order");
+        let half = losses("half", "bf16", json!(["llm"]));
+        for ((step, full), (_, half)) in kept.into_iter().zip(half) {
+            // bf16 has 8 bits of precision, and errors add up over the layers.
+            let error = (full - half).abs();
+            assert!(error < 0.05 * full, "{model} {step}: {full} {half}");
+        }
+    }
+}
+
+#[test]
+fn a_model_of_other_parts_trains_and_is_written() {
     let workplace = Workplace::new();
     let mut recipe = workplace.recipe();
-    recipe["steps"] = json!(3);
-    let mut losses = |run: &str, precision: &str, recompute: Value| {
-        recipe["precision"] = json!(precision);
-        recipe["recompute"] = recompute;
-        succeeds(workplace.run(&recipe, &["--run", run]));
-        workplace.losses(run)
-    };
-    let kept = losses("kept", "f32", json!([]));
-    let again = losses("again", "f32", json!(["llm", "visual"]));
-    assert_eq!(kept, again, "the same operations in the same order");
-    let half = losses("half", "bf16", json!(["llm"]));
-    for ((step, full), (_, half)) in kept.into_iter().zip(half) {
-        // bf16 has 8 bits of precision, and errors add up over the layers.
-        assert!((full - half).abs() < 0.05 * full, "{step}: {full} {half}");
-    }
+    recipe["model"]["folder"] = json!(shipped("llama-siglip-emoji"));
+    recipe["trainable"] = json!(["**.lora", "visual.connector"]);
+    recipe["lora"] = json!({
+        "rank": 2, "alpha": 4.0, "targets": ["llm.**.q_proj", "visual.encoder.**.fc1"],
+    });
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    let options = LoadOptions::default();
+    let trained = workplace.path("run/model");
+    let model = ChatModel::<Flex>::open(trained, &Default::default(), &options).unwrap();
+    assert!(matches!(model.model.llm, AnyLlm::Llama(_)));
+
+    recipe["objective"] = json!({"kind": "alignment", "files": ["names.tsv"]});
+    recipe.as_object_mut().unwrap().remove("data");
+    let error = fails(workplace.run(&recipe, &["--run", "alignment"]));
+    assert!(error.contains("needs CPM-Bee"), "{error}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl StoredTensor {
     }
 
     /// The dtype of the values that [`read`](Self::read) returns.
-    pub(super) fn burn_dtype(&self) -> DType {
+    pub fn burn_dtype(&self) -> DType {
         self.burn_dtype
     }
 
