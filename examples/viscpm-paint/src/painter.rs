@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     PaintError, PromptStates,
-    pixels::{from_pictures, require_size, to_pictures},
+    pixels::{from_pictures, require_finite, require_size, to_pictures},
 };
 
 /// The longest side that is painted, in pixels: attention over the pixels of the latents takes
@@ -215,7 +215,8 @@ impl<B: MpmBackend> Painter<B> {
     /// - latents: `[pictures, latent_channels, height, width]`
     ///
     /// # Errors
-    /// [`PaintError::Diffusion`] for latents of another model.
+    /// [`PaintError::Diffusion`] for latents of another model, and when what they become is no
+    /// number.
     pub fn decode(&self, latents: Tensor<B, 4>) -> Result<Vec<Picture>, PaintError> {
         let weights = self.vae.post_quant_conv.weight.val().dtype();
         let latents = self.vae.unscale_latents(latents).cast(weights);
@@ -239,6 +240,7 @@ impl<B: MpmBackend> Painter<B> {
         let pixels = from_pictures::<B>(std::slice::from_ref(&initial.picture), &device)?;
         let distribution = self.vae.encode(pixels.cast(weights))?;
         let latents = distribution.sample(noise.cast(weights)).cast(DType::F32);
+        require_finite("the latents of the picture to begin with", &latents)?;
         Ok(Start::Picture {
             latents: self.vae.scale_latents(latents),
             strength: initial.strength,

@@ -27,7 +27,7 @@ use mpm_llm::bert::{BlockRule, PromptClassifier};
 use tiny::{LAX, STRICT};
 use viscpm_paint::{
     InitialPicture, MAX_PICTURES, ModelConfig, Outcome, PaintError, PaintJob, PaintModel,
-    PaintProgress, PaintRequest, PictureCheck, PictureChooser, PromptPart, PromptStates,
+    PaintProgress, PaintRequest, Painter, PictureCheck, PictureChooser, PromptPart, PromptStates,
     PromptTemplate, Selection, Studio, Verdict, from_pictures, to_pictures,
 };
 
@@ -243,6 +243,36 @@ fn broken_weights_are_found_at_the_step() {
         panic!("{error:?}")
     };
     assert_eq!((step, steps), (1, 3));
+}
+
+#[test]
+fn pictures_of_no_numbers_are_errors_and_not_black() {
+    let broken = |painter: &Painter<Flex>, initial: Option<&InitialPicture>| {
+        let painted = painter.paint(&states(), &request(), initial, 0..1, go_on);
+        let error = painted.unwrap_err();
+        assert!(error.to_string().contains("--dtype f32"), "{error}");
+        let PaintError::Diffusion(DiffusionError::NonFiniteAutoencoder { what }) = error else {
+            panic!("{error}")
+        };
+        what
+    };
+    for spoilt in [f32::NAN, f32::INFINITY] {
+        let mut painter = model().painter.clone();
+        let weight = &mut painter.vae.decoder.conv_out.weight;
+        *weight = Param::from_tensor(weight.val() * spoilt);
+        assert_eq!(broken(&painter, None), "the decoded pixels");
+
+        let mut painter = model().painter.clone();
+        let weight = &mut painter.vae.encoder.conv_out.weight;
+        *weight = Param::from_tensor(weight.val() * spoilt);
+        let what = broken(&painter, Some(&start(0.5)));
+        assert_eq!(what, "the latents of the picture to begin with");
+        assert!(
+            painter
+                .paint(&states(), &request(), None, 0..1, go_on)
+                .is_ok()
+        );
+    }
 }
 
 #[test]
