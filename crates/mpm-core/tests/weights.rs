@@ -491,6 +491,29 @@ fn scores_of_numpy_beside_the_model_are_passed_over() {
     }
 }
 
+/// An empty tensor needs no storage, whatever its strides say.
+#[test]
+fn strides_of_nothing_may_be_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let huge = joined(&[b"\x8a\x08", &(1_u64 << 62).to_le_bytes()]);
+    let empty = joined(&[
+        b"ctorch._utils\n_rebuild_tensor_v2\n((",
+        &text("storage"),
+        b"ctorch\nFloatStorage\n",
+        &text("0"),
+        &text("cpu"),
+        b"K\x01NtQK\0K\x03K\0\x86",
+        &huge,
+        b"K\x01\x86\x89NtR",
+    ]);
+    let mut file = WeightFile::open(archive(&folder, &pickled(&dict(&[("w", empty)])))).unwrap();
+    let values = file.tensors()["w"].read().unwrap();
+    assert_eq!(values.shape.to_vec(), [3, 0]);
+    let names = ["a", "b", "c"].map(str::to_owned);
+    file.split_rows("w", &names);
+    assert!(file.tensors().keys().eq(["w"]));
+}
+
 #[test]
 fn a_checkpoint_without_tensors_is_named_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Precision, Progress, WeightFile, WeightsError,
+    plan::matrix_dims,
     safetensors::{self, Entry},
     save::file_dtype,
     value_source::{ValueSource, WeightToQuantize},
@@ -152,12 +153,12 @@ fn entries<'a>(
             entry(file, format!("{name}{suffix}"), source, dtype, shape)
         };
         let layout = selection.quantized.get(name).map(|scheme| {
-            let shape = tensor.shape().try_into().ok()?;
-            Some((Layout::new(*scheme, shape).ok()?, *scheme))
+            let dims = matrix_dims(tensor.shape())?;
+            Some((Layout::new(*scheme, dims).ok()?, dims, *scheme))
         });
         match layout.flatten() {
-            Some((layout, scheme)) => {
-                let weight = Rc::new(WeightToQuantize::new(tensor, scheme));
+            Some((layout, dims, scheme)) => {
+                let weight = Rc::new(WeightToQuantize::new(tensor, dims, scheme));
                 let codes = ValueSource::Codes(weight.clone());
                 let scales = ValueSource::Scales(weight);
                 entries.push(source(".codes", codes, DType::U32, &layout.codes())?);
