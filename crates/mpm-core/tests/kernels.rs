@@ -451,6 +451,43 @@ fn scores_beyond_f16() {
     }
 }
 
+#[test]
+fn attention_of_mixed_dtypes_is_that_of_the_query() {
+    let (dim, len_k) = (16, 9);
+    for len_q in [2, 10] {
+        let query = numbers(len_q * dim, 33);
+        let [key, value] = [34, 35].map(|seed| numbers(len_k * dim, seed));
+        let expected = Attention {
+            shape: [1, 1, len_q, dim],
+            len_k,
+            dim_value: dim,
+            query: &query,
+            key: &key,
+            value: &value,
+            bias: &|_, _, _| 0.0,
+            hidden: &|_, _| false,
+            scale: 0.25,
+        };
+        for (dtypes, tolerance) in [
+            ([DType::F16, DType::F32, DType::F32], F16),
+            ([DType::F32, DType::F16, DType::F32], PRODUCT),
+            ([DType::F32, DType::F32, DType::F16], PRODUCT),
+        ] {
+            let actual = kernel::attention(
+                tensor::<TestBackend, 4>(&query, [1, 1, len_q, dim], dtypes[0]),
+                tensor(&key, [1, 1, len_k, dim], dtypes[1]),
+                tensor(&value, [1, 1, len_k, dim], dtypes[2]),
+                None,
+                None,
+                0.25,
+            );
+            assert_eq!(actual.dtype(), dtypes[0]);
+            let what = format!("{len_q} queries, {dtypes:?}");
+            assert_values_close(&what, &values(actual), &expected.output(), tolerance);
+        }
+    }
+}
+
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len() as f64;
     values.sum::<f64>() / count

@@ -41,7 +41,7 @@ pub(in crate::kernel) fn attention_in_blocks<B: Backend>(
     let bias = bias.map(tensor::<B, 4>);
     let hidden = hidden.map(Tensor::<B, 4, Bool>::from_primitive);
     let dtype = query.dtype();
-    let key = widened(key);
+    let (key, value) = (widened(key), value.cast(dtype));
     let [batch, heads, len_q, _] = query.dims();
     let of_a_query = batch * heads * key.dims()[2];
     let block = (max_scores / of_a_query.max(1)).max(1);
