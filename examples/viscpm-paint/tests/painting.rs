@@ -7,7 +7,11 @@
 
 mod tiny;
 
-use std::{ops::ControlFlow, sync::OnceLock};
+use std::{
+    cell::{Cell, RefCell},
+    ops::ControlFlow,
+    sync::OnceLock,
+};
 
 use burn::{
     backend::Flex,
@@ -419,6 +423,41 @@ fn a_studio_paints_what_its_painter_paints() {
     }
     let cancelled = studio(false, LAX).paint(&three, |_| ControlFlow::Break(()));
     assert!(matches!(cancelled.unwrap(), Outcome::Cancelled));
+}
+
+#[test]
+fn pictures_are_handed_over_when_their_candidates_are_painted() {
+    // Candidates of a picture lie in two groups.
+    let job = PaintJob {
+        at_once: 2,
+        ..job(Selection::Best {
+            pictures: 2,
+            candidates: 3,
+        })
+    };
+    let maker = studio(false, LAX).maker;
+    let expected = maker.make(&states(), &job, go_on).unwrap().unwrap();
+    let (steps, seen) = (Cell::new(0), RefCell::new(Vec::new()));
+    let last = |last: usize| {
+        let progress = |progress: PaintProgress| {
+            steps.set(progress.step);
+            match progress.step == last {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        seen.borrow_mut().clear();
+        let flow = maker.make_each(&states(), &job, progress, |picture| {
+            seen.borrow_mut().push((steps.get(), picture.number));
+            Ok::<_, PaintError>(())
+        });
+        flow.unwrap()
+    };
+    let [first, second] = [&expected[0], &expected[1]].map(|picture| picture.number);
+    assert!(last(9).is_break());
+    assert_eq!(*seen.borrow(), [(6, first)]);
+    assert!(last(usize::MAX).is_continue());
+    assert_eq!(*seen.borrow(), [(6, first), (9, second)]);
 }
 
 #[test]
