@@ -29,20 +29,31 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write(path, |temporary| fs::write(temporary, bytes))
 }
 
+/// Bytes that a probe writes at most: whether more fit, the file system knows.
+const PROBED: u64 = 64 << 10;
+
 /// Finds out whether a file of so many bytes could be written: to learn of a folder that is
 /// missing or read-only, and of a full disk, before the work that leads to the file. Nothing is
 /// left behind, and a file that is there stays as it is.
 ///
 /// # Errors
-/// Those of the file system, [`io::ErrorKind::IsADirectory`] when `path` is a folder.
+/// Those of the file system, [`io::ErrorKind::IsADirectory`] when `path` is a folder, and
+/// [`io::ErrorKind::StorageFull`] when fewer bytes are free.
 pub fn probe(path: &Path, bytes: u64) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     // It has no name, so it vanishes even when the program is killed.
     let mut file = tempfile::tempfile_in(folder_of(path))?;
-    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
-    Ok(())
+    io::copy(&mut io::repeat(0).take(bytes.min(PROBED)), &mut file)?;
+    let available = fs4::available_space(folder_of(path))?;
+    match bytes <= available {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!("{bytes} bytes are needed, but {available} are free"),
+        )),
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -88,6 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("writable");
         probe(&folder.path().join("file"), 100_000).expect("writable");
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 0);
+        let error = probe(&folder.path().join("file"), 1 << 60).expect_err("no such disk");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let missing = folder.path().join("missing").join("file");
         let error = probe(&missing, 0).expect_err("no folder");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -133,15 +133,20 @@ impl PartialFolder {
         Ok(self.write_checksums()?)
     }
 
-    /// Writes a small file.
+    /// Writes a small file, unless it is there with the same content.
     ///
     /// # Errors
     /// [`FolderError::Io`] and [`FolderError::Checksum`].
     pub fn write_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.folder.join(name);
+        let hash = Sha256::new_with_prefix(bytes);
+        // What an earlier run was given may have been another one.
+        if self.finished.get(name) != Some(&hex(hash.clone())) {
+            self.finished.remove(name);
+        }
         self.write(name, |file| {
             file.write_all(bytes).map_err(FolderError::io(&path))?;
-            Ok(Sha256::new_with_prefix(bytes))
+            Ok(hash)
         })
     }
 

@@ -12,13 +12,17 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, UNIX_EPOCH},
 };
 
 use burn::tensor::{DType, TensorData};
 use mpm_core::{
     model_folder::FolderError,
     partial_folder::{CHECKSUMS_FILE, PartialFolder, verify},
-    weights::{ConvertOptions, Format, Precision, Selection, WeightFile, WeightsError, convert},
+    weights::{
+        ConvertOptions, ConvertPlan, Format, Precision, Selection, WeightFile, WeightsError,
+        convert,
+    },
 };
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -185,6 +189,51 @@ fn files_of_another_plan_are_not_kept() {
             .unwrap()
             .has("model.safetensors")
     );
+}
+
+/// What belongs to the plan, by itself.
+#[test]
+fn replaced_shards_and_other_options_are_another_plan() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("shards");
+    let small = options(Precision::AsStored, TENSOR_BYTES);
+    whole(&source(temporary.path()), &folder, &small);
+    let plan = |selection: &Selection<'_>, options: &ConvertOptions| {
+        let file = WeightFile::open(folder.join("model.safetensors.index.json")).unwrap();
+        assert_eq!(file.files().len(), 4);
+        ConvertPlan::new(&file, selection, options).unwrap()
+    };
+    let first = plan(&selection(), &small);
+    assert_eq!(plan(&selection(), &small), first);
+
+    let narrow = options(Precision::Cast(DType::F16), TENSOR_BYTES);
+    assert_ne!(plan(&selection(), &narrow), first);
+    let fewer = Selection {
+        wanted: &|name| name != "b",
+        ..selection()
+    };
+    assert_ne!(plan(&fewer, &small), first);
+
+    let shard = folder.join("model-00002-of-00003.safetensors");
+    let shard = fs::File::options().write(true).open(shard).unwrap();
+    let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    shard.set_modified(long_ago).unwrap();
+    assert_ne!(plan(&selection(), &small), first);
+}
+
+#[test]
+fn a_small_file_of_another_content_is_written_anew() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let mut first = PartialFolder::open(folder, &"plan").unwrap();
+    first.write_bytes("vocab.txt", b"old").unwrap();
+    drop(first);
+    let mut second = PartialFolder::open(folder, &"plan").unwrap();
+    assert!(second.has("vocab.txt"));
+    second.write_bytes("vocab.txt", b"new").unwrap();
+    second.finish(&"config").unwrap();
+    assert_eq!(fs::read(folder.join("vocab.txt")).unwrap(), b"new");
+    verify(folder).unwrap();
 }
 
 #[test]

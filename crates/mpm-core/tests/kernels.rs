@@ -325,17 +325,18 @@ impl Attention<'_> {
             let (head, batch) = (of_heads % heads, of_heads / heads);
             let query = &self.query[place * dim..][..dim];
             let keys = &self.key[of_heads * self.len_k * dim..];
-            let shares: Vec<f64> = (0..self.len_k)
+            let scores: Vec<f64> = (0..self.len_k)
                 .map(|k| {
                     let dot: f64 = query.iter().zip(&keys[k * dim..]).map(|(a, b)| a * b).sum();
-                    let score = dot * self.scale + (self.bias)(head, row, k);
-                    if (self.hidden)(batch, k) {
-                        0.0
-                    } else {
-                        score.exp()
+                    match (self.hidden)(batch, k) {
+                        true => f64::NEG_INFINITY,
+                        false => dot * self.scale + (self.bias)(head, row, k),
                     }
                 })
                 .collect();
+            // finite, so that a row that sees nothing has shares of 0
+            let greatest = scores.iter().copied().fold(f64::MIN, f64::max);
+            let shares: Vec<f64> = scores.iter().map(|x| (x - greatest).exp()).collect();
             let sum: f64 = shares.iter().sum();
             let values = &self.value[of_heads * self.len_k * self.dim_value..];
             output.extend((0..self.dim_value).map(|d| {
@@ -402,6 +403,87 @@ fn attention() {
                 };
                 assert_values_close(&what, &values(actual), &expected.output(), tolerance);
             }
+        }
+    }
+}
+
+/// Scores of 102,400 and a little, which f16 does not have: from few queries, which kernels attend
+/// from, and from more, which matrix products do.
+#[test]
+fn scores_beyond_f16() {
+    /// A step of f32 at this score is 8e-3, and each of the last sums is rounded to one.
+    const STEPS: Tolerance = Tolerance {
+        of_largest: 5e-2,
+        ..F32
+    };
+    let (large, dim, dim_value, len_k) = (16, 48, 12, 20);
+    for len_q in [3, 12] {
+        let tokens = |count: usize, seed| -> Vec<f64> {
+            let small = numbers(count * dim, seed);
+            let of_dim = |(i, x)| if i % dim < dim - large { x } else { 80.0 };
+            small.into_iter().enumerate().map(of_dim).collect()
+        };
+        let (query, key) = (tokens(len_q, 30), tokens(len_k, 31));
+        let value = numbers(len_k * dim_value, 32);
+        let expected = Attention {
+            shape: [1, 1, len_q, dim],
+            len_k,
+            dim_value,
+            query: &query,
+            key: &key,
+            value: &value,
+            bias: &|_, _, _| 0.0,
+            hidden: &|_, _| false,
+            scale: 1.0,
+        };
+        for (dtype, _) in TYPES {
+            let actual = kernel::attention(
+                tensor::<TestBackend, 4>(&query, [1, 1, len_q, dim], dtype),
+                tensor(&key, [1, 1, len_k, dim], dtype),
+                tensor(&value, [1, 1, len_k, dim_value], dtype),
+                None,
+                None,
+                1.0,
+            );
+            let what = format!("{len_q} queries, {dtype:?}");
+            assert_values_close(&what, &values(actual), &expected.output(), STEPS);
+        }
+    }
+}
+
+#[test]
+fn attention_of_mixed_dtypes_is_that_of_the_query() {
+    let (dim, len_k) = (16, 9);
+    for len_q in [2, 10] {
+        let query = numbers(len_q * dim, 33);
+        let [key, value] = [34, 35].map(|seed| numbers(len_k * dim, seed));
+        let expected = Attention {
+            shape: [1, 1, len_q, dim],
+            len_k,
+            dim_value: dim,
+            query: &query,
+            key: &key,
+            value: &value,
+            bias: &|_, _, _| 0.0,
+            hidden: &|_, _| false,
+            scale: 0.25,
+        };
+        for (dtypes, tolerance) in [
+            ([DType::F16, DType::F32, DType::F32], F16),
+            ([DType::F32, DType::F16, DType::F32], PRODUCT),
+            ([DType::F32, DType::F32, DType::F16], PRODUCT),
+        ] {
+            let actual = kernel::attention(
+                tensor::<TestBackend, 4>(&query, [1, 1, len_q, dim], dtypes[0]),
+                tensor(&key, [1, 1, len_k, dim], dtypes[1]),
+                tensor(&value, [1, 1, len_k, dim], dtypes[2]),
+                None,
+                None,
+                0.25,
+            );
+            assert_eq!(actual.dtype(), dtypes[0]);
+            let what = format!("{len_q} queries, {dtypes:?}");
+            assert_values_close(&what, &values(actual), &expected.output(), tolerance);
         }
     }
 }

@@ -22,7 +22,7 @@ use mpm_core::{
         check_model, convert, load_model, quantized_tensors, save,
     },
 };
-use safetensors::Dtype;
+use safetensors::{Dtype, tensor::TensorView};
 
 /// Wide enough for a block, and not.
 const WIDTHS: [usize; 2] = [128, 20];
@@ -213,4 +213,136 @@ fn weights_that_are_no_numbers_are_named() {
         .unwrap_err()
         .to_string();
     assert!(text.contains("row 0, column 0 is"), "{text}");
+}
+
+/// The first layer of the model with codes and scales of these dtypes.
+fn with_parts(source: &Path, path: &Path, codes: DType, scales: DType) {
+    let file = WeightFile::open(source).unwrap();
+    let tensors: Vec<_> = file
+        .tensors()
+        .iter()
+        .map(|(key, tensor)| {
+            let data = tensor.read().unwrap();
+            let data = match key.as_str() {
+                "net.first.weight.codes" if codes == DType::I32 => {
+                    let words: Vec<u32> = data.iter().collect();
+                    let words: Vec<i32> = words.into_iter().map(u32::cast_signed).collect();
+                    TensorData::new(words, data.shape)
+                }
+                "net.first.weight.codes" => data.convert_dtype(codes),
+                "net.first.weight.scales" => data.convert_dtype(scales),
+                _ => data,
+            };
+            (key.clone(), data)
+        })
+        .collect();
+    let views = tensors.iter().map(|(key, data)| {
+        let dtype = match data.dtype {
+            DType::F32 => Dtype::F32,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            DType::U32 => Dtype::U32,
+            DType::I32 => Dtype::I32,
+            DType::I64 => Dtype::I64,
+            other => panic!("{other:?}"),
+        };
+        let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
+        (key, view.unwrap())
+    });
+    safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+#[test]
+fn codes_and_scales_have_the_dtypes_of_their_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let [source, path] = ["int4", "other"].map(|name| folder.path().join(name));
+    let quantized = load(&in_full(folder.path()), Some(QuantizationScheme::INT4));
+    save(&quantized, &source, &keys(), Precision::AsStored).unwrap();
+    let expected = weights(&quantized);
+    // Codes of 4 bits fill their words, so that some are negative as signed numbers.
+    for (codes, scales) in [(DType::I32, DType::F16), (DType::U32, DType::F32)] {
+        with_parts(&source, &path, codes, scales);
+        assert!(weights(&load(&path, None)) == expected, "{codes:?}");
+    }
+    for (codes, scales, part) in [
+        (DType::I64, DType::F16, "first.weight.codes"),
+        (DType::U32, DType::BF16, "first.weight.scales"),
+    ] {
+        with_parts(&source, &path, codes, scales);
+        let file = WeightFile::open(&path).unwrap();
+        let error = load_model(model(), &file, &options(None)).unwrap_err();
+        let WeightsError::Mismatch { report, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(report.mistyped.len(), 1);
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn convolutions_of_one_pixel_are_quantized_as_the_layers_that_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = in_full(folder.path());
+    let path = folder.path().join("convolution.safetensors");
+    let file = WeightFile::open(&full).unwrap();
+    let tensors: Vec<_> = file
+        .tensors()
+        .iter()
+        .map(|(key, tensor)| (key, tensor.read().unwrap()))
+        .collect();
+    let views = tensors.iter().map(|(key, data)| {
+        let mut shape = data.shape.to_vec();
+        if shape.len() == 2 {
+            shape.extend([1, 1]);
+        }
+        (
+            key,
+            TensorView::new(Dtype::F32, shape, data.as_bytes()).unwrap(),
+        )
+    });
+    safetensors::serialize_to_file(views, None, &path).unwrap();
+    let scheme = QuantizationScheme::INT4;
+    let expected = weights(&load(&full, Some(scheme)));
+    assert!(weights(&load(&path, Some(scheme))) == expected);
+
+    let file = WeightFile::open(&path).unwrap();
+    let mut target = PartialFolder::open(folder.path(), &"plan").unwrap();
+    let selection = Selection {
+        wanted: &|_| true,
+        quantized: quantized_tensors(&model(), &keys(), scheme),
+    };
+    let convert_options = ConvertOptions {
+        precision: Precision::AsStored,
+        quantization: Some(scheme),
+        shard_bytes: usize::MAX,
+        progress: None,
+    };
+    let name = convert(&file, &mut target, "int4", &selection, &convert_options).unwrap();
+    target.finish(&"config").unwrap();
+    assert!(weights(&load(&folder.path().join(name), None)) == expected);
+}
+
+#[test]
+fn values_too_large_for_f16_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.safetensors");
+    let mut large = model();
+    let weight = large.first.weight.float().unwrap().val() * 0.0 + 7e4;
+    large.first.weight = burn::module::Param::from_tensor(weight).into();
+    save(&large, &path, &keys(), Precision::AsStored).unwrap();
+    let file = WeightFile::open(&path).unwrap();
+    let cast = |dtype| {
+        let options = LoadOptions {
+            precision: Precision::Cast(dtype),
+            ..options(None)
+        };
+        load_model(model(), &file, &options)
+    };
+    cast(DType::BF16).unwrap();
+    let error = cast(DType::F16).unwrap_err();
+    assert!(
+        matches!(&error, WeightsError::Tensor { key, .. } if key == "net.first.weight"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("bf16"), "{error}");
 }

@@ -188,3 +188,31 @@ fn values_are_cast_as_burn_casts_them() {
         }
     }
 }
+
+#[test]
+fn finite_values_never_become_infinite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    let read = |stored: DType, dtype: Dtype, value: f64, target: DType| {
+        let data = TensorData::from([1.0, -value, f64::INFINITY]).convert_dtype(stored);
+        let view = TensorView::new(dtype, vec![3], data.as_bytes()).unwrap();
+        safetensors::serialize_to_file([("a", view)], None, &path).unwrap();
+        let file = WeightFile::open(&path).unwrap();
+        file.tensors()["a"].read_as(target)
+    };
+    for (stored, dtype) in [(DType::F64, Dtype::F64), (DType::F32, Dtype::F32)] {
+        for (target, most, beyond) in [
+            (DType::F16, 65_519.0, 65_520.0),
+            (DType::BF16, 3.396e38, 3.3963e38),
+        ] {
+            let values = read(stored, dtype, most, target).unwrap();
+            let values: Vec<f64> = values.iter().collect();
+            assert!(values[1].is_finite() && values[2].is_infinite());
+            let error = read(stored, dtype, beyond, target).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+            assert!(error.to_string().contains("bf16"), "{error}");
+        }
+    }
+    assert!(read(DType::BF16, Dtype::BF16, 1e5, DType::F16).is_err());
+    assert!(read(DType::F16, Dtype::F16, 6e4, DType::BF16).is_ok());
+}

@@ -454,6 +454,66 @@ fn the_model_is_found_in_a_checkpoint() {
     }
 }
 
+/// The instructions that push a NumPy scalar, `module` being NumPy's of that time.
+fn scalar(module: &str) -> Vec<u8> {
+    let dtype = joined(&[
+        b"cnumpy\ndtype\n",
+        &text("f8"),
+        b"K\0K\x01\x87R(K\x03",
+        &text("<"),
+        b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb",
+    ]);
+    let bytes = joined(&[
+        b"c_codecs\nencode\n",
+        &text("\0\0\0\0\0\0\u{f8}?"),
+        &text("latin1"),
+        b"\x86R",
+    ]);
+    let name = format!("c{module}\nscalar\n");
+    joined(&[name.as_bytes(), &dtype, &bytes, b"\x86R"])
+}
+
+#[test]
+fn scores_of_numpy_beside_the_model_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    for module in ["numpy.core.multiarray", "numpy._core.multiarray"] {
+        let checkpoint = dict(&[
+            ("best_model_score", scalar(module)),
+            ("state_dict", dict(&[("weight", tensor("FloatStorage", 1))])),
+        ]);
+        for path in [
+            archive(&folder, &pickled(&checkpoint)),
+            legacy(&folder, &checkpoint, &["0"]),
+        ] {
+            let file = WeightFile::open(path).unwrap();
+            assert!(file.tensors().keys().eq(["weight"]));
+        }
+    }
+}
+
+/// An empty tensor needs no storage, whatever its strides say.
+#[test]
+fn strides_of_nothing_may_be_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let huge = joined(&[b"\x8a\x08", &(1_u64 << 62).to_le_bytes()]);
+    let empty = joined(&[
+        b"ctorch._utils\n_rebuild_tensor_v2\n((",
+        &text("storage"),
+        b"ctorch\nFloatStorage\n",
+        &text("0"),
+        &text("cpu"),
+        b"K\x01NtQK\0K\x03K\0\x86",
+        &huge,
+        b"K\x01\x86\x89NtR",
+    ]);
+    let mut file = WeightFile::open(archive(&folder, &pickled(&dict(&[("w", empty)])))).unwrap();
+    let values = file.tensors()["w"].read().unwrap();
+    assert_eq!(values.shape.to_vec(), [3, 0]);
+    let names = ["a", "b", "c"].map(str::to_owned);
+    file.split_rows("w", &names);
+    assert!(file.tensors().keys().eq(["w"]));
+}
+
 #[test]
 fn a_checkpoint_without_tensors_is_named_so() {
     let folder = tempfile::tempdir().unwrap();

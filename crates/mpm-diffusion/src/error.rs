@@ -50,6 +50,16 @@ pub enum DiffusionError {
         /// The number of steps.
         steps: usize,
     },
+
+    /// What the autoencoder computed is no number.
+    #[error(
+        "{what} are no finite numbers; compute in f32 or bf16 instead of f16: use --dtype f32 or \
+         --dtype bf16"
+    )]
+    NonFiniteAutoencoder {
+        /// What it computed.
+        what: &'static str,
+    },
 }
 
 impl DiffusionError {

@@ -12,6 +12,7 @@ mod latent_diffusion;
 pub mod noise;
 pub mod pipeline;
 pub mod schedule;
+mod sizes;
 mod trans_block;
 pub mod unet;
 pub mod vae;

@@ -8,6 +8,7 @@ use burn::{
 use mpm_core::weights::{KeyMap, LoadOptions, Precision, WeightFile, load, save};
 use mpm_diffusion::vae::{AutoencoderKl, Tiling, VaeConfig, checkpoint_keys};
 use safetensors::{SafeTensors, tensor::TensorView};
+use serde_json::json;
 
 type B = Flex;
 
@@ -156,6 +157,34 @@ fn what_does_not_fit_is_refused() {
     refused(
         |c| c.up_block_types = vec!["UpDecoderBlock2D".into()],
         "up_block_types",
+    );
+}
+
+#[test]
+fn sizes_of_no_model_are_refused_and_nothing_overflows() {
+    let refused = |json: serde_json::Value, field: &str| {
+        let config: VaeConfig = serde_json::from_value(json).unwrap();
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(field), "{message}");
+        assert!(config.downsampling() >= 1);
+    };
+    for field in [
+        "in_channels",
+        "out_channels",
+        "latent_channels",
+        "layers_per_block",
+        "norm_num_groups",
+    ] {
+        for value in [0, 1 << 25, u64::MAX] {
+            refused(json!({field: value}), field);
+        }
+    }
+    let wide = vec![u64::MAX / 32 * 32; 4];
+    refused(json!({"block_out_channels": wide}), "block_out_channels[0]");
+    let deep = vec![32; 65];
+    refused(
+        json!({"block_out_channels": deep}),
+        "number of block_out_channels",
     );
 }
 

@@ -10,6 +10,7 @@ use mpm_diffusion::{
     DiffusionError, LatentDiffusion,
     unet::{KeyValue, PerLevel, UNet2DConditionModel, UNetConfig},
 };
+use serde_json::json;
 
 type B = Flex;
 
@@ -170,6 +171,41 @@ fn configurations_that_describe_no_model_are_refused() {
         |c| c.timestep_post_act = Some("silu".into()),
         "timestep_post_act",
     );
+}
+
+#[test]
+fn sizes_of_no_model_are_refused_and_nothing_overflows() {
+    let refused = |json: serde_json::Value, field: &str| {
+        let config: UNetConfig = serde_json::from_value(json).unwrap();
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(field), "{message}");
+        assert!(config.downsampling() >= 1);
+    };
+    for field in [
+        "sample_size",
+        "in_channels",
+        "out_channels",
+        "layers_per_block",
+        "norm_num_groups",
+        "cross_attention_dim",
+        "transformer_layers_per_block",
+    ] {
+        for value in [0, 1 << 25, u64::MAX] {
+            refused(json!({field: value}), field);
+        }
+    }
+    let wide = vec![u64::MAX / 32 * 32; 4];
+    refused(json!({"block_out_channels": wide}), "block_out_channels[0]");
+    for levels in [65, 1000] {
+        refused(
+            json!({
+                "block_out_channels": vec![32; levels], "attention_head_dim": 1,
+                "down_block_types": vec!["DownBlock2D"; levels],
+                "up_block_types": vec!["UpBlock2D"; levels],
+            }),
+            "number of block_out_channels",
+        );
+    }
 }
 
 #[test]

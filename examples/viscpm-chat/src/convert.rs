@@ -4,10 +4,10 @@ use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use mpm_core::{
-    file_version::FileVersion,
     partial_folder::PartialFolder,
     weights::{
-        self, ConvertOptions, LoadOptions, Selection, WeightFile, check_model, quantized_tensors,
+        self, ConvertOptions, ConvertPlan, LoadOptions, Selection, WeightFile, check_model,
+        quantized_tensors,
     },
 };
 use serde::Serialize;
@@ -24,9 +24,8 @@ const WEIGHTS: &str = "model";
 /// same plan.
 #[derive(Serialize)]
 struct Plan<'a> {
-    checkpoint: FileVersion,
+    weights: ConvertPlan,
     config: &'a ModelConfig,
-    options: String,
 }
 
 /// Writes a model folder from a checkpoint of the model that `config` describes, tensor by tensor.
@@ -57,16 +56,15 @@ pub fn convert<B: Backend>(
     };
     check_model(model, &file, &load).map_err(|error| explain(error, &file))?;
 
-    let plan = Plan {
-        checkpoint: FileVersion::of(checkpoint),
-        config: &config,
-        options: options.description(),
-    };
-    let mut target = PartialFolder::open(folder, &plan)?;
     let selection = Selection {
         wanted: &|key| keys.to_module(key).is_some(),
         quantized: quantized.unwrap_or_default(),
     };
+    let plan = Plan {
+        weights: ConvertPlan::new(&file, &selection, options)?,
+        config: &config,
+    };
+    let mut target = PartialFolder::open(folder, &plan)?;
     let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
     for (name, bytes) in &files {
         target.write_bytes(name, bytes)?;

@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::backend::Backend;
 use mpm_core::{
-    file_version::FileVersion,
     partial_folder::PartialFolder,
     quantization::QuantizationScheme,
-    weights::{self, ConvertOptions, Selection, WeightFile, quantized_tensors},
+    weights::{self, ConvertOptions, ConvertPlan, Selection, WeightFile, quantized_tensors},
 };
 use mpm_diffusion::vae;
 use serde::Serialize;
@@ -22,10 +21,9 @@ const VAE: &str = "vae";
 /// same plan.
 #[derive(Serialize)]
 struct Plan<'a> {
-    checkpoint: FileVersion,
-    vae: FileVersion,
+    weights: ConvertPlan,
+    vae: ConvertPlan,
     config: &'a ModelConfig,
-    options: String,
 }
 
 /// Writes a model folder from the files of a model, tensor by tensor; the adapters that `source`
@@ -44,13 +42,6 @@ pub fn convert<B: Backend>(
 ) -> Result<(), PaintError> {
     let prompts = source.prompt_tokenizer()?;
     source.check::<B>(device)?;
-    let plan = Plan {
-        checkpoint: FileVersion::of(&source.weights),
-        vae: FileVersion::of(&source.vae_weights),
-        config: &source.config,
-        options: options.description(),
-    };
-    let mut target = PartialFolder::open(folder, &plan)?;
     let file = WeightFile::open(&source.weights)?;
     let selection = Selection {
         wanted: &|_| true,
@@ -59,14 +50,20 @@ pub fn convert<B: Backend>(
             None => BTreeMap::new(),
         },
     };
-    let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
-    let file = WeightFile::open(&source.vae_weights)?;
-    let keys = vae::checkpoint_keys(&file);
-    let selection = Selection {
+    let vae_file = WeightFile::open(&source.vae_weights)?;
+    let keys = vae::checkpoint_keys(&vae_file);
+    let vae_selection = Selection {
         wanted: &|key| keys.to_module(key).is_some(),
         quantized: BTreeMap::new(),
     };
-    let vae_weights = weights::convert(&file, &mut target, VAE, &selection, options)?;
+    let plan = Plan {
+        weights: ConvertPlan::new(&file, &selection, options)?,
+        vae: ConvertPlan::new(&vae_file, &vae_selection, options)?,
+        config: &source.config,
+    };
+    let mut target = PartialFolder::open(folder, &plan)?;
+    let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
+    let vae_weights = weights::convert(&vae_file, &mut target, VAE, &vae_selection, options)?;
     let text = prompts.tokenizer.vocabulary().to_file_content();
     target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
     target.finish(&ModelConfig {

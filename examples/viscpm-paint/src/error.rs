@@ -87,7 +87,8 @@ pub enum PaintError {
         what: &'static str,
         /// Its length.
         tokens: usize,
-        /// The limit, `max_prompt_tokens` of the model's configuration.
+        /// The limit: `max_prompt_tokens` of VisCPM-Paint's configuration, and of CLIP what it
+        /// reads between its first token and its last.
         limit: usize,
     },
 

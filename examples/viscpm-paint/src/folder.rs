@@ -127,7 +127,8 @@ impl ModelConfig {
         Self {
             format_version: FORMAT_VERSION,
             defaults: PaintDefaults {
-                size: unet.sample_size * vae.downsampling(),
+                // The sizes may be a file's, which nothing has checked yet.
+                size: unet.sample_size.saturating_mul(vae.downsampling()),
                 scheduler: SchedulerKind::DpmSolver,
                 steps: None,
                 guidance: 3.0,

@@ -62,7 +62,9 @@ pub use folder::{FORMAT_VERSION, ModelConfig, PaintDefaults, PaintModel};
 pub use job::{AT_ONCE, MAX_PICTURES, PaintJob, Selection};
 pub use maker::{FinishedPicture, PictureMaker, Verdict};
 pub use model_files::ModelFiles;
-pub use painter::{InitialPicture, MAX_SIDE, PaintProgress, PaintRequest, Painter};
+pub use painter::{
+    InitialPicture, MAX_SIDE, PaintProgress, PaintRequest, Painter, PreparedPainting,
+};
 pub use pixels::{from_pictures, to_pictures};
 pub use prompt_encoder::{PromptEncoder, PromptLimit};
 pub use prompt_tokenizer::PromptTokenizer;

@@ -68,43 +68,79 @@ impl<B: MpmBackend> PictureMaker<B> {
         &self,
         states: &PromptStates<B>,
         job: &PaintJob,
-        mut progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
+        progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
     ) -> Result<Option<Vec<FinishedPicture>>, PaintError> {
+        let mut pictures = Vec::new();
+        let flow = self.make_each(states, job, progress, |picture| {
+            pictures.push(picture);
+            Ok::<_, PaintError>(())
+        })?;
+        Ok(flow.is_continue().then_some(pictures))
+    }
+
+    /// As [`make`](Self::make), but hands each picture over as soon as it is finished, in order:
+    /// whatever becomes of the others, it is there. Breaks when `progress` did.
+    ///
+    /// # Errors
+    /// Those of [`make`](Self::make) and of `finished`, which end the job.
+    pub fn make_each<E: From<PaintError>>(
+        &self,
+        states: &PromptStates<B>,
+        job: &PaintJob,
+        mut progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
+        mut finished: impl FnMut(FinishedPicture) -> Result<(), E>,
+    ) -> Result<ControlFlow<()>, E> {
         job.check_counts()?;
         if let Selection::Best { candidates, .. } = job.selection
             && candidates > 1
             && self.chooser.is_none()
         {
-            return Err(PaintError::NoChooser { candidates });
+            return Err(PaintError::NoChooser { candidates }.into());
         }
         let groups = job.groups();
+        let initial = job.initial.as_ref();
+        // Of a job all of whose pictures stay black nothing is painted.
+        let prepared = match groups.is_empty() {
+            true => None,
+            false => Some(self.painter.prepare(states, &job.request, initial)?),
+        };
         let mut painted = Vec::new();
-        for (done, group) in groups.iter().enumerate() {
+        for (done, (group, prepared)) in groups.iter().zip(prepared.iter().cycle()).enumerate() {
             let counted = |PaintProgress { step, steps }| {
                 progress(PaintProgress {
                     step: done * steps + step,
                     steps: groups.len() * steps,
                 })
             };
-            let initial = job.initial.as_ref();
-            let pictures =
-                self.painter
-                    .paint(states, &job.request, initial, group.clone(), counted)?;
+            let pictures = self
+                .painter
+                .paint_prepared(prepared, group.clone(), counted)?;
             let Some(pictures) = pictures else {
-                return Ok(None);
+                return Ok(ControlFlow::Break(()));
             };
             let numbered = group.clone().zip(pictures);
-            painted.extend(numbered.filter(|&(number, _)| job.selection.paints(number)));
+            let wanted = numbered.filter(|&(number, _)| job.selection.paints(number));
+            painted.extend(self.finish(job, wanted.collect())?);
+            if let Selection::Best { candidates, .. } = job.selection {
+                let candidates = candidates as usize;
+                let whole = painted.len() / candidates * candidates;
+                let rest = painted.split_off(whole);
+                for picture in choose(std::mem::replace(&mut painted, rest), candidates) {
+                    finished(picture)?;
+                }
+            }
         }
-        let finished = self.finish(job, painted)?;
-        Ok(Some(match &job.selection {
-            Selection::Best { candidates, .. } => choose(finished, *candidates as usize),
-            Selection::Again {
-                numbers,
-                blacked_out,
-                ..
-            } => again(finished, job, numbers, blacked_out)?,
-        }))
+        if let Selection::Again {
+            numbers,
+            blacked_out,
+            ..
+        } = &job.selection
+        {
+            for picture in again(painted, job, numbers, blacked_out)? {
+                finished(picture)?;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Scores pictures, and blacks out what may not be shown.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     PaintError, PromptStates,
-    pixels::{from_pictures, require_size, to_pictures},
+    pixels::{from_pictures, require_finite, require_size, to_pictures},
 };
 
 /// The longest side that is painted, in pixels: attention over the pixels of the latents takes
@@ -80,6 +80,19 @@ pub struct PaintProgress {
     pub step: usize,
     /// The number of steps to take.
     pub steps: usize,
+}
+
+/// What all pictures of a request share, from [`Painter::prepare`].
+#[derive(Clone, Debug)]
+pub struct PreparedPainting<B: Backend> {
+    plan: DenoisingPlan,
+    /// For one picture.
+    text: GuidedText<B>,
+    start: Start<B>,
+    noise: NoiseSource,
+    /// Of a picture's latents: channels, height, width.
+    shape: [usize; 3],
+    device: B::Device,
 }
 
 impl<B: Backend> Painter<B> {
@@ -156,56 +169,86 @@ impl<B: MpmBackend> Painter<B> {
     /// painting `0..4` and painting `3..4` give the same last picture, up to rounding.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan); [`PaintError::NoPictures`];
-    /// [`PaintError::Diffusion`] when the model's output is no number.
+    /// Those of [`prepare`](Self::prepare) and [`paint_prepared`](Self::paint_prepared).
     pub fn paint(
         &self,
         text: &PromptStates<B>,
         request: &PaintRequest,
         initial: Option<&InitialPicture>,
         pictures: Range<u64>,
-        mut progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
+        progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
     ) -> Result<Option<Vec<Picture>>, PaintError> {
+        let prepared = self.prepare(text, request, initial)?;
+        self.paint_prepared(&prepared, pictures, progress)
+    }
+
+    /// Reads the text and encodes the picture to begin with.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan), and [`PaintError::Diffusion`] for states of another model, or
+    /// when the latents of the picture are no numbers.
+    pub fn prepare(
+        &self,
+        text: &PromptStates<B>,
+        request: &PaintRequest,
+        initial: Option<&InitialPicture>,
+    ) -> Result<PreparedPainting<B>, PaintError> {
         let plan = self.plan(request, initial)?;
-        let count = usize::try_from(pictures.end.saturating_sub(pictures.start)).unwrap_or(0);
-        if count == 0 {
-            return Err(PaintError::NoPictures);
-        }
         let device = text.prompt.device();
         let factor = self.vae.downsampling();
         let channels = self.vae.latent_channels();
         let shape = [channels, request.height / factor, request.width / factor];
-        let source = NoiseSource::new(request.seed);
-        let noise = |draw| source.tensor::<B>(pictures.clone(), draw, shape, &device);
-        let text = self.guide(text, request.guidance, count)?;
-        let denoising = Denoising {
-            unet: &self.diffusion.unet,
-            plan: &plan,
-            text: &text,
+        let noise = NoiseSource::new(request.seed);
+        let (prompt, negative) = (text.prompt.clone(), text.negative.clone());
+        Ok(PreparedPainting {
+            plan,
+            text: self
+                .diffusion
+                .guide(prompt, negative, request.guidance, 1)?,
             start: match initial {
                 None => Start::Noise,
                 Some(initial) => {
-                    let noise = source.tensor::<B>(0..1, ENCODING_DRAW, shape, &device);
+                    let noise = noise.tensor::<B>(0..1, ENCODING_DRAW, shape, &device);
                     self.start(initial, noise)?
                 }
             },
+            noise,
+            shape,
+            device,
+        })
+    }
+
+    /// As [`paint`](Self::paint), of what was prepared once for all pictures.
+    ///
+    /// # Errors
+    /// [`PaintError::NoPictures`]; [`PaintError::Diffusion`] when the model's output is no number.
+    pub fn paint_prepared(
+        &self,
+        prepared: &PreparedPainting<B>,
+        pictures: Range<u64>,
+        mut progress: impl FnMut(PaintProgress) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<Picture>>, PaintError> {
+        let count = usize::try_from(pictures.end.saturating_sub(pictures.start)).unwrap_or(0);
+        if count == 0 {
+            return Err(PaintError::NoPictures);
+        }
+        let PreparedPainting { shape, device, .. } = prepared;
+        let noise = |draw| {
+            let pictures = pictures.clone();
+            prepared.noise.tensor::<B>(pictures, draw, *shape, device)
+        };
+        let text = prepared.text.clone().repeat(count);
+        let denoising = Denoising {
+            unet: &self.diffusion.unet,
+            plan: &prepared.plan,
+            text: &text,
+            start: prepared.start.clone(),
         };
         let latents = denoising.run(
             |draw| noise(draw as u64),
             |DenoisingProgress { step, steps, .. }| progress(PaintProgress { step, steps }),
         )?;
         latents.map(|latents| self.decode(latents)).transpose()
-    }
-
-    /// Reads the prompts for `pictures` pictures.
-    fn guide(
-        &self,
-        text: &PromptStates<B>,
-        guidance: f64,
-        pictures: usize,
-    ) -> Result<GuidedText<B>, PaintError> {
-        let (prompt, negative) = (text.prompt.clone(), text.negative.clone());
-        Ok(self.diffusion.guide(prompt, negative, guidance, pictures)?)
     }
 
     /// Pictures of latents in the UNet's scale, one at a time, for the autoencoder takes more
@@ -215,7 +258,8 @@ impl<B: MpmBackend> Painter<B> {
     /// - latents: `[pictures, latent_channels, height, width]`
     ///
     /// # Errors
-    /// [`PaintError::Diffusion`] for latents of another model.
+    /// [`PaintError::Diffusion`] for latents of another model, and when what they become is no
+    /// number.
     pub fn decode(&self, latents: Tensor<B, 4>) -> Result<Vec<Picture>, PaintError> {
         let weights = self.vae.post_quant_conv.weight.val().dtype();
         let latents = self.vae.unscale_latents(latents).cast(weights);
@@ -239,6 +283,7 @@ impl<B: MpmBackend> Painter<B> {
         let pixels = from_pictures::<B>(std::slice::from_ref(&initial.picture), &device)?;
         let distribution = self.vae.encode(pixels.cast(weights))?;
         let latents = distribution.sample(noise.cast(weights)).cast(DType::F32);
+        require_finite("the latents of the picture to begin with", &latents)?;
         Ok(Start::Picture {
             latents: self.vae.scale_latents(latents),
             strength: initial.strength,

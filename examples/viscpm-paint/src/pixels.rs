@@ -2,8 +2,9 @@
 //!
 //! Source: `decode_latents` and `numpy_to_pil` in VisCPM's `models/stablediffusion.py`.
 
-use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, ElementConversion, Tensor, TensorData, backend::Backend};
 use mpm_data::picture::Picture;
+use mpm_diffusion::DiffusionError;
 
 use crate::PaintError;
 
@@ -38,10 +39,14 @@ pub fn from_pictures<B: Backend>(
 /// - decoded: `[pictures, 3, height, width]`, of which -1..1 is shown
 ///
 /// # Errors
-/// [`PaintError::Picture`] when they are not of three channels or empty.
+/// [`PaintError::Picture`] when they are not of three channels or empty,
+/// [`PaintError::Diffusion`] when they are no numbers.
 pub fn to_pictures<B: Backend>(decoded: Tensor<B, 4>) -> Result<Vec<Picture>, PaintError> {
     let [pictures, channels, height, width] = decoded.dims();
-    let levels = (decoded.cast(DType::F32) / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0;
+    let decoded = decoded.cast(DType::F32);
+    // They would be black.
+    require_finite("the decoded pixels", &decoded)?;
+    let levels = (decoded / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0;
     let data = levels.permute([0, 2, 3, 1]).into_data();
     let mut bytes = data
         .iter::<f32>()
@@ -52,6 +57,19 @@ pub fn to_pictures<B: Backend>(decoded: Tensor<B, 4>) -> Result<Vec<Picture>, Pa
         Ok(picture?)
     };
     (0..pictures).map(picture).collect()
+}
+
+/// Refuses what the autoencoder computed, in f32, if it is no number: a sum of numbers is one
+/// exactly if all of them are, and these are far from overflowing.
+pub(crate) fn require_finite<B: Backend>(
+    what: &'static str,
+    computed: &Tensor<B, 4>,
+) -> Result<(), DiffusionError> {
+    let sum: f64 = computed.clone().sum().into_scalar().elem();
+    match sum.is_finite() {
+        true => Ok(()),
+        false => Err(DiffusionError::NonFiniteAutoencoder { what }),
+    }
 }
 
 /// Refuses a picture of another size than `[width, height]`.

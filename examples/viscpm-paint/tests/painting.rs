@@ -7,7 +7,11 @@
 
 mod tiny;
 
-use std::{ops::ControlFlow, sync::OnceLock};
+use std::{
+    cell::{Cell, RefCell},
+    ops::ControlFlow,
+    sync::OnceLock,
+};
 
 use burn::{
     backend::Flex,
@@ -27,7 +31,7 @@ use mpm_llm::bert::{BlockRule, PromptClassifier};
 use tiny::{LAX, STRICT};
 use viscpm_paint::{
     InitialPicture, MAX_PICTURES, ModelConfig, Outcome, PaintError, PaintJob, PaintModel,
-    PaintProgress, PaintRequest, PictureCheck, PictureChooser, PromptPart, PromptStates,
+    PaintProgress, PaintRequest, Painter, PictureCheck, PictureChooser, PromptPart, PromptStates,
     PromptTemplate, Selection, Studio, Verdict, from_pictures, to_pictures,
 };
 
@@ -246,6 +250,36 @@ fn broken_weights_are_found_at_the_step() {
 }
 
 #[test]
+fn pictures_of_no_numbers_are_errors_and_not_black() {
+    let broken = |painter: &Painter<Flex>, initial: Option<&InitialPicture>| {
+        let painted = painter.paint(&states(), &request(), initial, 0..1, go_on);
+        let error = painted.unwrap_err();
+        assert!(error.to_string().contains("--dtype f32"), "{error}");
+        let PaintError::Diffusion(DiffusionError::NonFiniteAutoencoder { what }) = error else {
+            panic!("{error}")
+        };
+        what
+    };
+    for spoilt in [f32::NAN, f32::INFINITY] {
+        let mut painter = model().painter.clone();
+        let weight = &mut painter.vae.decoder.conv_out.weight;
+        *weight = Param::from_tensor(weight.val() * spoilt);
+        assert_eq!(broken(&painter, None), "the decoded pixels");
+
+        let mut painter = model().painter.clone();
+        let weight = &mut painter.vae.encoder.conv_out.weight;
+        *weight = Param::from_tensor(weight.val() * spoilt);
+        let what = broken(&painter, Some(&start(0.5)));
+        assert_eq!(what, "the latents of the picture to begin with");
+        assert!(
+            painter
+                .paint(&states(), &request(), None, 0..1, go_on)
+                .is_ok()
+        );
+    }
+}
+
+#[test]
 fn sizes_are_multiples_of_a_latent_pixel() {
     for (width, height) in [(7, 32), (32, 30), (0, 32), (2052, 32), (32, usize::MAX)] {
         let request = PaintRequest {
@@ -389,6 +423,41 @@ fn a_studio_paints_what_its_painter_paints() {
     }
     let cancelled = studio(false, LAX).paint(&three, |_| ControlFlow::Break(()));
     assert!(matches!(cancelled.unwrap(), Outcome::Cancelled));
+}
+
+#[test]
+fn pictures_are_handed_over_when_their_candidates_are_painted() {
+    // Candidates of a picture lie in two groups.
+    let job = PaintJob {
+        at_once: 2,
+        ..job(Selection::Best {
+            pictures: 2,
+            candidates: 3,
+        })
+    };
+    let maker = studio(false, LAX).maker;
+    let expected = maker.make(&states(), &job, go_on).unwrap().unwrap();
+    let (steps, seen) = (Cell::new(0), RefCell::new(Vec::new()));
+    let last = |last: usize| {
+        let progress = |progress: PaintProgress| {
+            steps.set(progress.step);
+            match progress.step == last {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        seen.borrow_mut().clear();
+        let flow = maker.make_each(&states(), &job, progress, |picture| {
+            seen.borrow_mut().push((steps.get(), picture.number));
+            Ok::<_, PaintError>(())
+        });
+        flow.unwrap()
+    };
+    let [first, second] = [&expected[0], &expected[1]].map(|picture| picture.number);
+    assert!(last(9).is_break());
+    assert_eq!(*seen.borrow(), [(6, first)]);
+    assert!(last(usize::MAX).is_continue());
+    assert_eq!(*seen.borrow(), [(6, first), (9, second)]);
 }
 
 #[test]

@@ -75,6 +75,10 @@ pub struct ConvertArgs {
     /// No file of weights is larger.
     #[arg(long, value_name = "SIZE", default_value = "4GB")]
     pub shard_size: ByteSize,
+
+    /// Replace the model that the folder has. It stays until the new one is complete.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -159,6 +163,10 @@ pub struct RandomArgs {
     /// Decides about the weights.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+
+    /// Overwrite files that are there already.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -176,6 +184,16 @@ pub enum RandomDtype {
     F32,
     /// 16 bits, IEEE half precision
     F16,
+}
+
+impl RandomDtype {
+    /// The size of a value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
 }
 
 #[cfg(test)]

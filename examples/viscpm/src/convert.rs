@@ -2,7 +2,10 @@
 
 use burn::backend::Flex;
 use clap::{CommandFactory, error::ErrorKind};
-use mpm_core::weights::{ConvertOptions, WeightFile};
+use mpm_core::{
+    model_folder::CONFIG_FILE,
+    weights::{ConvertOptions, WeightFile},
+};
 use viscpm_chat::VisCpmChatConfig;
 use viscpm_common::cli::{BoxError, resolve, with_progress};
 use viscpm_paint::Source;
@@ -11,9 +14,17 @@ use crate::args::{Args, ConvertArgs, Model};
 
 /// Writes the folder that the arguments ask for.
 pub fn convert(mut args: ConvertArgs) -> Result<(), BoxError> {
+    if !args.force && args.out.join(CONFIG_FILE).exists() {
+        return Err(format!(
+            "{}: there is a model already; name another folder, or replace it with --force",
+            args.out.display()
+        )
+        .into());
+    }
     for file in [&mut args.vocab, &mut args.checkpoint]
         .into_iter()
         .chain(&mut args.vae)
+        .chain(&mut args.config)
     {
         *file = resolve(file)?;
     }

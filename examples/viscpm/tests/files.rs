@@ -116,6 +116,32 @@ fn a_paint_checkpoint_becomes_a_folder_that_paints() {
 }
 
 #[test]
+fn what_is_there_is_replaced_on_request_only() {
+    const CHAT: &str = "viscpm-chat-emoji";
+    let folder = TestFolder::new();
+    let file = ["chat", "--out", "chat.pt"];
+    folder.write("chat.pt", "mine");
+    let again = |more: &[&str]| {
+        let arguments = [&file, more].concat();
+        run(viscpm(&folder, "random-checkpoint", CHAT).args(arguments))
+    };
+    again(&[]).fails(1, &["chat.pt: the file is there already", "--force"]);
+    assert_eq!(fs::read(folder.path("chat.pt")).unwrap(), b"mine");
+    assert_eq!(again(&["--force"]).code, Some(0));
+
+    let files = ["--checkpoint", "chat.pt", "--out", "model"];
+    assert_eq!(convert(&folder, CHAT, &files).text(), "");
+    let config = fs::read(folder.path("model/config.json")).unwrap();
+    let narrow = [&files[..], &["--dtype", "f32"]].concat();
+    let refused = convert(&folder, CHAT, &narrow);
+    refused.fails(1, &["model: there is a model already", "--force"]);
+    assert!(!folder.path("model/.partial").exists());
+    assert_eq!(fs::read(folder.path("model/config.json")).unwrap(), config);
+    let forced = [&narrow[..], &["--force"]].concat();
+    assert_eq!(convert(&folder, CHAT, &forced).text(), "");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_anything_is_written() {
     const CHAT: &str = "viscpm-chat-emoji";
     let folder = TestFolder::new();

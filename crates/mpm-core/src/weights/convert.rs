@@ -3,15 +3,19 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use burn::tensor::DType;
+use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{
     Precision, Progress, WeightFile, WeightsError,
+    plan::matrix_dims,
     safetensors::{self, Entry},
     save::file_dtype,
     value_source::{ValueSource, WeightToQuantize},
 };
 use crate::{
+    file_version::FileVersion,
     partial_folder::PartialFolder,
     quantization::{Layout, QuantizationScheme},
 };
@@ -29,17 +33,6 @@ pub struct ConvertOptions {
     pub progress: Option<Progress>,
 }
 
-impl ConvertOptions {
-    /// What the content of the files depends on, for the plan of a
-    /// [`PartialFolder`].
-    pub fn description(&self) -> String {
-        format!(
-            "{:?}, {:?}, {} bytes a file",
-            self.precision, self.quantization, self.shard_bytes
-        )
-    }
-}
-
 /// What becomes of the tensors of a file.
 pub struct Selection<'a> {
     /// Whether a tensor is written, by its name.
@@ -47,6 +40,50 @@ pub struct Selection<'a> {
     /// The tensors that are quantized, as [`quantized_tensors`](super::quantized_tensors) lists
     /// them: in the place of `NAME` there will be `NAME.codes` and `NAME.scales`.
     pub quantized: BTreeMap<String, QuantizationScheme>,
+}
+
+/// All that the files of [`convert`] depend on: a part of the plan of their [`PartialFolder`], so
+/// that a run never goes on with files of other shards, other options or another program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConvertPlan {
+    files: Vec<FileVersion>,
+    options: String,
+    program: &'static str,
+    /// A checksum of the names, dtypes and shapes of all tensors that are written.
+    tensors: String,
+}
+
+impl ConvertPlan {
+    /// The plan of [`convert`] with the same arguments. Nothing is read.
+    ///
+    /// # Errors
+    /// [`WeightsError::Tensor`] for a dtype that safetensors lacks.
+    pub fn new(
+        file: &WeightFile,
+        selection: &Selection<'_>,
+        options: &ConvertOptions,
+    ) -> Result<Self, WeightsError> {
+        let mut tensors = Sha256::new();
+        for Entry {
+            name, dtype, shape, ..
+        } in entries(file, selection, options)?
+        {
+            tensors.update(format!("{name} {dtype:?} {shape:?}\n"));
+        }
+        Ok(Self {
+            files: file
+                .files()
+                .iter()
+                .map(|file| FileVersion::of(file))
+                .collect(),
+            options: format!(
+                "{:?}, {:?}, {} bytes a file",
+                options.precision, options.quantization, options.shard_bytes
+            ),
+            program: env!("CARGO_PKG_VERSION"),
+            tensors: format!("{:x}", tensors.finalize()),
+        })
+    }
 }
 
 /// Writes the tensors of `file` as safetensors into `folder`, under their names, and returns the
@@ -116,12 +153,12 @@ fn entries<'a>(
             entry(file, format!("{name}{suffix}"), source, dtype, shape)
         };
         let layout = selection.quantized.get(name).map(|scheme| {
-            let shape = tensor.shape().try_into().ok()?;
-            Some((Layout::new(*scheme, shape).ok()?, *scheme))
+            let dims = matrix_dims(tensor.shape())?;
+            Some((Layout::new(*scheme, dims).ok()?, dims, *scheme))
         });
         match layout.flatten() {
-            Some((layout, scheme)) => {
-                let weight = Rc::new(WeightToQuantize::new(tensor, scheme));
+            Some((layout, dims, scheme)) => {
+                let weight = Rc::new(WeightToQuantize::new(tensor, dims, scheme));
                 let codes = ValueSource::Codes(weight.clone());
                 let scales = ValueSource::Scales(weight);
                 entries.push(source(".codes", codes, DType::U32, &layout.codes())?);

@@ -8,7 +8,13 @@ use std::{
 
 use memmap2::Mmap;
 
-use super::{StoredTensor, WeightsError, index, safetensors, source::Source, torch};
+use super::{
+    StoredTensor, WeightsError,
+    index::{self, Shards},
+    safetensors,
+    source::Source,
+    torch,
+};
 
 type Tensors = BTreeMap<String, StoredTensor>;
 
@@ -30,6 +36,7 @@ pub enum Format {
 #[derive(Debug)]
 pub struct WeightFile {
     path: PathBuf,
+    files: Vec<PathBuf>,
     format: Format,
     tensors: BTreeMap<String, StoredTensor>,
 }
@@ -47,12 +54,18 @@ impl WeightFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let (source, bytes) = open(path)?;
+        let mut files = vec![path.to_path_buf()];
         let (format, tensors) = match index::recognises(&bytes) {
-            true => (Format::Sharded, index::read(path, &bytes)?),
+            true => {
+                let Shards { tensors, paths } = index::read(path, &bytes)?;
+                files.extend(paths);
+                (Format::Sharded, tensors)
+            }
             false => contents(path, source, &bytes)?,
         };
         Ok(Self {
             path: path.to_path_buf(),
+            files,
             format,
             tensors,
         })
@@ -61,6 +74,12 @@ impl WeightFile {
     /// The path the file was opened by.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// All files that were opened: the one of [`path`](Self::path), and the shards if that is an
+    /// index.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The container format.

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::Deserialize;
@@ -24,12 +24,16 @@ pub(super) fn recognises(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"{") && !safetensors::recognises(bytes)
 }
 
+/// What an index leads to.
+pub(super) struct Shards {
+    pub tensors: BTreeMap<String, StoredTensor>,
+    /// Their files.
+    pub paths: Vec<PathBuf>,
+}
+
 /// Opens all shards. A tensor of a shard that the index does not mention is listed too, so that
 /// strict loading can refuse it.
-pub(super) fn read(
-    path: &Path,
-    bytes: &[u8],
-) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Shards, WeightsError> {
     let Index { weight_map } =
         serde_json::from_slice(bytes).map_err(|source| WeightsError::Index {
             path: path.to_path_buf(),
@@ -54,9 +58,11 @@ pub(super) fn read(
         });
     }
     let mut tensors = BTreeMap::new();
-    let mut misplaced = Vec::new();
+    let (mut paths, mut misplaced) = (Vec::new(), Vec::new());
     for (file, keys) in shards {
-        let (_, mut found) = read_tensors(&folder.join(file))?;
+        let shard = folder.join(file);
+        let (_, mut found) = read_tensors(&shard)?;
+        paths.push(shard);
         for key in keys {
             match found.remove(key) {
                 Some(tensor) => drop(tensors.insert(key.to_owned(), tensor)),
@@ -67,7 +73,7 @@ pub(super) fn read(
         tensors.extend(found);
     }
     if misplaced.is_empty() {
-        return Ok(tensors);
+        return Ok(Shards { tensors, paths });
     }
     Err(WeightsError::MixedShards {
         path: path.to_path_buf(),

@@ -31,7 +31,7 @@ mod torch;
 mod value_source;
 mod values;
 
-pub use convert::{ConvertOptions, Selection, convert};
+pub use convert::{ConvertOptions, ConvertPlan, Selection, convert};
 pub use error::WeightsError;
 pub use file::{Format, WeightFile};
 pub use keys::KeyMap;

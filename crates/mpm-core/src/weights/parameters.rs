@@ -13,6 +13,7 @@ use crate::module_path::ModulePath;
 /// What the values of a parameter are. Only floating-point numbers are cast while loading, and
 /// only among themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParameterKind {
     /// Floating-point numbers of any precision.
     Float,
@@ -20,15 +21,23 @@ pub enum ParameterKind {
     Int,
     /// Truth values.
     Bool,
+    /// Codes of a quantized matrix, 32 bits each of which hold several. PyTorch's files may call
+    /// them signed.
+    Codes,
+    /// Scales of a quantized matrix.
+    Scales,
 }
 
 impl ParameterKind {
-    /// The kind of parameter that values of this dtype can fill.
-    pub(super) fn of(dtype: DType) -> Self {
-        match dtype {
-            DType::Bool(_) => Self::Bool,
-            _ if dtype.is_float() => Self::Float,
-            _ => Self::Int,
+    /// Whether values of this dtype can fill such a parameter.
+    pub(super) fn takes(self, dtype: DType) -> bool {
+        let is_bool = matches!(dtype, DType::Bool(_));
+        match self {
+            Self::Float => dtype.is_float(),
+            Self::Int => !dtype.is_float() && !is_bool,
+            Self::Bool => is_bool,
+            Self::Codes => matches!(dtype, DType::U32 | DType::I32),
+            Self::Scales => matches!(dtype, DType::F16 | DType::F32),
         }
     }
 }
@@ -39,6 +48,8 @@ impl fmt::Display for ParameterKind {
             Self::Float => "floating-point numbers",
             Self::Int => "integers",
             Self::Bool => "truth values",
+            Self::Codes => "codes in U32",
+            Self::Scales => "scales in F16",
         })
     }
 }
@@ -47,8 +58,6 @@ impl fmt::Display for ParameterKind {
 pub(super) struct Parameter {
     pub shape: Vec<usize>,
     pub kind: ParameterKind,
-    /// Whether it is a part of a quantized matrix, whose dtypes are those of its format.
-    pub is_quantized: bool,
 }
 
 /// Whether a parameter within these containers is a part of a quantized matrix.
@@ -93,8 +102,11 @@ impl Lister {
         ));
         let parameter = Parameter {
             shape: snapshot.shape.to_vec(),
-            kind,
-            is_quantized: is_quantized(&self.containers),
+            kind: match (is_quantized(&self.containers), kind) {
+                (true, ParameterKind::Float) => ParameterKind::Scales,
+                (true, ParameterKind::Int) => ParameterKind::Codes,
+                _ => kind,
+            },
         };
         self.parameters.insert(snapshot.full_path(), parameter);
     }

@@ -29,10 +29,10 @@ pub(super) struct Pair<'a> {
 impl Pair<'_> {
     /// The dtype that the parameter gets. That of codes and scales is a part of their format.
     pub fn dtype(&self, precision: Precision) -> DType {
-        match (self.parameter.is_quantized, self.parameter.kind) {
-            (false, _) => precision.resolve(self.tensor.burn_dtype()),
-            (true, ParameterKind::Float) => DType::F16,
-            (true, _) => DType::U32,
+        match self.parameter.kind {
+            ParameterKind::Scales => DType::F16,
+            ParameterKind::Codes => DType::U32,
+            _ => precision.resolve(self.tensor.burn_dtype()),
         }
     }
 
@@ -115,11 +115,11 @@ impl<'a> Planner<'a> {
         else {
             return self.report.unused.push(key.to_owned());
         };
-        if tensor.shape() != dims {
+        if !fits(dims, tensor.shape()) {
             let shapes = (key.to_owned(), dims.to_vec(), tensor.shape().to_vec());
             return self.report.misshapen.push(shapes);
         }
-        let weight = Rc::new(WeightToQuantize::new(tensor, *scheme));
+        let weight = Rc::new(WeightToQuantize::new(tensor, *dims, *scheme));
         let is_new = self.insert(codes_path, pair(codes, ValueSource::Codes(weight.clone())));
         if is_new {
             self.insert(scales_path, pair(scales, ValueSource::Scales(weight)));
@@ -146,7 +146,7 @@ impl<'a> Planner<'a> {
     fn compare(&mut self, key: &str, tensor: &StoredTensor, parameter: &Parameter) {
         let (shape, found) = (&parameter.shape, tensor.shape());
         let key = key.to_owned();
-        let is_of_kind = ParameterKind::of(tensor.burn_dtype()) == parameter.kind;
+        let is_of_kind = parameter.kind.takes(tensor.burn_dtype());
         match (is_of_kind, fits(shape, found)) {
             (true, true) => self.report.matching += 1,
             (true, false) => {
@@ -164,6 +164,16 @@ impl<'a> Planner<'a> {
 /// Whether a stored tensor has the values that a parameter needs, in their order.
 fn fits(expected: &[usize], stored: &[usize]) -> bool {
     without_last_ones(expected) == without_last_ones(stored)
+}
+
+/// The height and width of a weight that a model may have as a matrix: a 1 × 1 convolution's, too.
+pub(super) fn matrix_dims(shape: &[usize]) -> Option<[usize; 2]> {
+    match *without_last_ones(shape) {
+        [] => Some([1, 1]),
+        [height] => Some([height, 1]),
+        [height, width] => Some([height, width]),
+        _ => None,
+    }
 }
 
 fn without_last_ones(shape: &[usize]) -> &[usize] {

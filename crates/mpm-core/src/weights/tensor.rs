@@ -116,21 +116,25 @@ impl StoredTensor {
     /// cast piece by piece, so that the memory holds no second copy of them.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read), and [`io::ErrorKind::InvalidData`] for finite numbers that f16 or
+    /// bf16 would make infinite.
     pub fn read_as(&self, dtype: DType) -> io::Result<TensorData> {
         values::read_as(self, dtype)
     }
 
     /// A part of the rows, the slices along the outermost dimension; `None` where there are not so
-    /// many.
+    /// many, or none that an offset could reach.
     pub(super) fn rows(&self, rows: Range<usize>) -> Option<Self> {
         let (&height, &stride) = (self.shape.first()?, self.strides.first()?);
         if rows.start > rows.end || rows.end > height {
             return None;
         }
+        // Strides of an empty tensor may be any.
+        let skipped = rows.start.checked_mul(stride)?;
+        let skipped = skipped.checked_mul(self.burn_dtype.size())?;
         let mut part = self.clone();
         part.shape[0] = rows.len();
-        part.offset += rows.start * stride * self.burn_dtype.size();
+        part.offset = part.offset.checked_add(skipped)?;
         Some(part)
     }
 

@@ -1,6 +1,6 @@
 //! Where the values of a parameter come from.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, io, rc::Rc};
 
 use burn::{
     store::TensorSnapshotError,
@@ -35,6 +35,7 @@ impl ValueSource {
 /// of them is asked for, and each is given away once.
 pub(super) struct WeightToQuantize {
     tensor: StoredTensor,
+    dims: [usize; 2],
     scheme: QuantizationScheme,
     made: RefCell<Option<Parts>>,
 }
@@ -45,10 +46,12 @@ struct Parts {
 }
 
 impl WeightToQuantize {
-    /// A tensor that becomes codes and scales of this scheme.
-    pub fn new(tensor: &StoredTensor, scheme: QuantizationScheme) -> Self {
+    /// A tensor that becomes codes and scales of this scheme, as a matrix of these `dims`: its
+    /// own, but for ones at the end.
+    pub fn new(tensor: &StoredTensor, dims: [usize; 2], scheme: QuantizationScheme) -> Self {
         Self {
             tensor: tensor.clone(),
+            dims,
             scheme,
             made: RefCell::default(),
         }
@@ -62,7 +65,8 @@ impl WeightToQuantize {
         if let Some(values) = made.as_mut().and_then(|made| part(made).take()) {
             return Ok(values);
         }
-        let values = self.tensor.read().map_err(io_error)?;
+        let mut values = self.tensor.read().map_err(io_error)?;
+        values.shape = self.dims.into();
         let Quantized { codes, scales, .. } = quantize(&values, self.scheme)
             .map_err(|error| TensorSnapshotError::DataError(error.to_string()))?;
         let made = made.insert(Parts {
@@ -74,6 +78,10 @@ impl WeightToQuantize {
     }
 }
 
-pub(super) fn io_error(error: std::io::Error) -> TensorSnapshotError {
-    TensorSnapshotError::IoError(error.to_string())
+pub(super) fn io_error(error: io::Error) -> TensorSnapshotError {
+    let reason = error.to_string();
+    match error.kind() {
+        io::ErrorKind::InvalidData => TensorSnapshotError::DataError(reason),
+        _ => TensorSnapshotError::IoError(reason),
+    }
 }

@@ -32,15 +32,82 @@ pub(super) fn read(tensor: &StoredTensor) -> io::Result<TensorData> {
     }
 }
 
-/// The values in row-major order and in another dtype, without a copy of them in the file's.
+/// From here on, numbers become infinite as f16: halfway beyond its largest.
+const BEYOND_F16: f64 = 65_520.0;
+
+/// The same for bf16.
+const BEYOND_BF16: f64 = 3.396_177_5e38;
+
+/// The values in row-major order and in another dtype, without a copy of them in the file's. Signed
+/// numbers of 32 bits are taken bit by bit for unsigned ones.
 pub(super) fn read_as(tensor: &StoredTensor, dtype: DType) -> io::Result<TensorData> {
     let is_short = matches!(tensor.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16);
     match dtype {
         _ if dtype == tensor.burn_dtype() => read(tensor),
-        DType::F32 if is_short => cast(tensor, <[f32]>::copy_from_slice),
-        DType::F16 if is_short => cast(tensor, <[f16]>::convert_from_f32_slice),
-        DType::BF16 if is_short => cast(tensor, <[bf16]>::convert_from_f32_slice),
-        _ => Ok(read(tensor)?.convert_dtype(dtype)),
+        DType::F32 if is_short => cast(tensor, f64::INFINITY, <[f32]>::copy_from_slice),
+        DType::F16 if is_short => cast(tensor, BEYOND_F16, <[f16]>::convert_from_f32_slice),
+        DType::BF16 if is_short => cast(tensor, BEYOND_BF16, <[bf16]>::convert_from_f32_slice),
+        DType::U32 if tensor.dtype() == Dtype::I32 => decoded(tensor, u32::from_le_bytes),
+        _ => {
+            let values = read(tensor)?;
+            let beyond = match dtype {
+                DType::F16 => BEYOND_F16,
+                DType::BF16 => BEYOND_BF16,
+                _ => f64::INFINITY,
+            };
+            if let Ok(wide) = values.as_slice::<f64>() {
+                require_below(wide, beyond)?;
+            }
+            Ok(values.convert_dtype(dtype))
+        }
+    }
+}
+
+/// Refuses finite values that would become infinite, as they would spoil every output without a
+/// word. Infinite ones are the file's own.
+fn require_below<E: Float>(values: &[E], beyond: f64) -> io::Result<()> {
+    if beyond.is_infinite() {
+        return Ok(());
+    }
+    let (beyond, infinity) = (E::of(beyond), E::of(f64::INFINITY));
+    // No early end, so that many are compared at a time.
+    let spoilt = values.iter().fold(false, |spoilt, value| {
+        let size = value.size();
+        spoilt | ((size >= beyond) & (size < infinity))
+    });
+    match spoilt {
+        false => Ok(()),
+        true => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it has values that are too large for this dtype and would become infinite; cast it \
+             to bf16, or to f32",
+        )),
+    }
+}
+
+/// What [`require_below`] needs of f32 and f64.
+trait Float: Copy + PartialOrd {
+    fn of(value: f64) -> Self;
+    fn size(self) -> Self;
+}
+
+impl Float for f32 {
+    fn of(value: f64) -> Self {
+        value as Self
+    }
+
+    fn size(self) -> Self {
+        self.abs()
+    }
+}
+
+impl Float for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    fn size(self) -> Self {
+        self.abs()
     }
 }
 
@@ -56,18 +123,25 @@ fn decoded<E: Element, const SIZE: usize>(
     Ok(TensorData::new(values, tensor.shape().to_vec()))
 }
 
+/// Casts values through f32; those from `beyond` on become infinite.
 fn cast<E: Element + Default>(
     tensor: &StoredTensor,
+    beyond: f64,
     narrow: impl Fn(&mut [E], &[f32]),
 ) -> io::Result<TensorData> {
     let mut values = Vec::with_capacity(tensor.num_elements());
     let (mut halves, mut wide) = (Vec::new(), Vec::new());
+    let mut checked = Ok(());
     tensor.for_each_chunk(CHUNK, |bytes| {
         widen(tensor.dtype(), bytes, &mut halves, &mut wide);
+        if checked.is_ok() {
+            checked = require_below(&wide, beyond);
+        }
         let start = values.len();
         values.resize(start + wide.len(), E::default());
         narrow(&mut values[start..], &wide);
     })?;
+    checked?;
     Ok(TensorData::new(values, tensor.shape().to_vec()))
 }
 

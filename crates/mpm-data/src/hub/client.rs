@@ -111,8 +111,8 @@ impl Hub {
                 );
                 match completed {
                     Ok(()) => part.finish(reference.file(), &blob)?,
-                    // What a server sends that breaks the rules may be anything.
-                    Err(error @ HubError::BadReply { .. }) => {
+                    // An empty file would be litter in the folder of others.
+                    Err(error @ HubError::BadReply { .. }) if part.done() == 0 => {
                         part.discard()?;
                         return Err(error);
                     }

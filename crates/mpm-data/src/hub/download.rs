@@ -85,43 +85,56 @@ pub(super) fn complete(
             return Ok(());
         }
         let reply = remote.content(reference, &file.commit, part.done(), watch)?;
-        match reply.response.status() {
-            StatusCode::PARTIAL_CONTENT => check_range(&reply, part.done(), file.size)?,
+        let skip = match reply.response.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                check_range(&reply, part.done(), file.size)?;
+                0
+            }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 let reason = "it does not have the rest of the file";
                 return Err(HubError::bad_reply(&reply.origin, reason));
             }
-            // A server without ranges sends all of it.
-            _ if part.done() > 0 => part.restart()?,
-            _ => {}
-        }
-        check_length(&reply, part.missing())?;
-        receive(reply, part, file.size, watch, failures)
+            // A server without ranges sends all of it. What is there stays: it is the same, or
+            // this is no reply to what was asked.
+            _ => part.done(),
+        };
+        check_length(&reply, part.missing().saturating_add(skip))?;
+        receive(reply, part, file.size, skip, watch, failures)
     })
 }
 
+/// Adds what a reply sends behind its first `skip` bytes.
 fn receive(
     reply: Reply,
     part: &mut Part,
     size: u64,
+    mut skip: u64,
     watch: &mut Watch<'_>,
     failures: &mut Failures,
 ) -> Result<(), HubError> {
     let origin = reply.origin;
     let mut body = reply.response.into_body().into_reader();
     let mut block = Vec::new();
+    let before = part.done();
     loop {
         let (read, end);
         (body, block, read, end) = watch.wait_for(move || read_block(body, block))?;
-        let fits = usize::try_from(part.missing()).map_or(true, |missing| read <= missing);
+        let known = usize::try_from(skip).map_or(read, |skip| skip.min(read));
+        skip -= known as u64;
+        let new = &block[known..read];
+        let fits = usize::try_from(part.missing()).map_or(true, |missing| new.len() <= missing);
         if !fits {
+            // What it sent before is nothing to rely on.
+            if part.done() > before {
+                part.restart()?;
+            }
             return Err(HubError::bad_reply(
                 &origin,
                 "it sends more than the file has",
             ));
         }
         if read > 0 {
-            part.add(&block[..read])?;
+            part.add(new)?;
             failures.forget(part.done());
             watch.set(part.done(), size)?;
         }

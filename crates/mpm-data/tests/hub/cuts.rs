@@ -134,6 +134,70 @@ fn a_server_without_ranges_sends_all_again() {
 }
 
 #[test]
+fn a_bad_reply_leaves_what_arrived_before() {
+    const KEPT: usize = 600_000;
+    const PAGE: &[u8] = b"<html>Log in to this network first.</html>";
+    let content = noise(1_000_000);
+    let bad: [fn(Answer) -> Answer; 6] = [
+        // As a hotel's network does, with and without a length.
+        |_| {
+            Answer::new(200)
+                .with("content-length", PAGE.len())
+                .body(PAGE)
+        },
+        |_| Answer::new(200).body(PAGE),
+        |_| Answer::new(302),
+        |_| Answer::new(416),
+        |answer| answer.with("content-range", "bytes 0-9/10"),
+        |answer| answer.with("content-length", 7),
+    ];
+    for (case, bad) in bad.into_iter().enumerate() {
+        let cache = tempdir().unwrap();
+        let server = Server::changed(
+            &[("weights.bin", &content)],
+            move |asked, before, answer| match (asked.cdn, before) {
+                (true, 0) => answer.cut(KEPT),
+                (true, 1..6) => bad(answer),
+                _ => answer,
+            },
+        );
+        let config = config(&server, cache.path());
+        let error = fetch(&config, "weights.bin").unwrap_err();
+        assert!(
+            matches!(error, HubError::BadReply { .. } | HubError::Cut { .. }),
+            "{case}: {error}"
+        );
+        let kept = fs::read(part(cache.path(), &content)).unwrap();
+        assert!(kept == content[..KEPT], "{case}: {} bytes", kept.len());
+        while server.ranges().len() < 6 {
+            fetch(&config, "weights.bin").unwrap_err();
+        }
+        let path = fetch(&config, "weights.bin").unwrap();
+        assert!(fs::read(path).unwrap() == content, "{case}");
+        let last = server.ranges().pop().unwrap();
+        assert_eq!(last, Some(format!("bytes={KEPT}-")));
+    }
+}
+
+#[test]
+fn a_reply_that_goes_on_and_on_takes_back_what_it_sent() {
+    let (cache, content) = (tempdir().unwrap(), noise(3_000_000));
+    let endless = noise(5_000_000);
+    let server = Server::changed(
+        &[("weights.bin", &content)],
+        move |asked, before, answer| match asked.cdn && before == 0 {
+            true => answer.without("content-length").body(&endless),
+            false => answer,
+        },
+    );
+    let config = config(&server, cache.path());
+    let error = fetch(&config, "weights.bin").unwrap_err();
+    assert!(matches!(error, HubError::BadReply { .. }), "{error}");
+    assert!(!part(cache.path(), &content).exists());
+    assert!(fs::read(fetch(&config, "weights.bin").unwrap()).unwrap() == content);
+}
+
+#[test]
 fn a_damaged_content_is_removed() {
     for (file, right) in [
         ("weights.bin", noise(5000)),

@@ -72,6 +72,16 @@ impl<B: MpmBackend> LatentDiffusion<B> {
 }
 
 impl<B: MpmBackend> GuidedText<B> {
+    /// The same for `count` times the pictures, without reading the text again.
+    #[must_use]
+    pub fn repeat(self, count: usize) -> Self {
+        Self {
+            text: self.text.repeat(count),
+            pictures: self.pictures * count,
+            scale: self.scale,
+        }
+    }
+
     /// Number of pictures.
     pub fn pictures(&self) -> usize {
         self.pictures

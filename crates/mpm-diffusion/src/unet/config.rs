@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::DiffusionError;
+use crate::{
+    DiffusionError,
+    sizes::{check_layers, check_levels, check_sizes, downsampling},
+};
 
 /// What a level of the way down is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,15 +218,17 @@ impl UNetConfig {
 
     /// By how much the latents shrink on the way down: `2^(levels - 1)`.
     pub fn downsampling(&self) -> usize {
-        1 << (self.block_out_channels.len().saturating_sub(1))
+        downsampling(self.block_out_channels.len())
     }
 
-    /// Checks that the sizes fit together.
+    /// Checks that the sizes fit together. No model has more than 16 levels or 64 layers in a level,
+    /// and no other size is larger than 2²⁴.
     ///
     /// # Errors
     /// [`DiffusionError::Config`] names the field and what it has to satisfy.
     pub fn validate(&self) -> Result<(), DiffusionError> {
-        let wrong = |reason: String| Err(DiffusionError::config("UNet", reason));
+        const PART: &str = "UNet";
+        let wrong = |reason: String| Err(DiffusionError::config(PART, reason));
         let levels = self.block_out_channels.len();
         for (field, count) in [
             ("down_block_types", self.down_block_types.len()),
@@ -236,29 +241,22 @@ impl UNetConfig {
                 ));
             }
         }
-        for (field, value) in [
+        let sizes = [
+            ("sample_size", self.sample_size),
             ("in_channels", self.in_channels),
             ("out_channels", self.out_channels),
-            ("layers_per_block", self.layers_per_block),
             ("norm_num_groups", self.norm_num_groups),
             ("cross_attention_dim", self.cross_attention_dim),
-            (
-                "transformer_layers_per_block",
-                self.transformer_layers_per_block,
-            ),
-        ] {
-            if value == 0 {
-                return wrong(format!("`{field}` is 0, but must be positive"));
-            }
-        }
+        ];
+        check_sizes(PART, sizes)?;
+        check_layers(PART, "layers_per_block", self.layers_per_block)?;
+        check_layers(
+            PART,
+            "transformer_layers_per_block",
+            self.transformer_layers_per_block,
+        )?;
+        check_levels(PART, &self.block_out_channels, self.norm_num_groups)?;
         for (level, &channels) in self.block_out_channels.iter().enumerate() {
-            let groups = self.norm_num_groups;
-            if channels == 0 || !channels.is_multiple_of(groups) {
-                return wrong(format!(
-                    "`block_out_channels[{level}]` is {channels}, but must be a multiple of \
-                     `norm_num_groups`, {groups}"
-                ));
-            }
             let heads = self.heads(level);
             if heads == 0 || !channels.is_multiple_of(heads) {
                 return wrong(format!(

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::DiffusionError;
+use crate::{
+    DiffusionError,
+    sizes::{check_layers, check_levels, check_sizes, downsampling},
+};
 
 /// Sizes of an [`AutoencoderKl`](super::AutoencoderKl).
 ///
@@ -77,39 +80,26 @@ impl VaeConfig {
 
     /// Pixels per latent pixel, along a side: `2^(levels - 1)`.
     pub fn downsampling(&self) -> usize {
-        1 << (self.block_out_channels.len().saturating_sub(1))
+        downsampling(self.block_out_channels.len())
     }
 
-    /// Checks that the sizes fit together.
+    /// Checks that the sizes fit together. No model has more than 16 levels or 64 layers in a level,
+    /// and no other size is larger than 2²⁴.
     ///
     /// # Errors
     /// [`DiffusionError::Config`] names the field and what it has to satisfy.
     pub fn validate(&self) -> Result<(), DiffusionError> {
-        let wrong = |reason: String| Err(DiffusionError::config("autoencoder", reason));
-        for (field, value) in [
+        const PART: &str = "autoencoder";
+        let wrong = |reason: String| Err(DiffusionError::config(PART, reason));
+        let sizes = [
             ("in_channels", self.in_channels),
             ("out_channels", self.out_channels),
             ("latent_channels", self.latent_channels),
-            ("layers_per_block", self.layers_per_block),
             ("norm_num_groups", self.norm_num_groups),
-            (
-                "number of block_out_channels",
-                self.block_out_channels.len(),
-            ),
-        ] {
-            if value == 0 {
-                return wrong(format!("`{field}` is 0, but must be positive"));
-            }
-        }
-        for (level, &channels) in self.block_out_channels.iter().enumerate() {
-            let groups = self.norm_num_groups;
-            if channels == 0 || !channels.is_multiple_of(groups) {
-                return wrong(format!(
-                    "`block_out_channels[{level}]` is {channels}, but must be a multiple of \
-                     `norm_num_groups`, {groups}"
-                ));
-            }
-        }
+        ];
+        check_sizes(PART, sizes)?;
+        check_layers(PART, "layers_per_block", self.layers_per_block)?;
+        check_levels(PART, &self.block_out_channels, self.norm_num_groups)?;
         if !(self.scaling_factor.is_finite() && self.scaling_factor != 0.0) {
             return wrong(format!(
                 "`scaling_factor` is {}, but must be a number other than 0",

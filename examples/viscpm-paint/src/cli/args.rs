@@ -176,7 +176,7 @@ pub struct ModelArgs {
 
     /// What a single file predicts, which cannot be seen in it: the noise (epsilon) or the velocity
     /// (v). Default: epsilon for Stable Diffusion 1 and v for 2, at 768 pixels; the base models of 2,
-    /// at 512 pixels, need epsilon.
+    /// at 512 pixels, need epsilon. With --from-png: what the model predicted then.
     #[arg(long, value_enum, requires = "tokenizer", conflicts_with = "config")]
     pub prediction: Option<PredictionArg>,
 

@@ -22,6 +22,11 @@ impl Bar {
         self.0.set_length(steps as u64);
         self.0.set_position(step as u64);
     }
+
+    /// Makes room for something to be printed, and comes back.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
 }
 
 impl Drop for Bar {

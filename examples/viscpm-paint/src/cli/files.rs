@@ -34,18 +34,15 @@ impl Output {
         }
     }
 
-    /// Finds out whether files of about so many bytes can be written, before the work begins.
-    pub fn check(&self, force: bool, bytes: u64) -> Result<(), BoxError> {
-        for path in self.paths() {
-            check(path, force)?;
-        }
-        match self.paths().first() {
-            // Separate files lie in one folder.
-            Some(path) => atomic::probe(path, bytes * self.paths().len() as u64)
-                .map_err(|error| cannot_write(path, error)),
-            None => Ok(()),
-        }
+    /// Finds out whether files of these names may be written, before the work begins.
+    pub fn check(&self, force: bool) -> Result<(), BoxError> {
+        self.paths().iter().try_for_each(|path| check(path, force))
     }
+}
+
+/// Finds out whether so many bytes can be written into the folder of a file.
+pub fn probe(path: &Path, bytes: u64) -> Result<(), BoxError> {
+    atomic::probe(path, bytes).map_err(|error| cannot_write(path, error))
 }
 
 /// Writes a file that is there whole or not at all.

@@ -1,8 +1,9 @@
 //! Which model the arguments name, and loading it.
 
-use std::{fs, path::Path};
+use std::path::{self, Path};
 
 use mpm_core::{MpmBackend, weights::LoadOptions};
+use mpm_diffusion::schedule::PredictionType;
 use mpm_llm::bert::{BlockRule, PromptClassifier};
 use viscpm_common::cli::{BoxError, DtypeArg, find_model, resolve, with_progress};
 use viscpm_paint::{
@@ -19,9 +20,13 @@ use super::{
 const DEFAULT_MODEL: &str = "models/viscpm-paint-emoji";
 
 /// Finds the files that the arguments name. Also returns the model's name, and that of its
-/// adapters.
-pub fn find(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> {
-    let (mut files, mut found) = find_model_files(args)?;
+/// adapters. A single file is taken to predict what was predicted `then`, unless the arguments
+/// say something else.
+pub fn find(
+    args: &ModelArgs,
+    then: Option<PredictionType>,
+) -> Result<(ModelFiles, String), BoxError> {
+    let (mut files, mut found) = find_model_files(args, then)?;
     if let Some(folder) = &args.lora {
         found.push('+');
         found.push_str(&name(folder));
@@ -30,12 +35,15 @@ pub fn find(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> {
     Ok((files, found))
 }
 
-fn find_model_files(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> {
+fn find_model_files(
+    args: &ModelArgs,
+    then: Option<PredictionType>,
+) -> Result<(ModelFiles, String), BoxError> {
     if let (Some(checkpoint), Some(vae), Some(vocabulary)) =
         (&args.checkpoint, &args.vae, &args.vocab)
     {
         let config = match &args.config {
-            Some(file) => ModelConfig::open(file)?,
+            Some(file) => ModelConfig::open(resolve(file)?)?,
             None => ModelConfig::viscpm_paint(),
         };
         let vocabulary = resolve(vocabulary)?;
@@ -46,9 +54,18 @@ fn find_model_files(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> 
         Some(model) => resolve(model)?,
         None => find_model(DEFAULT_MODEL)?,
     };
-    let name = name(&model);
+    // That of a downloaded file in the cache would be a checksum.
+    let name = name(args.model.as_deref().unwrap_or(&model));
+    if !model.exists() {
+        return Err(format!(
+            "{}: there is no such file or folder; name a folder with config.json or \
+             model_index.json, or a single file of Stable Diffusion",
+            model.display()
+        )
+        .into());
+    }
     if model.is_file() {
-        return Ok((single_file(&model, args)?.into(), name));
+        return Ok((single_file(&model, args, then)?.into(), name));
     }
     if args.tokenizer.is_some() {
         return Err(usage(format!(
@@ -60,7 +77,11 @@ fn find_model_files(args: &ModelArgs) -> Result<(ModelFiles, String), BoxError> 
 }
 
 /// A single file of Stable Diffusion.
-fn single_file(file: &Path, args: &ModelArgs) -> Result<StableDiffusionSource, BoxError> {
+fn single_file(
+    file: &Path,
+    args: &ModelArgs,
+    then: Option<PredictionType>,
+) -> Result<StableDiffusionSource, BoxError> {
     let Some(tokenizer) = &args.tokenizer else {
         return Err(usage(format!(
             "{}: a single file has no tokenizer; name a folder with vocab.json and merges.txt, or \
@@ -69,9 +90,9 @@ fn single_file(file: &Path, args: &ModelArgs) -> Result<StableDiffusionSource, B
         )));
     };
     let config = match &args.config {
-        Some(config) => StableDiffusionConfig::open(config)?,
+        Some(config) => StableDiffusionConfig::open(resolve(config)?)?,
         None => {
-            let prediction = args.prediction.map(Into::into);
+            let prediction = args.prediction.map(Into::into).or(then);
             StableDiffusionConfig::of_single_file(file, prediction)?
         }
     };
@@ -79,9 +100,9 @@ fn single_file(file: &Path, args: &ModelArgs) -> Result<StableDiffusionSource, B
     Ok(source?)
 }
 
-/// The last part of a path; of the whole path if it is `.`.
+/// The last part of a path as it was given; of the whole path if it is `.`.
 fn name(path: &Path) -> String {
-    let whole = fs::canonicalize(path);
+    let whole = path::absolute(path);
     let whole = whole.as_deref().unwrap_or(path);
     let name = whole.file_name().unwrap_or(whole.as_os_str());
     name.to_string_lossy().into_owned()

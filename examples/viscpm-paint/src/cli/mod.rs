@@ -10,7 +10,7 @@ mod run;
 mod size;
 mod task;
 
-use std::{fs, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask};
@@ -21,10 +21,11 @@ pub use args::Args;
 pub use viscpm_common::cli::failure::fail;
 
 use self::{
+    files::probe,
     load::Loader,
     repeat::{Circumstances, Repeat},
     run::{Entry, Run},
-    task::Planner,
+    task::{Planner, Task},
 };
 
 /// Paints on the chosen backend.
@@ -41,9 +42,10 @@ impl BackendTask for Paint {
     fn run<B: MpmBackend>(self, device: B::Device) -> Self::Output {
         let args = self.0;
         // Mistakes come to light before the weights are read, which may take long.
-        let (files, model) = load::find(&args.model)?;
         let repeat = args.files.from_png.as_deref();
         let repeat = repeat.map(Repeat::open).transpose()?;
+        let then = repeat.as_ref().and_then(Repeat::prediction);
+        let (files, model) = load::find(&args.model, then)?;
         let entries = entries(&args, &files, repeat.as_ref())?;
 
         let then = repeat.as_ref().and_then(Repeat::dtype);
@@ -51,6 +53,7 @@ impl BackendTask for Paint {
             model,
             backend: args.model.backend.to_string(),
             dtype: args.model.dtype.or(then).unwrap_or(DtypeArg::Stored),
+            prediction: files.settings().scheduler.prediction_type,
         };
         if let Some(repeat) = &repeat {
             repeat.warn(&now);
@@ -83,24 +86,51 @@ fn entries(
         settings: model.settings(),
         prompts: prompts.as_ref(),
     };
-    let files = &args.files;
-    if let (Some(batch), Some(folder)) = (&files.batch, &files.out_dir) {
-        let mut lines = Lines::open(batch)?;
-        if !folder.is_dir() {
-            let named = |error| format!("{}: the folder cannot be made: {error}", folder.display());
-            fs::create_dir(folder).map_err(named)?;
-        }
-        let mut entries = Vec::new();
-        while let Some((number, line)) = lines.next_line()? {
-            entries.push(Entry {
-                line: Some(number),
-                task: planner.line(number, line, folder),
-            });
-        }
-        return Ok(entries);
+    let entries = match (&args.files.batch, &args.files.out_dir) {
+        (Some(batch), Some(folder)) => lines(&planner, batch, folder)?,
+        _ => vec![Entry {
+            line: None,
+            task: Ok(task(&planner, repeat)?),
+        }],
+    };
+    let tasks = || entries.iter().filter_map(|entry| entry.task.as_ref().ok());
+    // All files lie in one folder.
+    if let Some(path) = tasks().find_map(|task| task.output.paths().first()) {
+        let bytes = tasks().fold(0, |sum: u64, task| sum.saturating_add(task.bytes));
+        probe(path, bytes)?;
     }
+    if let (None, [Entry { task: Ok(task), .. }]) = (repeat, entries.as_slice())
+        && args.files.batch.is_none()
+        && args.settings.seed.is_none()
+        && !args.files.json
+    {
+        note(&format!("seed {}\n", task.job.request.seed));
+    }
+    Ok(entries)
+}
+
+/// The lines of a batch.
+fn lines(planner: &Planner<'_>, batch: &Path, folder: &Path) -> Result<Vec<Entry>, BoxError> {
+    let mut lines = Lines::open(batch)?;
+    if !folder.is_dir() {
+        let named = |error| format!("{}: the folder cannot be made: {error}", folder.display());
+        fs::create_dir(folder).map_err(named)?;
+    }
+    let mut entries = Vec::new();
+    while let Some((number, line)) = lines.next_line()? {
+        entries.push(Entry {
+            line: Some(number),
+            task: planner.line(number, line, folder),
+        });
+    }
+    Ok(entries)
+}
+
+/// The task of the command line.
+fn task(planner: &Planner<'_>, repeat: Option<&Repeat>) -> Result<Task, BoxError> {
     // The arguments' parser sees to it that there is one.
-    let out = files.out.as_deref().ok_or("name a file with --out")?;
+    let out = planner.args.files.out.as_deref();
+    let out = out.ok_or("name a file with --out")?;
     if out
         .extension()
         .is_none_or(|extension| !extension.eq_ignore_ascii_case("png"))
@@ -108,17 +138,10 @@ fn entries(
         let reason = "pictures are written as PNG; let its name end in .png";
         return Err(usage(format!("--out {}: {reason}", out.display())));
     }
-    let task = match repeat {
-        Some(repeat) => planner.again(repeat, out)?,
-        None => planner.single(out)?,
-    };
-    if repeat.is_none() && args.settings.seed.is_none() && !files.json {
-        note(&format!("seed {}\n", task.job.request.seed));
+    match repeat {
+        Some(repeat) => planner.again(repeat, out),
+        None => planner.single(out),
     }
-    Ok(vec![Entry {
-        line: None,
-        task: Ok(task),
-    }])
 }
 
 /// A mistake in the arguments that only the model's configuration brings to light.

@@ -4,10 +4,15 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use clap::ValueEnum;
 use mpm_data::picture::png_texts;
+use mpm_diffusion::schedule::PredictionType;
+use serde_json::json;
 use viscpm_common::cli::{BoxError, DtypeArg, note};
 use viscpm_paint::Recipe;
 
 use super::{args::Settings, task::InitialFiles};
+
+/// The keyword of what the model predicts, as its configuration has it.
+const PREDICTION: &str = "prediction_type";
 
 /// What stands beside the recipe in a file: it does not decide what is painted, but how exactly
 /// it can be painted again.
@@ -19,11 +24,14 @@ pub struct Circumstances {
     pub backend: String,
     /// In which dtype.
     pub dtype: DtypeArg,
+    /// What the model predicts, which a single file does not tell.
+    pub prediction: PredictionType,
 }
 
 impl Circumstances {
     /// As keywords and texts.
-    pub fn texts(&self) -> [(String, String); 4] {
+    pub fn texts(&self) -> [(String, String); 5] {
+        let prediction = json!(self.prediction);
         [
             (
                 "Software",
@@ -32,6 +40,7 @@ impl Circumstances {
             ("model", &self.model),
             ("backend", &self.backend),
             ("dtype", &name(self.dtype)),
+            (PREDICTION, prediction.as_str().unwrap_or_default()),
         ]
         .map(|(keyword, text)| (keyword.to_owned(), text.to_owned()))
     }
@@ -58,6 +67,12 @@ impl Repeat {
     pub fn dtype(&self) -> Option<DtypeArg> {
         let name = self.texts.get("dtype")?;
         DtypeArg::from_str(name, false).ok()
+    }
+
+    /// What the model predicted then.
+    pub fn prediction(&self) -> Option<PredictionType> {
+        let name = self.texts.get(PREDICTION)?;
+        serde_json::from_value(json!(name)).ok()
     }
 
     /// The picture to begin with: where it was then, unless the command line says where it is now.

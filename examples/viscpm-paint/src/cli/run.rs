@@ -63,7 +63,8 @@ enum Done {
 }
 
 impl Run<'_> {
-    /// Does all tasks. Ctrl-C ends them between two steps; what is finished stays.
+    /// Does all tasks. Ctrl-C ends them between two steps; what is finished stays, and so do the
+    /// pictures of a task that have files of their own.
     pub fn all<B: MpmBackend>(
         &self,
         entries: Vec<Entry>,
@@ -147,29 +148,41 @@ impl Run<'_> {
         };
         task.job.initial = task.initial.as_ref().map(InitialFiles::open).transpose()?;
         let bar = Bar::new(line);
-        let pictures = maker.make(&states, &task.job, |progress| {
-            bar.step(progress);
-            interrupt.flow()
-        })?;
-        drop(bar);
-        let Some(pictures) = pictures else {
-            return Ok(Done::Interrupted);
+        let mut all_shown = true;
+        let mut paths = match &task.output {
+            Output::Sheet(_) => [].iter(),
+            Output::Separate(paths) => paths.iter(),
         };
-        let seconds = seconds + started.elapsed().as_secs_f64();
-        match &task.output {
-            Output::Sheet(path) => self.write(&task, line, path, &pictures, seconds)?,
-            Output::Separate(paths) => {
-                for (path, picture) in paths.iter().zip(pictures.chunks(1)) {
-                    self.write(&task, line, path, picture, seconds)?;
-                }
-            }
-        }
-        Ok(
-            match pictures.iter().all(|picture| picture.verdict.is_shown()) {
-                true => Done::Painted,
-                false => Done::Refused,
+        let mut sheet = Vec::new();
+        let flow = maker.make_each(
+            &states,
+            &task.job,
+            |progress| {
+                bar.step(progress);
+                interrupt.flow()
             },
-        )
+            |picture| {
+                all_shown &= picture.verdict.is_shown();
+                let Some(path) = paths.next() else {
+                    sheet.push(picture);
+                    return Ok::<_, BoxError>(());
+                };
+                let seconds = seconds + started.elapsed().as_secs_f64();
+                bar.aside(|| self.write(&task, line, path, &[picture], seconds))
+            },
+        )?;
+        drop(bar);
+        if flow.is_break() {
+            return Ok(Done::Interrupted);
+        }
+        if let Output::Sheet(path) = &task.output {
+            let seconds = seconds + started.elapsed().as_secs_f64();
+            self.write(&task, line, path, &sheet, seconds)?;
+        }
+        Ok(match all_shown {
+            true => Done::Painted,
+            false => Done::Refused,
+        })
     }
 
     /// Writes a file with its recipe, and reports it.

@@ -34,6 +34,8 @@ pub struct Task {
     pub job: PaintJob,
     pub initial: Option<InitialFiles>,
     pub output: Output,
+    /// What its files take at most.
+    pub bytes: u64,
 }
 
 /// The files of a picture to begin with.
@@ -84,12 +86,12 @@ impl Planner<'_> {
     /// A line of a batch.
     pub fn line(&self, number: usize, line: &[u8], folder: &Path) -> Result<Task, BoxError> {
         let settings: Settings = lines::parse(line)?;
-        settings.check_initial()?;
         if settings.prompt.is_none() {
             return Err("the line has no `prompt`; say what is to be painted".into());
         }
         let path = folder.join(format!("{number:05}.png"));
         let settings = settings.or(&self.args.settings);
+        settings.check_initial()?;
         self.task(&settings, |_| Output::Sheet(path))
     }
 
@@ -101,13 +103,13 @@ impl Planner<'_> {
             format!("{error}; the picture was made of it: say where it is with --init-image (and --mask)")
         })?;
         let mut job = repeat.recipe.job(opened)?;
-        let task = Task {
-            output: Output::Sheet(out.to_path_buf()),
-            job: self.checked(&mut job)?,
+        let (job, output) = (self.checked(&mut job)?, Output::Sheet(out.to_path_buf()));
+        Ok(Task {
+            bytes: self.check_output(&job, &output)?,
+            job,
             initial,
-        };
-        self.check_output(&task)?;
-        Ok(task)
+            output,
+        })
     }
 
     fn task(
@@ -137,13 +139,13 @@ impl Planner<'_> {
             },
             at_once: self.args.model.at_once,
         };
-        let task = Task {
-            job: self.checked(&mut job)?,
-            output: output(pictures),
+        let (job, output) = (self.checked(&mut job)?, output(pictures));
+        Ok(Task {
+            bytes: self.check_output(&job, &output)?,
+            job,
             initial,
-        };
-        self.check_output(&task)?;
-        Ok(task)
+            output,
+        })
     }
 
     fn request(&self, settings: &Settings, initial: Option<&InitialPicture>) -> PaintRequest {
@@ -172,17 +174,18 @@ impl Planner<'_> {
         Ok(job.clone())
     }
 
-    fn check_output(&self, task: &Task) -> Result<(), BoxError> {
-        let request = &task.job.request;
-        let size = [request.width as u32, request.height as u32];
-        let [width, height] = match &task.output {
+    /// Checks the names of a job's files. Returns how many bytes all of them take at most.
+    fn check_output(&self, job: &PaintJob, output: &Output) -> Result<u64, BoxError> {
+        let size = [job.request.width as u32, job.request.height as u32];
+        let [width, height] = match output {
             Output::Separate(_) => size,
-            Output::Sheet(_) => sheet_size(task.job.selection.shown(), COLUMNS, size)
+            Output::Sheet(_) => sheet_size(job.selection.shown(), COLUMNS, size)
                 .map_err(|error| format!("the sheet of all pictures: {error}"))?,
         };
+        output.check(self.args.files.force)?;
         // Pixels that do not compress, and room for texts.
         let bytes = u64::from(width) * u64::from(height) * 3 + (64 << 10);
-        task.output.check(self.args.files.force, bytes)
+        Ok(bytes * output.paths().len() as u64)
     }
 
     /// Makes what is wrong with the arguments, not with files, an error of usage.

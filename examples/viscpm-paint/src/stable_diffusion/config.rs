@@ -94,7 +94,7 @@ impl StableDiffusionConfig {
         }
     }
 
-    /// The size that a UNet was made for, and a sampler that needs few steps.
+    /// The size that a UNet was made for, and a sampler that needs few steps; of checked sizes.
     pub(super) fn defaults_of(unet: &UNetConfig, vae: &VaeConfig) -> PaintDefaults {
         PaintDefaults {
             size: unet.sample_size * vae.downsampling(),

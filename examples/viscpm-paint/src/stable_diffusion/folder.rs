@@ -37,6 +37,8 @@ pub(super) fn open(path: &Path) -> Result<StableDiffusionSource, PretrainedError
     }
     let unet: DiffusersModel<UNetConfig> = DiffusersModel::open(&path.join("unet"), UNET_CLASS)?;
     let vae = diffusers::autoencoder(path)?;
+    let checked = unet.config.validate().and_then(|()| vae.config.validate());
+    checked.map_err(|error| folder.unusable(INDEX_FILE, error))?;
     let text_encoder = PretrainedFolder::open(path.join("text_encoder"))?;
     let scheduler = diffusers::scheduler(path)?;
     let config = StableDiffusionConfig {

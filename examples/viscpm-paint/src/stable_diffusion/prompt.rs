@@ -23,7 +23,8 @@ impl ClipPrompts {
     ) -> Result<ClipTextInput, PaintError> {
         require_prompt(prompt)?;
         let encoding = self.tokenizer.encode_filled(&[prompt, negative])?;
-        let limit = self.tokenizer.max_tokens();
+        // The first and the last token are none of the text's.
+        let limit = self.tokenizer.max_tokens() - 2;
         for (what, &cut) in ["the prompt", "the negative prompt"]
             .into_iter()
             .zip(&encoding.tokens_cut)

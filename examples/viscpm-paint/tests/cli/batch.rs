@@ -238,3 +238,23 @@ fn files_and_folders_are_named() {
     .fails(2, &["--out"]);
     run(&["a cat", "--batch", "prompts.jsonl", "--out-dir", "out"]).fails(2, &["PROMPT"]);
 }
+
+#[test]
+fn lines_say_how_the_picture_of_the_command_line_changes() {
+    let sandbox = Sandbox::new();
+    let start = ["--init-image", "start.png"];
+    let lines = [
+        json!({"prompt": "a red cat", "seed": 5, "strength": 0.5}),
+        json!({"prompt": "a red cat", "seed": 5, "mask": "mask.png"}),
+    ];
+    let content = lines.map(|line| format!("{line}\n")).concat();
+    let (outcome, objects) = batch(&sandbox, content, &start);
+    assert_eq!(outcome.code, Some(0), "{objects:?}");
+    for (file, more) in [
+        ("out/00001.png", ["--strength", "0.5"]),
+        ("out/00002.png", ["--mask", "mask.png"]),
+    ] {
+        let alone = sandbox.painted("alone.png", &[&start[..], &more, &["--force"]].concat());
+        assert_eq!(sandbox.picture(file), alone, "{file}");
+    }
+}

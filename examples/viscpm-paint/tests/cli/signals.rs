@@ -46,6 +46,36 @@ fn an_interrupt_ends_a_batch_and_leaves_what_is_finished() {
 }
 
 #[test]
+fn an_interrupt_leaves_the_separate_pictures_that_are_finished() {
+    let sandbox = Sandbox::new();
+    let pictures = ["--n", "1000", "--at-once", "1", "--separate"];
+    let mut child = sandbox
+        .command(&[&["a cat", "--out", "cat.png", "--seed", "5"], &pictures[..]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    stdout.read_line(&mut text).unwrap();
+    interrupt(&child);
+    stdout.read_to_string(&mut text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let written: Vec<&str> = text.lines().collect();
+    assert!((1..1000).contains(&written.len()), "{text}");
+    for (number, name) in (1..).zip(&written) {
+        assert_eq!(*name, format!("cat-{number:04}.png"));
+        assert_eq!(sandbox.picture(name).width(), 32);
+    }
+    let files = sandbox.names("").into_iter();
+    assert_eq!(
+        files.filter(|name| name.starts_with("cat")).count(),
+        written.len()
+    );
+}
+
+#[test]
 fn a_reader_that_has_enough_ends_the_program() {
     let sandbox = Sandbox::new();
     let quick = r#"{"prompt": "a", "size": 16, "steps": 1, "scheduler": "ddim"}"#;

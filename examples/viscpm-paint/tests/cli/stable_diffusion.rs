@@ -68,11 +68,37 @@ fn both_layouts_paint_the_same_pictures() {
         let texts = sandbox.texts("single.png");
         assert_eq!(texts["model"], format!("{name}_single.{ending}"));
         assert_eq!(texts["scheduler"], "dpm++2m");
+        assert!(["epsilon", "v_prediction"].contains(&&*texts["prediction_type"]));
         let again = ["--from-png", "negative.png", "--out", "again.png"];
         let outcome = paint(&sandbox, &[&folder[..], &again].concat());
         assert_eq!(outcome.line(), "again.png");
         assert_eq!(sandbox.picture("again.png"), negative, "{name}");
     }
+}
+
+#[test]
+fn a_prediction_that_differs_from_then_is_mentioned() {
+    let sandbox = Sandbox::new();
+    let model = model(&sandbox, "s_sd1", "safetensors", 63);
+    let single = ["--model", &model.single, "--tokenizer", &model.tokenizer];
+    let config = ["--config", "config.json"];
+    let first = [&PROMPT[..], &single, &config, &["--out", "a.png"]].concat();
+    assert_eq!(paint(&sandbox, &first).line(), "a.png");
+    assert_eq!(sandbox.texts("a.png")["prediction_type"], "epsilon");
+    let mut other: serde_json::Value =
+        serde_json::from_slice(&fs::read(sandbox.path("config.json")).unwrap()).unwrap();
+    other["scheduler"]["prediction_type"] = "v_prediction".into();
+    sandbox.write("config.json", other.to_string());
+    let again = [
+        &single[..],
+        &config,
+        &["--from-png", "a.png", "--out", "b.png"],
+    ]
+    .concat();
+    let outcome = paint(&sandbox, &again);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let expected = "prediction_type epsilon, not v_prediction";
+    assert!(outcome.stderr.contains(expected), "{outcome:?}");
 }
 
 #[test]

@@ -203,5 +203,10 @@ fn the_default_model_is_looked_for_in_the_repository() {
     assert_eq!(sandbox.texts("below/a.png")["model"], "viscpm-paint-emoji");
     let mut command = sandbox.without_model();
     let outcome = run(command.args(["a", "--model", "nowhere", "--out", "a.png"]));
-    outcome.fails(1, &["nowhere", "config.json"]);
+    outcome.fails(1, &["nowhere: there is no such file", "config.json"]);
+    for file in ["nowhere.ckpt", "nowhere.safetensors"] {
+        let mut command = sandbox.without_model();
+        command.args(["a", "--model", file, "--tokenizer", "x", "--out", "a.png"]);
+        run(&mut command).fails(1, &[file, "there is no such file or folder"]);
+    }
 }

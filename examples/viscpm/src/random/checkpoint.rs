@@ -9,6 +9,31 @@ use viscpm_common::cli::{BoxError, note};
 use super::{Shapes, pickle, torch_zip, values::Bytes};
 use crate::args::RandomDtype;
 
+/// Finds out whether a file of these tensors may be written, and whether there is room for it.
+pub fn check(
+    shapes: &Shapes,
+    path: &Path,
+    dtype: RandomDtype,
+    force: bool,
+) -> Result<(), BoxError> {
+    if path.exists() && !force {
+        return Err(format!(
+            "{}: the file is there already; name another one, or overwrite it with --force",
+            path.display()
+        )
+        .into());
+    }
+    let bytes = values(shapes) * dtype.bytes();
+    let probed = atomic::probe(path, bytes as u64);
+    Ok(probed.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// The number of values of all tensors.
+fn values(shapes: &Shapes) -> usize {
+    let shapes = shapes.values();
+    shapes.map(|shape| shape.iter().product::<usize>()).sum()
+}
+
 /// Writes random tensors of these names and shapes, as safetensors if the file is called so and
 /// otherwise as `torch.save` does.
 pub fn write(shapes: &Shapes, path: &Path, dtype: RandomDtype, seed: u64) -> Result<(), BoxError> {
@@ -32,15 +57,11 @@ pub fn write(shapes: &Shapes, path: &Path, dtype: RandomDtype, seed: u64) -> Res
         ),
     });
     written.map_err(|error| format!("{}: {error}", path.display()))?;
-    let values: usize = shapes
-        .values()
-        .map(|shape| shape.iter().product::<usize>())
-        .sum();
     note(&format!(
         "{}: {} tensors, {:.3} billion values\n",
         path.display(),
         shapes.len(),
-        values as f64 / 1e9
+        values(shapes) as f64 / 1e9
     ));
     Ok(())
 }
@@ -76,6 +97,6 @@ impl View for Tensor<'_> {
     }
 
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype().bitsize() / 8
+        self.shape.iter().product::<usize>() * self.dtype.bytes()
     }
 }

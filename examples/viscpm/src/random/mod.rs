@@ -19,17 +19,23 @@ type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Writes the checkpoint that the arguments ask for.
 pub fn write(args: RandomArgs) -> Result<(), BoxError> {
-    let write = |shapes, path: &Path| checkpoint::write(&shapes, path, args.dtype, args.seed);
+    let config = args.config.as_deref();
+    let mut files = Vec::new();
     match args.model {
-        Model::Chat => write(chat(args.config.as_deref())?, &args.out),
+        Model::Chat => files.push((chat(config)?, &args.out)),
         Model::Paint => {
-            let [shapes, vae_shapes] = paint(args.config.as_deref())?;
-            write(shapes, &args.out)?;
-            args.vae
-                .iter()
-                .try_for_each(|vae| write(vae_shapes.clone(), vae))
+            let [shapes, vae_shapes] = paint(config)?;
+            files.push((shapes, &args.out));
+            files.extend(args.vae.iter().map(|vae| (vae_shapes.clone(), vae)));
         }
     }
+    for (shapes, path) in &files {
+        checkpoint::check(shapes, path, args.dtype, args.force)?;
+    }
+    for (shapes, path) in &files {
+        checkpoint::write(shapes, path, args.dtype, args.seed)?;
+    }
+    Ok(())
 }
 
 /// Those of VisCPM-Chat, with the tensors that are in its checkpoint and that nothing reads.

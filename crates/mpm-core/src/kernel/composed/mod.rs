@@ -1,31 +1,26 @@
 //! The defaults of [`MpmBackend`](super::MpmBackend): Burn operations only.
 
+mod attention;
 mod conv2d;
 mod cross_entropy;
 mod group_norm;
 mod quantized;
 
+#[cfg(all(test, feature = "flex"))]
+pub(super) use attention::attention_in_blocks;
+pub(super) use attention::{attention, attention_backward};
 pub(super) use conv2d::{conv2d, conv2d_bias_backward, conv2d_weight_backward, conv2d_x_backward};
 pub(super) use cross_entropy::{cross_entropy, cross_entropy_backward};
 pub(super) use group_norm::{group_norm, group_norm_backward};
 pub(super) use quantized::{dequantized, quantized_linear, quantized_linear_x_backward};
 
 use burn::tensor::{
-    Bool, DType, Slice, Tensor, TensorPrimitive,
-    activation::{sigmoid, softmax},
-    backend::Backend,
-    ops::{BoolTensor, FloatTensor},
+    DType, Slice, Tensor, TensorPrimitive, activation::sigmoid, backend::Backend, ops::FloatTensor,
 };
 use std::{
     f64::consts::{FRAC_1_SQRT_2, PI},
     ops::Range,
 };
-
-use super::AttentionGrads;
-
-/// Stands for minus infinity in masked scores: finite, so that a row that is
-/// masked throughout has finite gradients.
-const MASKED_SCORE: f64 = -3.0e4;
 
 pub(super) fn gelu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     primitive(gelu_tensor::<B>(tensor(x)))
@@ -168,79 +163,6 @@ pub(super) fn assign<B: Backend>(
 ) -> FloatTensor<B> {
     let window: Vec<_> = window.iter().cloned().map(Slice::from).collect();
     B::float_slice_assign(buffer, &window, new)
-}
-
-pub(super) fn attention<B: Backend>(
-    query: FloatTensor<B>,
-    key: FloatTensor<B>,
-    value: FloatTensor<B>,
-    bias: Option<FloatTensor<B>>,
-    hidden: Option<BoolTensor<B>>,
-    scale: f64,
-) -> FloatTensor<B> {
-    let query: Tensor<B, 4> = tensor(query);
-    let dtype = query.dtype();
-    let weights = attention_weights(query, tensor(key), bias, hidden, scale);
-    primitive(weights.cast(dtype).matmul(tensor(value)))
-}
-
-pub(super) fn attention_backward<B: Backend>(
-    query: FloatTensor<B>,
-    key: FloatTensor<B>,
-    value: FloatTensor<B>,
-    bias: Option<FloatTensor<B>>,
-    hidden: Option<BoolTensor<B>>,
-    scale: f64,
-    grad: FloatTensor<B>,
-) -> AttentionGrads<FloatTensor<B>> {
-    let (query, key): (Tensor<B, 4>, Tensor<B, 4>) = (tensor(query), tensor(key));
-    let (value, grad): (Tensor<B, 4>, Tensor<B, 4>) = (tensor(value), tensor(grad));
-    let dtype = query.dtype();
-    let bias_dims = bias.clone().map(|bias| tensor::<B, 4>(bias).dims());
-    let weights = attention_weights(query.clone(), key.clone(), bias, hidden, scale);
-
-    let value_grad = weights.clone().cast(dtype).transpose().matmul(grad.clone());
-    let weight_grad = widened(grad.matmul(value.transpose()));
-    let mean = (weights.clone() * weight_grad.clone()).sum_dim(3);
-    let score_grad = weights * (weight_grad - mean);
-    let bias_grad = bias_dims.map(|dims| {
-        let mut sum = score_grad.clone();
-        for (dim, &size) in dims.iter().enumerate() {
-            if size == 1 {
-                sum = sum.sum_dim(dim);
-            }
-        }
-        primitive(sum.cast(dtype))
-    });
-    let score_grad = score_grad.mul_scalar(scale).cast(dtype);
-    AttentionGrads {
-        query: primitive(score_grad.clone().matmul(key)),
-        key: primitive(score_grad.transpose().matmul(query)),
-        value: primitive(value_grad),
-        bias: bias_grad,
-    }
-}
-
-/// The softmax weights, in f32 or wider; zeros in rows that see nothing.
-fn attention_weights<B: Backend>(
-    query: Tensor<B, 4>,
-    key: Tensor<B, 4>,
-    bias: Option<FloatTensor<B>>,
-    hidden: Option<BoolTensor<B>>,
-    scale: f64,
-) -> Tensor<B, 4> {
-    // scaled before the product, so that f16 does not overflow
-    let mut scores = widened(query.mul_scalar(scale).matmul(key.transpose()));
-    if let Some(bias) = bias {
-        scores = scores + widened(tensor::<B, 4>(bias));
-    }
-    match hidden {
-        None => softmax(scores, 3),
-        Some(hidden) => {
-            let hidden = Tensor::<B, 4, Bool>::from_primitive(hidden).expand(scores.dims());
-            softmax(scores.mask_fill(hidden.clone(), MASKED_SCORE), 3).mask_fill(hidden, 0.0)
-        }
-    }
 }
 
 fn root_mean_square<B: Backend>(x: Tensor<B, 2>, epsilon: f64) -> Tensor<B, 2> {

@@ -208,7 +208,8 @@ pub(super) fn attention<R: CubeRuntime>(
     let client = &query.client;
     let [batch, heads, len_q, dim_head] = query.meta.shape().dims();
     let [_, _, len_k, dim_value] = value.meta.shape().dims();
-    if len_q > FEW_QUERIES {
+    let is_mixed = [key, value].iter().any(|x| x.dtype != query.dtype);
+    if len_q > FEW_QUERIES || is_mixed {
         return None;
     }
     let form = Form {
@@ -229,7 +230,7 @@ pub(super) fn attention<R: CubeRuntime>(
     // what is absent is never read
     let mask_type = hidden.map_or(DType::U32, |hidden| hidden.dtype);
     let (bias, hidden) = (bias.unwrap_or(query), hidden.unwrap_or(query));
-    // SAFETY: the shapes fit each other, all strides are taken from the tensors, and cubes beyond
+    // SAFETY: the shapes and dtypes fit each other, all strides are taken from the tensors, and cubes beyond
     // the batch do nothing
     unsafe {
         attend::launch_unchecked::<R>(

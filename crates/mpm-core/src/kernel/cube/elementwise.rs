@@ -1,6 +1,10 @@
 //! Activations.
 
-use burn_cubecl::{CubeRuntime, kernel::into_contiguous, tensor::CubeTensor};
+use burn_cubecl::{
+    CubeRuntime,
+    kernel::{cast, into_contiguous},
+    tensor::CubeTensor,
+};
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 use std::f32::consts::FRAC_1_SQRT_2;
 
@@ -83,18 +87,22 @@ fn launch_unary<R: CubeRuntime>(x: CubeTensor<R>, function: Function) -> CubeTen
     output
 }
 
-/// `gelu(gate) * value`
+/// `gelu(gate) * value`, in the gate's dtype.
 pub(super) fn gated_gelu<R: CubeRuntime>(
     gate: CubeTensor<R>,
     value: CubeTensor<R>,
 ) -> CubeTensor<R> {
+    let value = match value.dtype == gate.dtype {
+        true => value,
+        false => cast(value, gate.dtype),
+    };
     let (gate, value) = (into_contiguous(gate), into_contiguous(value));
     let output = empty(&gate, gate.meta.shape().clone(), gate.dtype);
     let vector = vector_size(&gate, gate.meta.num_elements());
     let units = gate.meta.num_elements() / vector;
     let client = gate.client.clone();
     let dim = CubeDim::new(&client, units);
-    // SAFETY: all three are dense and of one shape, and units beyond them do nothing
+    // SAFETY: all three are dense, of one shape and of one dtype, and units beyond them do nothing
     unsafe {
         gated::launch_unchecked::<R>(
             &client,

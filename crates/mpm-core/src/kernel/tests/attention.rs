@@ -113,6 +113,72 @@ fn composed_attention(
 }
 
 #[test]
+fn blocks_of_queries_attend_like_all_of_them() {
+    let [query, key, value] = [[2, 3, 7, 8], [2, 3, 5, 8], [2, 3, 5, 4]].map(random::<Flex, 4>);
+    let inputs = || [unwrap(&query), unwrap(&key), unwrap(&value)];
+    let biases = [None, Some([2, 3, 7, 5]), Some([1, 3, 1, 5])];
+    let masks = [None, Some([2, 1, 7, 1]), Some([1, 1, 1, 5])];
+    for (bias, mask) in biases.into_iter().zip(masks) {
+        let (bias, mask) = (bias.map(random::<Flex, 4>), mask.map(hidden));
+        // no whole query, one, some with a rest, all
+        for max_scores in [1, 30, 3 * 30, 7 * 30] {
+            let blocks = composed::attention_in_blocks::<Flex>(
+                inputs(),
+                bias.as_ref().map(unwrap),
+                mask.clone().map(|mask| mask.into_primitive()),
+                0.3,
+                max_scores,
+            );
+            let expected = composed_attention([&query, &key, &value], bias.as_ref(), mask.as_ref());
+            assert_close(wrap::<Flex, 4>(blocks), expected, ORDER);
+        }
+    }
+}
+
+#[test]
+fn gradients_flow_through_blocks_of_queries() {
+    let inputs = [[2, 2, 7, 8], [2, 2, 5, 8], [2, 2, 5, 4], [1, 2, 7, 5]].map(random);
+    let attend = |x: &[Tensor<Ad, 4>], max_scores| {
+        wrap(composed::attention_in_blocks::<Ad>(
+            [0, 1, 2].map(|i| unwrap(&x[i])),
+            Some(unwrap(&x[3])),
+            None,
+            0.3,
+            max_scores,
+        ))
+    };
+    compare_gradients(
+        &inputs,
+        ORDER,
+        |x| attend(x, 3 * 20),
+        |x| attend(x, usize::MAX),
+    );
+}
+
+#[test]
+fn scores_beyond_f16_are_neither_infinite_nor_taken_for_masked() {
+    // all that is seen has a score of -90,000
+    let device = Default::default();
+    let query = Tensor::<Flex, 4>::full([1, 1, 1, 1], -300.0, &device);
+    let key = Tensor::<Flex, 4>::full([1, 1, 2, 1], 300.0, &device);
+    let value = Tensor::<Flex, 4>::from_data([[[[1.0], [2.0]]]], &device);
+    let mask = Tensor::<Flex, 4, Bool>::from_data([[[[false, true]]]], &device);
+    for dtype in [DType::F32, DType::F16, DType::BF16] {
+        let [query, key, value] = [&query, &key, &value].map(|x| x.clone().cast(dtype));
+        let output = composed::attention::<Flex>(
+            unwrap(&query),
+            unwrap(&key),
+            unwrap(&value),
+            None,
+            Some(mask.clone().into_primitive()),
+            1.0,
+        );
+        let output: Vec<f32> = wrap::<Flex, 4>(output).into_data().iter().collect();
+        assert_eq!(output, [1.0], "{dtype:?}");
+    }
+}
+
+#[test]
 fn hidden_rows_get_zeros_and_nan_stays_nan() {
     for len_q in [2, 9] {
         let device = Default::default();

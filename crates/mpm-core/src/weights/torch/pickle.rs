@@ -55,10 +55,14 @@ pub(super) struct Pickle {
 }
 
 /// Callables whose result is data; all others are refused. The list is that of
-/// `torch.load(weights_only=True)`, as far as checkpoints of models need it.
+/// `torch.load(weights_only=True)`, as far as checkpoints of models need it, and NumPy's
+/// scalars: checkpoints of training runs, those of Stable Diffusion among them, hold a score.
 const DATA_CALLABLES: &[&str] = &[
     "_codecs.encode",
     "collections.OrderedDict",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray.scalar",
+    "numpy.dtype",
     "torch.Size",
     "torch._tensor._rebuild_from_type_v2",
     "torch._utils._rebuild_parameter",
