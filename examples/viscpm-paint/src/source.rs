@@ -8,6 +8,7 @@ use mpm_core::{
     model_folder::CONFIG_FILE,
     weights::{
         KeyMap, LoadOptions, WeightFile, WeightsError, check, check_model, load, load_model,
+        load_streamed,
     },
 };
 use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
@@ -19,6 +20,9 @@ use crate::{ModelConfig, PaintError, Painter, PromptTokenizer, TextEncoder, diff
 const LLM: &str = "llm";
 const UNET: &str = "unet";
 const TRANS_BLOCK: &str = "trans_block";
+
+/// Room for what the language model computes beside its weights, in bytes, where memory is limited.
+const WORKING_MEMORY: u64 = 400_000_000;
 
 /// How the official checkpoint's names lead to the parameters of [`TextEncoder::llm`] and of
 /// [`Painter::diffusion`].
@@ -144,7 +148,8 @@ impl Source {
         Ok(check(&vae, &file, &vae::checkpoint_keys(&file))?)
     }
 
-    /// Loads the language model and its vocabulary.
+    /// Loads the language model and its vocabulary. Where `options` limit the memory, layers that
+    /// find no room wait in the file.
     ///
     /// # Errors
     /// [`PaintError`] names the file and what is wrong with it.
@@ -156,7 +161,13 @@ impl Source {
         let prompts = self.prompt_tokenizer()?;
         let file = WeightFile::open(&self.weights)?;
         let [options, _] = options_of(options);
-        let llm = load_model(self.config.llm.init(device)?, &file, &options);
+        let options = LoadOptions {
+            memory_limit: options
+                .memory_limit
+                .map(|limit| limit.saturating_sub(WORKING_MEMORY)),
+            ..options
+        };
+        let llm = load_streamed(self.config.llm.init(device)?, &file, &options);
         Ok(TextEncoder {
             llm: llm.map_err(|error| self.explain(error, &file))?,
             prompts,

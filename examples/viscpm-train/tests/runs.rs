@@ -128,7 +128,10 @@ fn half_precision_and_computing_again_change_little() {
         };
         let kept = losses("kept", "f32", json!([]));
         let again = losses("again", "f32", json!(["llm", "visual"]));
-        assert_eq!(kept, again, "{model}: the same operations in the same order");
+        assert_eq!(
+            kept, again,
+            "{model}: the same operations in the same order"
+        );
         let half = losses("half", "bf16", json!(["llm"]));
         for ((step, full), (_, half)) in kept.into_iter().zip(half) {
             // bf16 has 8 bits of precision, and errors add up over the layers.

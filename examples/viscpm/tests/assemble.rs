@@ -38,7 +38,10 @@ fn assemble(folder: &TestFolder, llm: &str, arguments: &[&str]) -> Outcome {
 /// The tensors of a model folder below a path, by their names.
 fn tensors(folder: &Path, below: &str) -> Vec<(String, Vec<u8>)> {
     let file = WeightFile::open(folder.join("model.safetensors")).unwrap();
-    let chosen = file.tensors().iter().filter(|(key, _)| key.starts_with(below));
+    let chosen = file
+        .tensors()
+        .iter()
+        .filter(|(key, _)| key.starts_with(below));
     let tensors: Vec<_> = chosen
         .map(|(key, tensor)| (key.clone(), tensor.read().unwrap().bytes.to_vec()))
         .collect();

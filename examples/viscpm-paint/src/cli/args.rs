@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
-use mpm_core::backend::BackendKind;
+use mpm_core::{backend::BackendKind, quantization::QuantizationScheme};
 use mpm_diffusion::schedule::{PredictionType, SchedulerKind};
 use serde::Deserialize;
 use viscpm_common::cli::DtypeArg;
@@ -213,6 +214,17 @@ pub struct ModelArgs {
     /// The dtype of the weights on the device. Default: stored, or that of --from-png.
     #[arg(long, value_enum)]
     pub dtype: Option<DtypeArg>,
+
+    /// Linear layers in 4 or 8 bits (int4, int8, int4-32 …), made while loading. Default: none, or
+    /// that of --from-png. 量化以节省内存。
+    #[arg(long, value_name = "SCHEME")]
+    pub quantize: Option<QuantizationScheme>,
+
+    /// Memory of the device that the language model may take, such as 5GB: layers that find no room
+    /// stay in the file and come one by one; the model is forgotten before the rest is loaded.
+    /// 限制显存，其余的层留在文件里。
+    #[arg(long, value_name = "SIZE", conflicts_with = "quantize")]
+    pub memory_limit: Option<ByteSize>,
 
     /// Read all prompts first and forget the language model before the rest is loaded: takes less
     /// memory. 节省内存：先读完所有描述，再加载绘图模型。

@@ -2,7 +2,7 @@
 
 use std::path::{self, Path};
 
-use mpm_core::{MpmBackend, weights::LoadOptions};
+use mpm_core::{MpmBackend, quantization::QuantizationScheme, weights::LoadOptions};
 use mpm_diffusion::schedule::PredictionType;
 use mpm_llm::bert::{BlockRule, PromptClassifier};
 use viscpm_common::cli::{BoxError, DtypeArg, find_model, resolve, with_progress};
@@ -112,6 +112,9 @@ fn name(path: &Path) -> String {
 pub struct Loader<'a, B: MpmBackend> {
     pub files: &'a ModelFiles,
     pub dtype: DtypeArg,
+    pub quantization: Option<QuantizationScheme>,
+    /// Bytes that the language model may take.
+    pub memory_limit: Option<u64>,
     pub checks: &'a CheckArgs,
     pub device: &'a B::Device,
 }
@@ -148,7 +151,12 @@ impl<B: MpmBackend> Loader<'_, B> {
         Ok(PromptReader {
             check: checks.prompts.take(),
             text_encoder: with_progress("loading", self.dtype.precision(), |options| {
-                self.files.text_encoder(self.device, options)
+                let options = LoadOptions {
+                    quantization: self.quantization,
+                    memory_limit: self.memory_limit,
+                    ..options.clone()
+                };
+                self.files.text_encoder(self.device, &options)
             })?,
         })
     }
@@ -159,7 +167,11 @@ impl<B: MpmBackend> Loader<'_, B> {
             check: checks.pictures,
             chooser: checks.chooser,
             painter: with_progress("loading", self.dtype.precision(), |options| {
-                self.files.painter(self.device, options)
+                let options = LoadOptions {
+                    quantization: self.quantization,
+                    ..options.clone()
+                };
+                self.files.painter(self.device, &options)
             })?,
         })
     }

@@ -54,6 +54,10 @@ impl BackendTask for Paint {
             backend: args.model.backend.to_string(),
             dtype: args.model.dtype.or(then).unwrap_or(DtypeArg::Stored),
             prediction: files.settings().scheduler.prediction_type,
+            quantization: args
+                .model
+                .quantize
+                .or_else(|| repeat.as_ref().and_then(Repeat::quantization)),
         };
         if let Some(repeat) = &repeat {
             repeat.warn(&now);
@@ -61,12 +65,14 @@ impl BackendTask for Paint {
         let run = Run {
             force: args.files.force,
             json: args.files.json || args.files.batch.is_some(),
-            low_memory: args.model.low_memory,
+            low_memory: args.model.low_memory || args.model.memory_limit.is_some(),
             circumstances: &now,
         };
         let loader = Loader::<B> {
             files: &files,
             dtype: now.dtype,
+            quantization: now.quantization,
+            memory_limit: args.model.memory_limit.map(|limit| limit.as_u64()),
             checks: &args.checks,
             device: &device,
         };

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use clap::ValueEnum;
+use mpm_core::quantization::QuantizationScheme;
 use mpm_data::picture::png_texts;
 use mpm_diffusion::schedule::PredictionType;
 use serde_json::json;
@@ -13,6 +14,9 @@ use super::{args::Settings, task::InitialFiles};
 
 /// The keyword of what the model predicts, as its configuration has it.
 const PREDICTION: &str = "prediction_type";
+
+/// The keyword of how weights were quantized.
+const QUANTIZATION: &str = "quantization";
 
 /// What stands beside the recipe in a file: it does not decide what is painted, but how exactly
 /// it can be painted again.
@@ -26,11 +30,14 @@ pub struct Circumstances {
     pub dtype: DtypeArg,
     /// What the model predicts, which a single file does not tell.
     pub prediction: PredictionType,
+    /// How the weights were quantized while they were loaded.
+    pub quantization: Option<QuantizationScheme>,
 }
 
 impl Circumstances {
     /// As keywords and texts.
-    pub fn texts(&self) -> [(String, String); 5] {
+    pub fn texts(&self) -> [(String, String); 6] {
+        let scheme = self.quantization.map(|scheme| scheme.to_string());
         let prediction = json!(self.prediction);
         [
             (
@@ -40,6 +47,7 @@ impl Circumstances {
             ("model", &self.model),
             ("backend", &self.backend),
             ("dtype", &name(self.dtype)),
+            (QUANTIZATION, scheme.as_deref().unwrap_or("none")),
             (PREDICTION, prediction.as_str().unwrap_or_default()),
         ]
         .map(|(keyword, text)| (keyword.to_owned(), text.to_owned()))
@@ -67,6 +75,11 @@ impl Repeat {
     pub fn dtype(&self) -> Option<DtypeArg> {
         let name = self.texts.get("dtype")?;
         DtypeArg::from_str(name, false).ok()
+    }
+
+    /// How the weights were quantized then.
+    pub fn quantization(&self) -> Option<QuantizationScheme> {
+        self.texts.get(QUANTIZATION)?.parse().ok()
     }
 
     /// What the model predicted then.

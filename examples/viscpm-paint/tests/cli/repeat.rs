@@ -58,6 +58,22 @@ fn a_picture_is_painted_again() {
     repeats(&sandbox, "number.png", &[]);
     sandbox.painted("half.png", &["--dtype", "f16"]);
     repeats(&sandbox, "half.png", &[]);
+    sandbox.painted("quantized.png", &["--quantize", "int8-row"]);
+    assert_ne!(
+        sandbox.picture("quantized.png"),
+        sandbox.picture("half.png")
+    );
+    repeats(&sandbox, "quantized.png", &[]);
+}
+
+#[test]
+fn layers_that_wait_change_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.painted("plain.png", &[]);
+    repeats(&sandbox, "plain.png", &["--memory-limit", "1GB"]);
+    // 0.4 GB are kept for what is computed, so there is room for 30 kB of weights.
+    let outcome = again(&sandbox, "plain.png", &["--memory-limit", "400030kB"]);
+    outcome.fails(1, &["allow more memory"]);
 }
 
 #[test]
