@@ -46,7 +46,7 @@ impl Suite for Chat {
             ..whole.clone()
         };
         let picture = sun();
-        let mut session = ChatSession::new(&model).unwrap();
+        let mut session = ChatSession::new(&model).expect("the shipped model chats");
 
         let mut group = criterion.benchmark_group("chat-encode-picture");
         group.bench_function(backend.name(), |b| {

@@ -156,7 +156,9 @@ fn a_model_of_other_parts_trains_and_is_written() {
     let model = ChatModel::<Flex>::open(trained, &Default::default(), &options).unwrap();
     assert!(matches!(model.model.llm, AnyLlm::Llama(_)));
 
-    recipe["objective"] = json!({"kind": "alignment", "files": ["names.tsv"]});
+    recipe["objective"] = json!({
+        "kind": "alignment", "files": ["names.tsv"], "languages": ["en", "zh"],
+    });
     recipe.as_object_mut().unwrap().remove("data");
     let error = fails(workplace.run(&recipe, &["--run", "alignment"]));
     assert!(error.contains("needs CPM-Bee"), "{error}");

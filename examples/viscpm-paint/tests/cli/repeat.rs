@@ -71,8 +71,8 @@ fn layers_that_wait_change_nothing() {
     let sandbox = Sandbox::new();
     sandbox.painted("plain.png", &[]);
     repeats(&sandbox, "plain.png", &["--memory-limit", "1GB"]);
-    // 0.4 GB are kept for what is computed, so there is room for 30 kB of weights.
-    let outcome = again(&sandbox, "plain.png", &["--memory-limit", "400030kB"]);
+    // As much is kept for what is computed.
+    let outcome = again(&sandbox, "plain.png", &["--memory-limit", "400MB"]);
     outcome.fails(1, &["allow more memory"]);
 }
 

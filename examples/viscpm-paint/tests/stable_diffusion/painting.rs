@@ -144,7 +144,7 @@ fn a_studio_paints_with_it() {
 fn prompts_that_cannot_be_read_are_refused() {
     let files = ModelFiles::folder(&fixture("s_sd1")).unwrap();
     let prompts = files.prompt_limit().unwrap();
-    // Ten of the twelve tokens are the text's.
+    // Of twelve tokens, two are the text's frame.
     let longest = "cat dog ".repeat(5);
     assert!(prompts.check(&longest, &longest).is_ok());
     let too_long = format!("{longest} red");
@@ -154,7 +154,7 @@ fn prompts_that_cannot_be_read_are_refused() {
     ] {
         let error = prompts.check(prompt, negative).unwrap_err();
         assert!(
-            matches!(error, PaintError::PromptTooLong { what, tokens: 13, limit: 12 } if what == named),
+            matches!(error, PaintError::PromptTooLong { what, tokens: 11, limit: 10 } if what == named),
             "{error}"
         );
     }
