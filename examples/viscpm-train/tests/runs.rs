@@ -159,7 +159,10 @@ fn a_model_of_other_parts_trains_and_is_written() {
     recipe["objective"] = json!({
         "kind": "alignment", "files": ["names.tsv"], "languages": ["en", "zh"],
     });
-    recipe.as_object_mut().unwrap().remove("data");
+    recipe["trainable"] = json!(["llm"]);
+    for setting in ["data", "evaluation", "lora"] {
+        recipe.as_object_mut().unwrap().remove(setting);
+    }
     let error = fails(workplace.run(&recipe, &["--run", "alignment"]));
     assert!(error.contains("needs CPM-Bee"), "{error}");
 }
