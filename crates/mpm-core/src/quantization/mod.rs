@@ -4,7 +4,8 @@
 //! A matrix `[d_out, d_in]` is cut into blocks along its rows. Each block has a scale, and each
 //! weight a code: a small integer that times the scale is the weight, nearly. Only weights are
 //! quantized; what is multiplied with them keeps its precision, and so do the sums
-//! ([`quantized_linear`](crate::kernel::quantized_linear)).
+//! ([`quantized_linear`](crate::kernel::quantized_linear)), except that x86 CPUs round a handful of
+//! rows to 16 bits.
 //!
 //! # Format
 //!

@@ -1,4 +1,8 @@
 //! Products with a handful of rows that unpack codes in the registers of x86-64.
+//!
+//! The input is rounded to integers of 16 bits, by at most a 65534th of the largest number of its
+//! group. That is less than f16 rounds, and a product of integers takes two thirds of the
+//! instructions: reading the codes takes as long.
 
 mod format;
 
@@ -6,12 +10,12 @@ use burn::tensor::f16;
 use std::arch::x86_64::*;
 
 use super::{
-    super::{half_dot::x86::horizontal_sum, number::Number, output::fill_one},
+    super::{half_dot::x86::horizontal_sum, output::fill_one},
     few_rows::TASK,
     weight::Weight,
 };
 use crate::quantization::QuantizedBits;
-use format::{Format, Int4, Int4Halves, Int8};
+use format::{Format, Group, Int4, Int4Halves, Int8};
 
 /// Elements of a vector register, and words whose codes are unpacked at a time.
 const LANES: usize = 8;
@@ -25,7 +29,7 @@ const WEIGHTS: usize = 2;
 pub(super) fn columns(x: &[f32], weight: Weight<'_>, rows: usize) -> Option<Vec<f32>> {
     use std::arch::is_x86_feature_detected as detected;
     let layout = weight.layout;
-    let supported = detected!("avx2") && detected!("fma");
+    let supported = detected!("avx2") && detected!("fma") && detected!("f16c");
     // SAFETY: the CPU has the instructions.
     supported.then(|| unsafe {
         match layout.bits {
@@ -42,7 +46,7 @@ pub(super) fn columns(x: &[f32], weight: Weight<'_>, rows: usize) -> Option<Vec<
 /// codes are in the first-level cache.
 ///
 /// # Safety
-/// The CPU has AVX2 and FMA.
+/// The CPU has AVX2, FMA and F16C.
 unsafe fn columns_of<F: Format>(x: &[f32], weight: Weight<'_>, rows: usize) -> Vec<f32> {
     // SAFETY: as promised by the caller.
     unsafe {
@@ -60,7 +64,7 @@ unsafe fn columns_of<F: Format>(x: &[f32], weight: Weight<'_>, rows: usize) -> V
 }
 
 /// # Safety
-/// The CPU has AVX2 and FMA.
+/// The CPU has AVX2, FMA and F16C.
 unsafe fn columns_by<F: Format, const FIRST: usize, const SECOND: usize>(
     x: &[f32],
     weight: Weight<'_>,
@@ -68,10 +72,8 @@ unsafe fn columns_by<F: Format, const FIRST: usize, const SECOND: usize>(
     let (layout, rows) = (weight.layout, FIRST + SECOND);
     let (words, blocks) = (layout.words(), layout.blocks());
     let groups = layout.d_in.div_ceil(F::GROUP);
-    let x: Vec<F::Group> = x
-        .chunks_exact(layout.d_in)
-        .flat_map(|row| row.chunks(F::GROUP).map(F::group))
-        .collect();
+    // SAFETY: as promised by the caller.
+    let x = unsafe { grouped::<F>(x, layout.d_in) };
     let row = |row: usize| &x[row * groups..][..groups];
     let input = Input::<F, FIRST, SECOND> {
         first: std::array::from_fn(row),
@@ -86,9 +88,7 @@ unsafe fn columns_by<F: Format, const FIRST: usize, const SECOND: usize>(
     fill_one(layout.d_out * rows, per_task * rows, |task, columns| {
         let start = task * per_task;
         let task = start..start + columns.len() / rows;
-        let (codes, stored) = (weight.codes(task.clone()), weight.scales(task));
-        let mut scales = vec![0.0; stored.len()];
-        f16::widen(stored, &mut scales);
+        let (codes, scales) = (weight.codes(task.clone()), weight.scales(task));
         let row = |i: usize| Row {
             codes: &codes[i * words..][..words],
             scales: &scales[i * blocks..][..blocks],
@@ -110,17 +110,30 @@ unsafe fn columns_by<F: Format, const FIRST: usize, const SECOND: usize>(
     })
 }
 
+/// Takes up rows of `width` numbers.
+#[target_feature(enable = "avx2")]
+fn grouped<F: Format>(x: &[f32], width: usize) -> Vec<Group<F::Input>> {
+    let mut groups = Vec::with_capacity(x.len().div_ceil(width) * width.div_ceil(F::GROUP));
+    // No iterator's adapters: they would be compiled without the instructions.
+    for row in x.chunks_exact(width) {
+        for group in row.chunks(F::GROUP) {
+            groups.push(F::input(group));
+        }
+    }
+    groups
+}
+
 /// A row of the weight.
 #[derive(Clone, Copy)]
 struct Row<'a> {
     codes: &'a [u32],
-    scales: &'a [f32],
+    scales: &'a [f16],
 }
 
 /// The rows of the input, in groups.
 struct Input<'a, F: Format, const FIRST: usize, const SECOND: usize> {
-    first: [&'a [F::Group]; FIRST],
-    second: [&'a [F::Group]; SECOND],
+    first: [&'a [Group<F::Input>]; FIRST],
+    second: [&'a [Group<F::Input>]; SECOND],
     shift: u32,
 }
 
@@ -128,7 +141,7 @@ impl<F: Format, const FIRST: usize, const SECOND: usize> Input<'_, F, FIRST, SEC
     /// Writes the products of some rows of the weight with all rows of the input.
     ///
     /// # Safety
-    /// The CPU has AVX2 and FMA.
+    /// The CPU has AVX2, FMA and F16C.
     unsafe fn products<const WEIGHTS: usize>(
         &self,
         weights: [Row<'_>; WEIGHTS],
@@ -149,11 +162,11 @@ impl<F: Format, const FIRST: usize, const SECOND: usize> Input<'_, F, FIRST, SEC
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn dots<F: Format, const WEIGHTS: usize, const ROWS: usize>(
     weights: [Row<'_>; WEIGHTS],
     shift: u32,
-    x: [&[F::Group]; ROWS],
+    x: [&[Group<F::Input>]; ROWS],
 ) -> [[f32; ROWS]; WEIGHTS] {
     let mut totals = [[0.0; ROWS]; WEIGHTS];
     if ROWS == 0 {
@@ -179,8 +192,8 @@ fn dots<F: Format, const WEIGHTS: usize, const ROWS: usize>(
             add::<F, WEIGHTS, ROWS>(
                 &mut sums,
                 chunks.map(|chunks| vector(chunks[group])),
-                scales.map(|scales| F::scale(scales, group, shift)),
                 groups.map(|groups| &groups[group]),
+                |weight, factor| F::scale(scales[weight], group, shift, factor),
             );
         }
     }
@@ -190,8 +203,11 @@ fn dots<F: Format, const WEIGHTS: usize, const ROWS: usize>(
             add::<F, WEIGHTS, ROWS>(
                 &mut sums,
                 codes.map(|(_, left)| vector(padded(left))),
-                scales.map(|scales| F::scale(&[scales[scales.len() - 1], 0.0], 0, shift)),
                 x.map(|row| &row[whole]),
+                |weight, factor| {
+                    let last = scales[weight][scales[weight].len() - 1];
+                    F::scale(&[last, f16::ZERO], 0, shift, factor)
+                },
             );
         }
     }
@@ -218,24 +234,27 @@ fn padded(left: &[u32]) -> [u32; LANES] {
     words
 }
 
-/// Adds the products of a group.
+/// Adds the products of a group; `scale` gives the scales of a weight times a factor.
 ///
 /// # Safety
-/// The CPU has AVX2 and FMA.
+/// The CPU has AVX2, FMA and F16C.
 #[inline(always)]
 unsafe fn add<F: Format, const WEIGHTS: usize, const ROWS: usize>(
     sums: &mut [[__m256; ROWS]; WEIGHTS],
     words: [__m256i; WEIGHTS],
-    scales: [__m256; WEIGHTS],
-    x: [&F::Group; ROWS],
+    x: [&Group<F::Input>; ROWS],
+    scale: impl Fn(usize, f32) -> __m256,
 ) {
     // SAFETY: as promised by the caller.
     unsafe {
-        let products = F::products(words, x);
+        // One weight after the other, so that sums and codes fit into the registers.
         for weight in 0..WEIGHTS {
+            let codes = F::codes(words[weight]);
             for row in 0..ROWS {
+                let dots = _mm256_cvtepi32_ps(F::dots(codes, &x[row].integers));
+                let scale = scale(weight, x[row].scale);
                 let sum = &mut sums[weight][row];
-                *sum = _mm256_fmadd_ps(products[weight][row], scales[weight], *sum);
+                *sum = _mm256_fmadd_ps(dots, scale, *sum);
             }
         }
     }
