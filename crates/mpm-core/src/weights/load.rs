@@ -3,15 +3,14 @@
 use std::{cell::Cell, fmt, rc::Rc, sync::Arc};
 
 use burn::{
-    module::{Module, ParamId},
-    store::{
-        ApplyError, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot,
-    },
-    tensor::{DType, Shape, backend::Backend},
+    module::Module,
+    store::{BurnToPyTorchAdapter, ModuleSnapshot},
+    tensor::{DType, backend::Backend},
 };
 
 use super::{
     KeyMap, WeightFile, WeightsError,
+    filling::{failed_path, fill, snapshot},
     parameters::parameters,
     plan::{Pair, Plan, ToQuantize, plan},
 };
@@ -115,39 +114,25 @@ pub(super) fn load_planned<B: Backend, M: Module<B>>(
 ) -> Result<M, WeightsError> {
     let total = plan.values().map(Pair::byte_len).sum();
     let done = Rc::new(Cell::new(0));
-    let snapshots = plan
-        .into_iter()
-        .map(|(path, pair)| {
-            let dtype = pair.dtype(options.precision);
-            let shape = Shape::from(pair.parameter.shape.clone());
-            let (bytes, source) = (pair.byte_len(), pair.source);
-            let (progress, done, data_shape) =
-                (options.progress.clone(), done.clone(), shape.clone());
-            let read = move || {
-                let mut data = source.read(dtype)?;
-                data.shape = data_shape.clone();
-                done.set(done.get() + bytes);
-                if let Some(progress) = &progress {
-                    progress(done.get(), total);
-                }
-                Ok(data)
-            };
-            TensorSnapshot::from_closure(
-                Rc::new(read),
-                dtype,
-                shape,
-                path.split('.').map(str::to_string).collect(),
-                Vec::new(),
-                ParamId::new(),
-            )
-        })
-        .collect();
-    let result = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    match result.errors.first() {
-        None => Ok(module),
-        Some(error) => Err(WeightsError::Tensor {
+    let snapshots = plan.into_iter().map(|(path, pair)| {
+        let (dtype, bytes) = (pair.dtype(options.precision), pair.byte_len());
+        let (source, done, progress) = (pair.source, done.clone(), options.progress.clone());
+        let read = move || {
+            let data = source.read(dtype)?;
+            done.set(done.get() + bytes);
+            if let Some(progress) = &progress {
+                progress(done.get(), total);
+            }
+            Ok(data)
+        };
+        let path = path.split('.').map(str::to_string).collect();
+        snapshot(path, dtype, &pair.parameter.shape, read)
+    });
+    match fill(&mut module, snapshots.collect()) {
+        Ok(()) => Ok(module),
+        Err(error) => Err(WeightsError::Tensor {
             path: file.path().to_path_buf(),
-            key: options.keys.to_file(failed_path(error)),
+            key: options.keys.to_file(failed_path(&error)),
             reason: error.to_string(),
         }),
     }
@@ -165,11 +150,10 @@ pub fn copy_where<B: Backend, M: Module<B>>(
 ) -> Result<M, WeightsError> {
     let mut snapshots = other.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
     snapshots.retain(|snapshot| wanted(&snapshot.full_path()));
-    let result = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    match result.errors.first() {
-        None => Ok(module),
-        Some(error) => Err(WeightsError::Parameter {
-            name: failed_path(error).to_owned(),
+    match fill(&mut module, snapshots) {
+        Ok(()) => Ok(module),
+        Err(error) => Err(WeightsError::Parameter {
+            name: failed_path(&error).to_owned(),
             reason: error.to_string(),
         }),
     }
@@ -186,13 +170,4 @@ pub fn check<B: Backend, M: Module<B>>(
     keys: &KeyMap,
 ) -> Result<(), WeightsError> {
     plan(&parameters(module), file, keys, &ToQuantize::new()).map(drop)
-}
-
-pub(super) fn failed_path(error: &ApplyError) -> &str {
-    match error {
-        ApplyError::ShapeMismatch { path, .. }
-        | ApplyError::DTypeMismatch { path, .. }
-        | ApplyError::AdapterError { path, .. }
-        | ApplyError::LoadError { path, .. } => path,
-    }
 }

@@ -14,6 +14,7 @@
 mod convert;
 mod error;
 mod file;
+mod filling;
 mod index;
 mod keys;
 mod load;

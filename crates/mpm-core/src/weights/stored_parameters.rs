@@ -1,14 +1,18 @@
 //! Parameters of a module that stay in their file.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{cell::RefCell, io, path::Path, sync::Arc};
 
 use burn::{
-    module::{Module, ParamId},
-    store::{ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot},
-    tensor::{DType, Shape, backend::Backend},
+    module::Module,
+    tensor::{DType, TensorData, backend::Backend},
 };
+use rayon::prelude::*;
 
-use super::{StoredTensor, WeightsError, load::failed_path, value_source::io_error};
+use super::{
+    StoredTensor, WeightsError,
+    filling::{failed_path, fill, snapshot},
+    value_source::io_error,
+};
 
 /// Where the parameters of a module lie in a file, which is open as long as this is there. Cloning
 /// is cheap.
@@ -36,41 +40,38 @@ impl StoredParameters {
         }
     }
 
-    /// What they take on a device, in bytes.
-    pub fn byte_len(&self) -> usize {
-        let bytes = |parameter: &StoredParameter| {
-            parameter.shape.iter().product::<usize>() * parameter.dtype.size()
-        };
-        self.parameters.iter().map(bytes).sum()
-    }
-
     /// Reads them into a module of their shapes.
     ///
     /// # Errors
     /// [`WeightsError::Tensor`] when one cannot be read: the file was cut off since it was opened.
     pub fn fill<B: Backend, M: Module<B>>(&self, mut module: M) -> Result<M, WeightsError> {
-        let snapshots = self.parameters.iter().map(|parameter| {
-            let (tensor, dtype) = (parameter.tensor.clone(), parameter.dtype);
-            let shape = Shape::from(parameter.shape.clone());
-            let data_shape = shape.clone();
-            let read = move || {
-                let mut data = tensor.read_as(dtype).map_err(io_error)?;
-                data.shape = data_shape.clone();
-                Ok(data)
-            };
-            let path = parameter.path.clone();
-            let id = ParamId::new();
-            TensorSnapshot::from_closure(Rc::new(read), dtype, shape, path, Vec::new(), id)
+        // At the same time: one thread alone reads slower than a device takes what it reads.
+        let values = self.parameters.par_iter().map(StoredParameter::read);
+        let values: Vec<_> = values.collect();
+        let snapshots = self.parameters.iter().zip(values);
+        let snapshots = snapshots.map(|(parameter, values)| {
+            let values = RefCell::new(Some(values));
+            let take = move || values.take().unwrap_or_else(read_already).map_err(io_error);
+            let (path, shape) = (parameter.path.clone(), &parameter.shape);
+            snapshot(path, parameter.dtype, shape, take)
         });
-        let adapter = Box::new(PyTorchToBurnAdapter);
-        let result = module.apply(snapshots.collect(), None, Some(adapter), true);
-        match result.errors.first() {
-            None => Ok(module),
-            Some(error) => Err(WeightsError::Tensor {
+        match fill(&mut module, snapshots.collect()) {
+            Ok(()) => Ok(module),
+            Err(error) => Err(WeightsError::Tensor {
                 path: self.file.to_path_buf(),
-                key: failed_path(error).to_owned(),
+                key: failed_path(&error).to_owned(),
                 reason: error.to_string(),
             }),
         }
     }
+}
+
+impl StoredParameter {
+    fn read(&self) -> io::Result<TensorData> {
+        self.tensor.read_as(self.dtype)
+    }
+}
+
+fn read_already() -> io::Result<TensorData> {
+    Err(io::Error::other("it was read already"))
 }

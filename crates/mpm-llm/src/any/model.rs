@@ -8,7 +8,6 @@ use mpm_core::{
     MpmBackend,
     nn::{LinearLayer, LinearLayers},
     streaming::{LayerList, StreamedLayers},
-    weights::KeyMap,
 };
 
 use super::{AnyInput, CPM_BEE, LLAMA};
@@ -70,14 +69,6 @@ impl<B: Backend> AnyLlm<B> {
         match self {
             Self::CpmBee(model) => Some(model),
             Self::Llama(_) => None,
-        }
-    }
-
-    /// Which keys of a published file are not used; all others are the parameters' names.
-    pub fn checkpoint_keys(&self) -> KeyMap {
-        match self {
-            Self::CpmBee(_) => KeyMap::new(),
-            Self::Llama(model) => Llama::<B>::checkpoint_keys(model.config()),
         }
     }
 }
