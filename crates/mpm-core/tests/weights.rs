@@ -155,6 +155,28 @@ fn precision_is_kept_or_cast() {
 }
 
 #[test]
+fn numbers_that_would_become_infinite_are_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.safetensors");
+    save(&block(), &path, &KeyMap::new(), Precision::Cast(DType::F16)).unwrap();
+    let before = fs::read(&path).unwrap();
+    let device = Default::default();
+    let large = Block {
+        query: Param::from_data([[1.0, 65_519.0], [65_520.0, 4.0]], &device),
+        ..block()
+    };
+    let error = save(&large, &path, &KeyMap::new(), Precision::Cast(DType::F16)).unwrap_err();
+    let WeightsError::Tensor { key, reason, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(key, "query");
+    assert!(reason.contains("bf16"), "{reason}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    save(&large, &path, &KeyMap::new(), Precision::Cast(DType::BF16)).unwrap();
+}
+
+#[test]
 fn all_mismatches_are_reported_together() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("block.safetensors");

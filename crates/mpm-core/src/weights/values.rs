@@ -48,19 +48,23 @@ pub(super) fn read_as(tensor: &StoredTensor, dtype: DType) -> io::Result<TensorD
         DType::F16 if is_short => cast(tensor, BEYOND_F16, <[f16]>::convert_from_f32_slice),
         DType::BF16 if is_short => cast(tensor, BEYOND_BF16, <[bf16]>::convert_from_f32_slice),
         DType::U32 if tensor.dtype() == Dtype::I32 => decoded(tensor, u32::from_le_bytes),
-        _ => {
-            let values = read(tensor)?;
-            let beyond = match dtype {
-                DType::F16 => BEYOND_F16,
-                DType::BF16 => BEYOND_BF16,
-                _ => f64::INFINITY,
-            };
-            if let Ok(wide) = values.as_slice::<f64>() {
-                require_below(wide, beyond)?;
-            }
-            Ok(values.convert_dtype(dtype))
-        }
+        _ => converted(read(tensor)?, dtype),
     }
+}
+
+/// The values in another dtype, all of them at once.
+pub(super) fn converted(values: TensorData, dtype: DType) -> io::Result<TensorData> {
+    let beyond = match dtype {
+        DType::F16 => BEYOND_F16,
+        DType::BF16 => BEYOND_BF16,
+        _ => f64::INFINITY,
+    };
+    if let Ok(wide) = values.as_slice::<f64>() {
+        require_below(wide, beyond)?;
+    } else if let Ok(wide) = values.as_slice::<f32>() {
+        require_below(wide, beyond)?;
+    }
+    Ok(values.convert_dtype(dtype))
 }
 
 /// Refuses finite values that would become infinite, as they would spoil every output without a
