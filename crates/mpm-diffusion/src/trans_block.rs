@@ -4,10 +4,12 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, linear_layers, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend, linear_layers,
+    nn::{LayerNorm, TorchLinear},
+};
 
 /// `eps` of the reference's layer norm.
 const EPSILON: f64 = 1e-6;
@@ -29,9 +31,7 @@ impl<B: Backend> TransBlock<B> {
     pub fn new(d_llm: usize, cross_attention_dim: usize, device: &B::Device) -> Self {
         Self {
             w_out_res: TorchLinear::new(d_llm, cross_attention_dim, device).without_bias(),
-            layernorm: LayerNormConfig::new(cross_attention_dim)
-                .with_epsilon(EPSILON)
-                .init(device),
+            layernorm: LayerNorm::new(cross_attention_dim, EPSILON, device),
         }
     }
 

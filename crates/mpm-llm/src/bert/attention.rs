@@ -6,13 +6,12 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Bool, Tensor, backend::Backend},
 };
 use mpm_core::{
     MpmBackend,
     kernel::{attention, merge_heads, split_heads},
-    nn::TorchLinear,
+    nn::{LayerNorm, TorchLinear},
 };
 
 use super::config::BertConfig;
@@ -61,9 +60,7 @@ impl<B: Backend> BertAttention<B> {
             },
             output: BertSelfOutput {
                 dense: square(),
-                LayerNorm: LayerNormConfig::new(width)
-                    .with_epsilon(config.layer_norm_eps)
-                    .init(device),
+                LayerNorm: LayerNorm::new(width, config.layer_norm_eps, device),
             },
         }
     }

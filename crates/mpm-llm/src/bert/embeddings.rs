@@ -6,9 +6,10 @@
 
 use burn::{
     module::{Initializer, Module},
-    nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig},
+    nn::{Embedding, EmbeddingConfig},
     tensor::{Int, Tensor, TensorData, backend::Backend},
 };
+use mpm_core::{MpmBackend, nn::LayerNorm};
 
 use super::{config::BertConfig, input::BertInput};
 use crate::LlmError;
@@ -45,12 +46,12 @@ impl<B: Backend> BertEmbeddings<B> {
             word_embeddings: table(config.vocab_size),
             position_embeddings: table(config.max_position_embeddings),
             token_type_embeddings: table(config.type_vocab_size),
-            LayerNorm: LayerNormConfig::new(width)
-                .with_epsilon(config.layer_norm_eps)
-                .init(device),
+            LayerNorm: LayerNorm::new(width, config.layer_norm_eps, device),
         }
     }
+}
 
+impl<B: MpmBackend> BertEmbeddings<B> {
     /// # Shapes
     /// - output: `[batch, seq, hidden_size]`
     ///

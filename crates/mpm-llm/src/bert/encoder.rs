@@ -6,10 +6,13 @@
 
 use burn::{
     module::Module,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Bool, Tensor, backend::Backend},
 };
-use mpm_core::{MpmBackend, kernel::gelu, nn::TorchLinear};
+use mpm_core::{
+    MpmBackend,
+    kernel::gelu,
+    nn::{LayerNorm, TorchLinear},
+};
 
 use super::{attention::BertAttention, config::BertConfig};
 
@@ -50,9 +53,7 @@ impl<B: Backend> BertLayer<B> {
             },
             output: BertOutput {
                 dense: TorchLinear::new(inner, width, device),
-                LayerNorm: LayerNormConfig::new(width)
-                    .with_epsilon(config.layer_norm_eps)
-                    .init(device),
+                LayerNorm: LayerNorm::new(width, config.layer_norm_eps, device),
             },
         }
     }
