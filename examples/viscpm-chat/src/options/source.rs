@@ -7,7 +7,7 @@ use mpm_core::{
     quantization::QuantizationScheme,
     weights::{LoadOptions, Precision},
 };
-use viscpm_common::cli::{BoxError, find_model, resolve, with_progress};
+use viscpm_common::cli::{BoxError, find_model, note_waiting, resolve, with_progress};
 
 use super::ModelArgs;
 use crate::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys};
@@ -88,7 +88,7 @@ impl ModelSource {
             lora::load::<B, _>(unread, folder, &checkpoint_keys())?;
         }
         let (weights, vocabulary) = (&self.weights, &self.vocabulary);
-        let model = with_progress("loading", self.precision, |options| {
+        let mut model = with_progress("loading", self.precision, |options| {
             let options = LoadOptions {
                 quantization: self.quantization,
                 memory_limit: self.memory_limit,
@@ -96,6 +96,7 @@ impl ModelSource {
             };
             ChatModel::from_checkpoint(weights, vocabulary, self.config, device, &options)
         })?;
+        note_waiting(&mut model.model);
         match &self.adapter {
             Some(folder) => model.with_adapter(folder),
             None => Ok(model),

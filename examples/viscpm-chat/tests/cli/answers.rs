@@ -44,6 +44,26 @@ fn without_a_picture_the_answer_is_about_the_text() {
 }
 
 #[test]
+fn it_is_told_how_many_layers_wait() {
+    const SHIPPED: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../models/viscpm-chat-emoji"
+    );
+    let sandbox = Sandbox::new();
+    let ask = |limit: &[&str]| {
+        let question = ["--model", SHIPPED, "--question", "What is this?"];
+        run(sandbox.without_model().args(question).args(limit))
+    };
+    // 402.1 MB are kept for what is computed.
+    let waiting = ask(&["--memory-limit", "408300KB"]);
+    let expected = "4 of 4 layers of the language model wait in the file\n";
+    assert!(waiting.stderr.contains(expected), "{waiting:?}");
+    let whole = ask(&[]);
+    assert_eq!(waiting.line(), whole.line());
+    assert!(!whole.stderr.contains("wait"), "{whole:?}");
+}
+
+#[test]
 fn sampling_depends_on_its_seed_only() {
     let sandbox = Sandbox::new();
     let drawn = |seed: &str| {

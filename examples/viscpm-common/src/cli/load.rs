@@ -12,10 +12,11 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mpm_core::{
     model_folder::CONFIG_FILE,
+    streaming::{LayerList, StreamedLayers},
     weights::{LoadOptions, Precision},
 };
 
-use super::BoxError;
+use super::{BoxError, note};
 
 /// Below this size a bar would only flicker.
 const SHOW_PROGRESS_FROM: usize = 256 << 20;
@@ -95,6 +96,17 @@ pub fn with_progress<T, E>(
     let loaded = load(&options);
     bar.finish_and_clear();
     loaded
+}
+
+/// Tells how many layers of a language model wait in their file, if some do.
+pub fn note_waiting(llm: &mut impl StreamedLayers) {
+    let LayerList { waiting, count, .. } = llm.layer_list();
+    if !waiting.is_empty() {
+        note(&format!(
+            "{} of {count} layers of the language model wait in the file\n",
+            waiting.len()
+        ));
+    }
 }
 
 fn style() -> ProgressStyle {

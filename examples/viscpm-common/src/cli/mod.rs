@@ -11,7 +11,7 @@ use std::error::Error;
 
 pub use hub::{hub_config, resolve};
 pub use interrupt::Interrupt;
-pub use load::{DtypeArg, find_model, with_progress};
+pub use load::{DtypeArg, find_model, note_waiting, with_progress};
 pub use output::{note, show};
 
 /// Whatever ends a program.

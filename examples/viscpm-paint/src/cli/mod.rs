@@ -46,6 +46,13 @@ impl BackendTask for Paint {
         let repeat = repeat.map(Repeat::open).transpose()?;
         let then = repeat.as_ref().and_then(Repeat::prediction);
         let (files, model) = load::find(&args.model, then)?;
+        if let (ModelFiles::StableDiffusion(_), Some(_)) = (&files, args.model.memory_limit) {
+            return Err(usage(
+                "--memory-limit is for the language model of VisCPM-Paint; the text encoder of \
+                 Stable Diffusion is small, and --low-memory forgets it before the rest is loaded"
+                    .to_owned(),
+            ));
+        }
         let entries = entries(&args, &files, repeat.as_ref())?;
 
         let then = repeat.as_ref().and_then(Repeat::dtype);

@@ -119,6 +119,10 @@ fn what_a_single_file_lacks_is_asked_for() {
         &["--model", &model.folder, "--tokenizer", &model.tokenizer],
         &["--tokenizer is that of a single file", "s_sd1 is none"],
     );
+    usage(
+        &["--model", &model.folder, "--memory-limit", "1GB"],
+        &["--memory-limit is for", "--low-memory"],
+    );
     usage(&["--tokenizer", &model.tokenizer], &["--model"]);
     usage(
         &[&single[..], &["--prediction", "v"]].concat(),
