@@ -72,6 +72,19 @@ pub enum BackendError {
         /// The backend.
         kind: BackendKind,
     },
+
+    /// There is no such device, its driver refused, or its memory ran out.
+    #[error(
+        "computing with `{kind}` failed: {reason}. Is there a device, with its driver? If its \
+         memory ran out, take a model in 8 or 4 bits, let layers wait in the file \
+         (docs/memory.md), or compute less at a time; `--backend flex` computes on the CPU"
+    )]
+    Failed {
+        /// The backend.
+        kind: BackendKind,
+        /// What it said, or the thread that waited for it.
+        reason: String,
+    },
 }
 
 impl BackendKind {
@@ -112,7 +125,8 @@ impl BackendKind {
     /// Runs `task` on this backend.
     ///
     /// # Errors
-    /// [`BackendError::NotCompiled`] when its feature was off.
+    /// [`BackendError::NotCompiled`] when its feature was off; [`BackendError::Failed`] when a GPU
+    /// did, which makes Burn panic, after a report on standard error.
     #[cfg_attr(
         not(any(
             feature = "flex",
@@ -128,16 +142,42 @@ impl BackendKind {
             #[cfg(feature = "flex")]
             Self::Flex => Ok(task.run::<burn::backend::Flex>(Default::default())),
             #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(task.run::<burn::backend::Cuda>(Default::default())),
+            Self::Cuda => self.run_on_device::<burn::backend::Cuda, T>(task),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(task.run::<burn::backend::Wgpu>(Default::default())),
+            Self::Wgpu => self.run_on_device::<burn::backend::Wgpu, T>(task),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan => Ok(task.run::<burn::backend::Vulkan>(Default::default())),
+            Self::Vulkan => self.run_on_device::<burn::backend::Vulkan, T>(task),
             #[cfg(feature = "metal")]
-            Self::Metal => Ok(task.run::<burn::backend::Metal>(Default::default())),
+            Self::Metal => self.run_on_device::<burn::backend::Metal, T>(task),
             #[allow(unreachable_patterns, reason = "unless all features are on")]
             kind => Err(BackendError::NotCompiled { kind }),
         }
+    }
+
+    /// Burn's operations return tensors and no errors: a device that fails shows in a panic, here
+    /// or in the thread that feeds it.
+    #[cfg(any(
+        feature = "cuda",
+        feature = "wgpu",
+        feature = "vulkan",
+        feature = "metal"
+    ))]
+    fn run_on_device<B: MpmBackend, T: BackendTask>(
+        self,
+        task: T,
+    ) -> Result<T::Output, BackendError> {
+        use std::panic::{AssertUnwindSafe, catch_unwind};
+
+        // The task is gone after a panic, and so is all that it might have left half done.
+        let run = AssertUnwindSafe(|| task.run::<B>(Default::default()));
+        catch_unwind(run).map_err(|payload| {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            BackendError::Failed {
+                kind: self,
+                reason: text.unwrap_or("it did not say why").to_owned(),
+            }
+        })
     }
 }
 

@@ -1,0 +1,46 @@
+//! A GPU that cannot do what is asked of it.
+//!
+//! In a program of its own: the device may be of no use afterwards.
+#![cfg(any(
+    feature = "cuda",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal"
+))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use burn::tensor::{ElementConversion, Tensor};
+use mpm_core::{
+    MpmBackend,
+    backend::{BackendError, BackendKind, BackendTask},
+};
+
+/// The sum of as many ones.
+struct Ones(usize);
+
+impl BackendTask for Ones {
+    type Output = f32;
+
+    fn run<B: MpmBackend>(self, device: B::Device) -> f32 {
+        let ones = Tensor::<B, 1>::ones([self.0], &device);
+        ones.sum().into_scalar().elem()
+    }
+}
+
+/// The backend of the other suites.
+fn kind() -> BackendKind {
+    use BackendKind::{Cuda, Metal, Vulkan, Wgpu};
+    let compiled = BackendKind::compiled();
+    let mut by_precedence = [Cuda, Vulkan, Metal, Wgpu].into_iter();
+    by_precedence.find(|kind| compiled.contains(kind)).unwrap()
+}
+
+#[test]
+fn a_device_without_room_is_an_error() {
+    assert_eq!(kind().run(Ones(1000)), Ok(1000.0));
+    let error = kind().run(Ones(1 << 40)).unwrap_err();
+    assert!(matches!(error, BackendError::Failed { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains(kind().name()), "{message}");
+    assert!(message.contains("docs/memory.md"), "{message}");
+}
