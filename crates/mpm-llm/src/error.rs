@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::clip::EndOfText;
+use crate::{Family, clip::EndOfText, template::TextTemplate};
 
 /// Everything that can go wrong in tokenizing, prompting, running and decoding.
 ///
@@ -434,9 +434,69 @@ pub enum LlmError {
     #[error("the tokens are made for {found}, but the language model is {expected}")]
     OtherFamily {
         /// The family of the model.
-        expected: &'static str,
+        expected: Family,
         /// That of the tokens.
-        found: &'static str,
+        found: Family,
+    },
+
+    /// A template whose text has no place, or several.
+    #[error(
+        "the template has {places} places for the text; write `{{text}}` exactly once{}",
+        match family {
+            Family::CpmBee => ", as all of the text of a key",
+            Family::Llama => "",
+        }
+    )]
+    TemplatePlaces {
+        /// Whose template it is.
+        family: Family,
+        /// How many there are.
+        places: usize,
+    },
+
+    /// What stands behind the text is to be read, but nothing does.
+    #[error(
+        "the template ends with the text, and what stands behind it is to be read; write something \
+         behind it, as in {example}"
+    )]
+    TemplateEnd {
+        /// One with something behind the text.
+        example: TextTemplate,
+    },
+
+    /// A text without a token, of which there is nothing to read.
+    #[error(
+        "a text is empty and its template writes nothing around it, so there is nothing to read; \
+         write a template such as {example}"
+    )]
+    NothingToRead {
+        /// One that writes something.
+        example: TextTemplate,
+    },
+
+    /// A template is written for models of another family.
+    #[error(
+        "the template is one for {found}, but the language model is {family}; write one such as {example}"
+    )]
+    OtherTemplate {
+        /// The family of the model.
+        family: Family,
+        /// That of the template.
+        found: Family,
+        /// One for the model.
+        example: TextTemplate,
+    },
+
+    /// A vocabulary of another size than the model's.
+    #[error(
+        "the vocabulary has {found} tokens, but the model was trained with {expected} \
+         (`llm.vocab_size`); use the vocabulary that came with the weights"
+    )]
+    OtherVocabulary {
+        /// Its tokens.
+        found: usize,
+        /// Those of the model.
+        expected: usize,
     },
 
     /// A text whose end a CLIP model cannot find.

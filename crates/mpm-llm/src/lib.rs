@@ -10,13 +10,16 @@ pub mod cpm_bee;
 pub mod decoding;
 pub mod dialogue;
 pub mod error;
+mod family;
 mod framed;
 mod language_model;
 pub mod llama;
 pub mod prompt;
 mod special_token;
 pub mod splice;
+pub mod template;
 pub mod tokenizer;
 
 pub use error::LlmError;
+pub use family::Family;
 pub use language_model::LanguageModel;

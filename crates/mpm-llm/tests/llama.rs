@@ -17,6 +17,8 @@ mod keys;
 mod model;
 #[path = "llama/rope.rs"]
 mod rope;
+#[path = "llama/template.rs"]
+mod template;
 #[path = "llama/tokenizer.rs"]
 mod tokenizer;
 #[path = "llama/training.rs"]

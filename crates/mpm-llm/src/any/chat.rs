@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 
-use super::{AnyLlm, AnyTokenizer, CPM_BEE, LLAMA};
+use super::{AnyLlm, AnyTokenizer};
 use crate::{
-    LlmError,
+    Family, LlmError,
     cpm_bee::CpmBeeChat,
     decoding::{DecodingParams, Piece},
     dialogue::ChatAnswer,
@@ -43,12 +43,12 @@ impl<'a, B: MpmBackend> AnyChat<'a, B> {
                 Ok(Self::Llama(LlamaChat::new(model, text, max_prompt_tokens)?))
             }
             (AnyLlm::CpmBee(_), AnyTokenizer::Llama(_)) => Err(LlmError::OtherFamily {
-                expected: CPM_BEE,
-                found: LLAMA,
+                expected: Family::CpmBee,
+                found: Family::Llama,
             }),
             (AnyLlm::Llama(_), AnyTokenizer::CpmBee(_)) => Err(LlmError::OtherFamily {
-                expected: LLAMA,
-                found: CPM_BEE,
+                expected: Family::Llama,
+                found: Family::CpmBee,
             }),
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::AnyLlm;
-use crate::{LlmError, cpm_bee::CpmBeeConfig, llama::LlamaConfig};
+use crate::{Family, LlmError, cpm_bee::CpmBeeConfig, llama::LlamaConfig};
 
 /// The key that only configurations of Hugging Face have.
 const MODEL_TYPE: &str = "model_type";
@@ -83,6 +83,14 @@ impl From<CpmBeeConfig> for AnyLlmConfig {
 }
 
 impl AnyLlmConfig {
+    /// Which kind of model it is.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::CpmBee(_) => Family::CpmBee,
+            Self::Llama(_) => Family::Llama,
+        }
+    }
+
     /// Width of the embeddings.
     pub fn d_model(&self) -> usize {
         match self {

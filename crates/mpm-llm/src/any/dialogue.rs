@@ -1,8 +1,8 @@
 //! Dialogues to train on.
 
-use super::{AnyTokenizer, CPM_BEE, LLAMA};
+use super::AnyTokenizer;
 use crate::{
-    LlmError,
+    Family, LlmError,
     cpm_bee::{CpmBeeDialogue, CpmBeeInput},
     dialogue::{Dialogue, DialogueBatch},
     llama::{LlamaBatch, LlamaDialogue},
@@ -67,8 +67,8 @@ impl AnyDialogue {
                 let own = dialogues.into_iter().map(|dialogue| match dialogue {
                     Self::CpmBee(dialogue) => Ok(dialogue),
                     Self::Llama(_) => Err(LlmError::OtherFamily {
-                        expected: CPM_BEE,
-                        found: LLAMA,
+                        expected: Family::CpmBee,
+                        found: Family::Llama,
                     }),
                 });
                 let batch = CpmBeeDialogue::collate(tokenizer, own.collect::<Result<_, _>>()?)?;
@@ -78,8 +78,8 @@ impl AnyDialogue {
                 let own = dialogues.into_iter().map(|dialogue| match dialogue {
                     Self::Llama(dialogue) => Ok(dialogue),
                     Self::CpmBee(_) => Err(LlmError::OtherFamily {
-                        expected: LLAMA,
-                        found: CPM_BEE,
+                        expected: Family::Llama,
+                        found: Family::CpmBee,
                     }),
                 });
                 let batch = LlamaDialogue::collate(own.collect::<Result<_, _>>()?)?;

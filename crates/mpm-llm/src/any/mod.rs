@@ -12,6 +12,7 @@ mod chat;
 mod config;
 mod dialogue;
 mod model;
+mod template;
 mod tokenizer;
 
 pub use chat::AnyChat;
@@ -19,8 +20,3 @@ pub use config::{AnyLlmConfig, LlamaConfigFile};
 pub use dialogue::{AnyDialogue, AnyInput};
 pub use model::AnyLlm;
 pub use tokenizer::AnyTokenizer;
-
-/// CPM-Bee's name in messages.
-const CPM_BEE: &str = "CPM-Bee";
-/// The name of the others.
-const LLAMA: &str = "a model of the LLaMA family";

@@ -10,8 +10,8 @@ use mpm_core::{
     streaming::{LayerList, StreamedLayers},
 };
 
-use super::{AnyInput, CPM_BEE, LLAMA};
-use crate::{LanguageModel, LlmError, cpm_bee::CpmBee, llama::Llama};
+use super::AnyInput;
+use crate::{Family, LanguageModel, LlmError, cpm_bee::CpmBee, llama::Llama};
 
 /// A language model; made by [`AnyLlmConfig::init`](super::AnyLlmConfig::init).
 ///
@@ -74,12 +74,12 @@ impl<B: Backend> AnyLlm<B> {
 }
 
 /// That the tokens are not made for this model.
-fn other_family(expected: &'static str) -> LlmError {
+fn other_family(expected: Family) -> LlmError {
     LlmError::OtherFamily {
         expected,
         found: match expected {
-            CPM_BEE => LLAMA,
-            _ => CPM_BEE,
+            Family::CpmBee => Family::Llama,
+            Family::Llama => Family::CpmBee,
         },
     }
 }
@@ -114,8 +114,8 @@ impl<B: MpmBackend> LanguageModel<B> for AnyLlm<B> {
         match (self, input) {
             (Self::CpmBee(model), AnyInput::CpmBee(input)) => model.embed_input(input),
             (Self::Llama(model), AnyInput::Llama(input)) => model.embed_input(input),
-            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
-            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+            (Self::CpmBee(_), _) => Err(other_family(Family::CpmBee)),
+            (Self::Llama(_), _) => Err(other_family(Family::Llama)),
         }
     }
 
@@ -132,8 +132,8 @@ impl<B: MpmBackend> LanguageModel<B> for AnyLlm<B> {
             (Self::Llama(model), AnyInput::Llama(input)) => {
                 model.states(embeddings, input, observe)
             }
-            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
-            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+            (Self::CpmBee(_), _) => Err(other_family(Family::CpmBee)),
+            (Self::Llama(_), _) => Err(other_family(Family::Llama)),
         }
     }
 
@@ -141,8 +141,8 @@ impl<B: MpmBackend> LanguageModel<B> for AnyLlm<B> {
         match (self, input) {
             (Self::CpmBee(model), AnyInput::CpmBee(input)) => model.next_token(states, input),
             (Self::Llama(model), AnyInput::Llama(input)) => model.next_token(states, input),
-            (Self::CpmBee(_), _) => Err(other_family(CPM_BEE)),
-            (Self::Llama(_), _) => Err(other_family(LLAMA)),
+            (Self::CpmBee(_), _) => Err(other_family(Family::CpmBee)),
+            (Self::Llama(_), _) => Err(other_family(Family::Llama)),
         }
     }
 }

@@ -1,5 +1,10 @@
 //! What it takes to read and write text.
 
+use std::path::Path;
+
+use mpm_core::pretrained::{PretrainedError, PretrainedFolder};
+
+use super::AnyLlmConfig;
 use crate::{
     LlmError,
     llama::LlamaText,
@@ -20,6 +25,35 @@ pub enum AnyTokenizer {
 }
 
 impl AnyTokenizer {
+    /// Reads the tokenizer of a model. `file` is what [`files`](Self::files) names first: CPM-Bee's
+    /// vocabulary, or `tokenizer.json` with the other files of [`LlamaText::open`] beside it.
+    ///
+    /// # Errors
+    /// [`PretrainedError`] names the file and what is missing or wrong, the vocabulary of another
+    /// model, too.
+    pub fn open(file: &Path, config: &AnyLlmConfig) -> Result<Self, PretrainedError> {
+        match config {
+            AnyLlmConfig::CpmBee(config) => {
+                let tokenizer = open_vocabulary(file, config.vocab_size);
+                Ok(Self::CpmBee(tokenizer.map_err(|error| match error {
+                    LlmError::VocabularyIo { path, source } => PretrainedError::Io { path, source },
+                    error => PretrainedError::Content {
+                        path: file.to_path_buf(),
+                        source: error.into(),
+                    },
+                })?))
+            }
+            AnyLlmConfig::Llama(config) => {
+                let folder = match file.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder,
+                    _ => Path::new("."),
+                };
+                let folder = PretrainedFolder::open(folder)?;
+                Ok(Self::Llama(LlamaText::open(&folder, config.config())?))
+            }
+        }
+    }
+
     /// The ids of words within a text.
     ///
     /// # Errors
@@ -51,5 +85,13 @@ impl AnyTokenizer {
             Self::CpmBee(tokenizer) => Some(tokenizer),
             Self::Llama(_) => None,
         }
+    }
+}
+
+fn open_vocabulary(file: &Path, expected: usize) -> Result<CpmBeeTokenizer, LlmError> {
+    let tokenizer = CpmBeeTokenizer::from_file(file)?;
+    match tokenizer.vocab_size() {
+        found if found == expected => Ok(tokenizer),
+        found => Err(LlmError::OtherVocabulary { found, expected }),
     }
 }

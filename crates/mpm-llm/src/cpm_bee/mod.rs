@@ -27,6 +27,7 @@ mod position_bias;
 mod prompts;
 mod relation;
 mod session;
+mod template;
 
 pub use attention::Attention;
 pub use attention_bias::AttentionBias;

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::{
     chat_template::{ChatMessage, ChatOptions},
-    input::LlamaInput,
     language_model::LlamaBatch,
     text::{ASSISTANT, LlamaText, USER, without_mark},
 };
@@ -94,10 +93,9 @@ impl LlamaDialogue {
     pub fn collate(dialogues: Vec<Self>) -> Result<DialogueBatch<LlamaBatch>, LlmError> {
         let seq_len = dialogues.iter().map(Self::len).max();
         let seq_len = seq_len.ok_or(LlmError::EmptyBatch)?;
-        let (mut ids, mut targets) = (Vec::new(), Vec::new());
-        let (mut seen, mut bounds) = (Vec::new(), Vec::new());
+        let (mut rows, mut targets, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         for dialogue in dialogues {
-            let end = ids.len() + seq_len;
+            let end = targets.len() + seq_len;
             let next = dialogue.ids.iter().enumerate().skip(1);
             targets.extend(
                 next.map(|(position, &id)| match position < dialogue.answer {
@@ -106,18 +104,11 @@ impl LlamaDialogue {
                 }),
             );
             targets.resize(end, IGNORED);
-            let mut row = vec![true; dialogue.len()];
-            row.resize(seq_len, false);
-            seen.push(row);
-            ids.extend(dialogue.ids);
-            ids.resize(end, 0);
+            rows.push(dialogue.ids);
             bounds.push(dialogue.pictures);
         }
         Ok(DialogueBatch {
-            input: LlamaBatch {
-                ids,
-                input: LlamaInput::padded(&seen)?,
-            },
+            input: LlamaBatch::right_padded(rows)?,
             targets,
             bounds,
         })

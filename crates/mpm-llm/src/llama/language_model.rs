@@ -6,6 +6,9 @@ use mpm_core::MpmBackend;
 use super::{input::LlamaInput, model::Llama};
 use crate::{LanguageModel, LlmError};
 
+/// The token of what nobody sees: any will do.
+const PADDING: i32 = 0;
+
 /// Tokens of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LlamaBatch {
@@ -13,6 +16,26 @@ pub struct LlamaBatch {
     pub ids: Vec<i32>,
     /// Their places.
     pub input: LlamaInput,
+}
+
+impl LlamaBatch {
+    /// Whole rows of tokens, padded on the right to the longest of them.
+    pub(super) fn right_padded(rows: Vec<Vec<i32>>) -> Result<Self, LlmError> {
+        let seq_len = rows.iter().map(Vec::len).max();
+        let seq_len = seq_len.ok_or(LlmError::EmptyBatch)?;
+        let (mut ids, mut seen) = (Vec::new(), Vec::new());
+        for mut row in rows {
+            let mut seen_of_row = vec![true; row.len()];
+            seen_of_row.resize(seq_len, false);
+            seen.push(seen_of_row);
+            row.resize(seq_len, PADDING);
+            ids.extend(row);
+        }
+        Ok(Self {
+            ids,
+            input: LlamaInput::padded(&seen)?,
+        })
+    }
 }
 
 impl<B: MpmBackend> LanguageModel<B> for Llama<B> {

@@ -32,6 +32,7 @@ mod python_json;
 mod rope;
 mod rope_config;
 mod session;
+mod template;
 mod text;
 mod tokenizer;
 

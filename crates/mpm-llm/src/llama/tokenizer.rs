@@ -1,7 +1,12 @@
 //! Byte pair encoding as the family's tokenizers in `transformers` apply it.
 
+use std::ops::Range;
+
 use mpm_core::pretrained::{PretrainedError, PretrainedFolder};
-use tokenizers::{DecoderWrapper, Tokenizer, pre_tokenizers::metaspace::PrependScheme};
+use tokenizers::{
+    AddedVocabulary, DecoderWrapper, Encoding, Model, OffsetType, PreTokenizer, Tokenizer,
+    pre_tokenizers::metaspace::PrependScheme,
+};
 
 use super::config::LlamaConfig;
 use crate::{LlmError, framed::check_vocabulary};
@@ -15,6 +20,8 @@ const SPACE: char = '\u{2581}';
 #[derive(Clone, Debug)]
 pub struct LlamaTokenizer {
     tokenizer: Tokenizer,
+    /// The tokens beside the model's, special ones being nothing special.
+    plain: AddedVocabulary,
     pieces: Pieces,
     /// Whether a text begins with a space that is none of its own.
     has_first_space: bool,
@@ -64,7 +71,10 @@ impl LlamaTokenizer {
         check_vocabulary(&tokenizer, vocab_size)?;
         let decoder = tokenizer.get_decoder();
         let pieces = decoder.and_then(Pieces::of);
+        let mut plain = tokenizer.get_added_vocabulary().clone();
+        plain.set_encode_special_tokens(true);
         Ok(Self {
+            plain,
             pieces: pieces.ok_or(LlmError::LlamaTokenizer)?,
             has_first_space: decoder.is_some_and(has_first_space),
             tokenizer,
@@ -88,6 +98,70 @@ impl LlamaTokenizer {
     /// [`LlmError::Tokenization`] when the `tokenizers` crate fails.
     pub fn encode_rendered(&self, text: &str) -> Result<Vec<i32>, LlmError> {
         self.ids(text, false)
+    }
+
+    /// The ids of a text that stands between two others, and which of them are its own. The whole
+    /// begins here, as that of [`encode`](Self::encode). The names of special tokens stand for these
+    /// around the text, but not in it.
+    ///
+    /// # Errors
+    /// [`LlmError::Tokenization`] when the `tokenizers` crate fails.
+    pub fn encode_within(
+        &self,
+        before: &str,
+        text: &str,
+        behind: &str,
+    ) -> Result<(Vec<i32>, Range<usize>), LlmError> {
+        self.cut_within(before, text, behind)
+            .map_err(|source| LlmError::Tokenization { source })
+    }
+
+    fn cut_within(
+        &self,
+        before: &str,
+        text: &str,
+        behind: &str,
+    ) -> tokenizers::Result<(Vec<i32>, Range<usize>)> {
+        // Each is cut into tokens by itself. Cut as a whole, a token could reach over a border (`.`
+        // and a line break are one to many), so that a text would have no end and not as many
+        // tokens behind it as another; and what is special in the template would be so in the text.
+        // A space before the text is cut with it, because words have theirs in front.
+        let bare = before.trim_end_matches(' ');
+        let text = match text {
+            "" => String::new(),
+            text => format!("{}{text}", &before[bare.len()..]),
+        };
+        let special = self.tokenizer.get_added_vocabulary();
+        let pieces = [(bare, special), (&text, &self.plain), (behind, special)];
+        let (mut whole, mut ends) = (Encoding::default(), [0; 3]);
+        for (end, (piece, added)) in ends.iter_mut().zip(pieces) {
+            // The space that the tokenizer puts before every text is that of this one.
+            let piece = match piece.strip_prefix(' ') {
+                Some(rest) if self.has_first_space && !whole.is_empty() && !rest.is_empty() => rest,
+                _ => piece,
+            };
+            if !piece.is_empty() {
+                whole.merge_with(self.cut(piece, added)?, false);
+            }
+            *end = whole.len();
+        }
+        let [start, end, _] = ends;
+        let whole = self.tokenizer.post_process(whole, None, true)?;
+        let added = whole.get_special_tokens_mask().iter();
+        let added = added.take_while(|&&added| added == 1).count();
+        let ids = whole.get_ids().iter().map(|&id| id as i32).collect();
+        Ok((ids, start + added..end + added))
+    }
+
+    /// Cuts a text into tokens, of which those of `added` are found first.
+    fn cut(&self, text: &str, added: &AddedVocabulary) -> tokenizers::Result<Encoding> {
+        let mut pieces = added.extract_and_normalize(self.tokenizer.get_normalizer(), text);
+        if let Some(words) = self.tokenizer.get_pre_tokenizer() {
+            words.pre_tokenize(&mut pieces)?;
+        }
+        let model = self.tokenizer.get_model();
+        pieces.tokenize(|piece| model.tokenize(piece.get()))?;
+        pieces.into_encoding(None, 0, OffsetType::None)
     }
 
     fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<i32>, LlmError> {
