@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mpm_core::{lora::LoraError, weights::WeightsError};
+use mpm_llm::LlmError;
 
 /// An error of a caller's own [`Objective`](crate::Objective),
 /// [`DataSource`](crate::DataSource) or [`Callback`](crate::Callback).
@@ -175,6 +176,14 @@ pub enum TrainError {
         second: String,
         /// Sentences that have both.
         found: usize,
+    },
+
+    /// The template of sentences is unsound, or one for other language models.
+    #[error("the prompt for sentences: {source}")]
+    Template {
+        /// What is wrong with it.
+        #[from]
+        source: LlmError,
     },
 
     /// The model gave no states of sentences.

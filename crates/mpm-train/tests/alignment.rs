@@ -10,14 +10,17 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
 use mpm_core::weights::{KeyMap, LoadOptions, WeightFile, load};
 use mpm_data::emoji::{EmojiSet, Language, NameClass};
+use mpm_llm::LanguageModel;
+use mpm_llm::any::{AnyLlm, AnyLlmConfig, AnyTokenizer};
 use mpm_llm::cpm_bee::{CpmBee, CpmBeeConfig};
+use mpm_llm::template::{TemplateTokenizer, TextTemplate};
 use mpm_llm::tokenizer::CpmBeeTokenizer;
 use mpm_train::alignment::{
-    AlignmentReport, ContrastiveConfig, CpmBeeAlignment, CpmBeeSentences, LanguagePair,
-    ParallelRow, Pooling, SentencePrompt, measure_alignment,
+    AlignmentReport, ContrastiveConfig, LanguagePair, LlmAlignment, LlmSentences, ParallelRow,
+    Pooling, measure_alignment,
 };
 use mpm_train::pattern::parameters;
-use mpm_train::{BoxError, DataSource, Schedule, Trainer, TrainerConfig};
+use mpm_train::{BoxError, DataSource, Schedule, TrainError, Trainer, TrainerConfig};
 
 /// Names that the shipped model knows.
 const NAMES: usize = 100;
@@ -61,8 +64,8 @@ fn shipped_llm() -> CpmBee<Flex> {
 }
 
 /// The prompt that the shipped painter was made with.
-fn painters_prompt() -> SentencePrompt {
-    SentencePrompt::new(&[
+fn painters_prompt() -> TextTemplate {
+    TextTemplate::parts(&[
         ("image", "{text}"),
         ("context", ""),
         ("question", "What is this?"),
@@ -70,14 +73,19 @@ fn painters_prompt() -> SentencePrompt {
     ])
 }
 
-fn measured(
-    llm: &CpmBee<Flex>,
-    prompt: &SentencePrompt,
+fn measured<M, T>(
+    llm: &M,
+    tokenizer: &T,
+    prompt: &TextTemplate,
     pooling: Pooling,
     rows: &[ParallelRow],
-) -> AlignmentReport {
-    let (tokenizer, batch) = (tokenizer(), NonZeroUsize::new(64).unwrap());
-    let model = CpmBeeSentences::new(llm, &tokenizer, prompt, pooling, batch).unwrap();
+) -> AlignmentReport
+where
+    M: LanguageModel<Flex>,
+    T: TemplateTokenizer<Input = M::Input>,
+{
+    let batch = NonZeroUsize::new(64).unwrap();
+    let model = LlmSentences::new(llm, tokenizer, prompt, pooling, batch).unwrap();
     measure_alignment(&model, rows, &["en", "zh"]).unwrap()
 }
 
@@ -85,9 +93,10 @@ fn measured(
 fn the_shipped_model_keeps_what_a_name_means_and_not_its_language() {
     let llm = shipped_llm();
     let rows = names(NAMES);
-    let behind = measured(&llm, &painters_prompt(), Pooling::Behind, &rows);
-    let own = measured(&llm, &painters_prompt(), Pooling::Mean, &rows);
-    let [behind, own] = [behind, own].map(|mut report| report.pairs.remove(0));
+    let [behind, own] = [Pooling::Behind, Pooling::Mean].map(|pooling| {
+        let mut report = measured(&llm, &tokenizer(), &painters_prompt(), pooling, &rows);
+        report.pairs.remove(0)
+    });
     assert_eq!((behind.sentences, behind.layers.len()), (NAMES, 6));
     // Behind the name the embeddings are the same for all names, and so tell nothing.
     let embeddings = behind.layers[0].raw.accuracy();
@@ -138,33 +147,35 @@ impl DataSource for Pairs {
     }
 }
 
-#[test]
-fn a_small_model_learns_that_translations_belong_together() {
-    let (rows, fresh_llm) = (names(12), fresh());
+/// The reports before and after training on a few names.
+fn aligned<M, T>(fresh: M, tokenizer: &T, pooling: Pooling) -> [AlignmentReport; 2]
+where
+    M: AutodiffModule<Autodiff<Flex>> + LanguageModel<Autodiff<Flex>> + 'static,
+    M::InnerModule: LanguageModel<Flex, Input = <M as LanguageModel<Autodiff<Flex>>>::Input>,
+    T: TemplateTokenizer<Input = <M as LanguageModel<Autodiff<Flex>>>::Input> + Clone + Sync,
+{
+    let rows = names(12);
     let pairs = rows
         .iter()
         .map(|row| [row["en"].clone(), row["zh"].clone()]);
-    let objective = CpmBeeAlignment::new(
-        tokenizer(),
-        SentencePrompt::default(),
-        Pooling::Mean,
-        ContrastiveConfig::default(),
-    )
-    .unwrap();
-    let before = measured(
-        &fresh_llm.valid(),
-        &SentencePrompt::default(),
-        Pooling::Mean,
-        &rows,
-    );
-    assert!(before.pairs[0].layers[5].raw.accuracy() < 0.5, "{before}");
+    let template = TextTemplate::default_of(tokenizer.family());
+    let loss = ContrastiveConfig::default();
+    let objective = LlmAlignment::<M, T>::new(tokenizer.clone(), template.clone(), pooling, loss);
+    let before = measured(&fresh.valid(), tokenizer, &template, pooling, &rows);
     let config = TrainerConfig::new(30, Schedule::constant(3e-3));
-    let trained = Trainer::new(config, objective, fresh_llm)
+    let trained = Trainer::new(config, objective.unwrap(), fresh)
         .unwrap()
         .run(&mut Pairs(pairs.collect()))
         .unwrap();
     let llm = trained.model.valid();
-    let report = measured(&llm, &SentencePrompt::default(), Pooling::Mean, &rows);
+    let after = measured(&llm, tokenizer, &template, pooling, &rows);
+    [before, after]
+}
+
+#[test]
+fn a_small_model_learns_that_translations_belong_together() {
+    let [before, report] = aligned(fresh(), &tokenizer(), Pooling::Mean);
+    assert!(before.pairs[0].layers[5].raw.accuracy() < 0.5, "{before}");
     let pair = &report.pairs[0];
     assert!(
         pair.layers[0].centred.accuracy() < 4.0 * pair.chance(),
@@ -172,4 +183,47 @@ fn a_small_model_learns_that_translations_belong_together() {
     );
     assert!(pair.layers[5].raw.accuracy() > 0.9, "{pair}");
     assert!(pair.layers[5].raw.margin > 0.1, "{pair}");
+}
+
+/// A model of the LLaMA family with fresh weights, and the tokenizer of the one that ships.
+fn fresh_llama() -> (AnyLlm<Autodiff<Flex>>, AnyTokenizer) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../models/llama-siglip-emoji/tokenizer.json");
+    let config: AnyLlmConfig = serde_json::from_value(serde_json::json!({
+        "model_type": "llama", "vocab_size": 4000, "hidden_size": 32, "intermediate_size": 48,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
+    }))
+    .unwrap();
+    let device = Default::default();
+    Autodiff::<Flex>::seed(&device, 1);
+    let llm = config.init(&device).unwrap();
+    let _drawn = parameters::<Autodiff<Flex>, _>(&llm);
+    (llm, AnyTokenizer::open(&file, &config).unwrap())
+}
+
+#[test]
+fn a_small_llama_learns_it_behind_the_name() {
+    let (llm, tokenizer) = fresh_llama();
+    let [before, report] = aligned(llm, &tokenizer, Pooling::Behind);
+    let layers = &report.pairs[0].layers;
+    let called: Vec<_> = layers.iter().map(|layer| layer.layer.as_str()).collect();
+    assert_eq!(called, ["embeddings", "block 1", "block 2", "norm"]);
+    // The same line break stands behind every name.
+    let embeddings = layers[0].raw.accuracy();
+    assert!(
+        (embeddings - report.pairs[0].chance()).abs() < 1e-6,
+        "{report}"
+    );
+    assert!(before.pairs[0].layers[3].raw.accuracy() < 0.5, "{before}");
+    assert!(layers[3].raw.accuracy() > 0.9, "{report}");
+}
+
+#[test]
+fn a_template_of_another_family_is_refused() {
+    let (llm, tokenizer) = fresh_llama();
+    let (template, batch) = (painters_prompt(), NonZeroUsize::MIN);
+    let model = LlmSentences::new(&llm, &tokenizer, &template, Pooling::Mean, batch);
+    let error = model.unwrap_err();
+    assert!(matches!(error, TrainError::Template { .. }), "{error}");
+    assert!(error.to_string().contains(r#""{text}\n""#), "{error}");
 }

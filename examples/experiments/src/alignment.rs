@@ -5,7 +5,8 @@ use std::path::Path;
 use emoji_training::BoxError;
 use mpm_core::MpmBackend;
 use mpm_data::emoji::{Language, Tasks};
-use mpm_train::alignment::{CpmBeeSentences, Pooling, SentencePrompt, measure_alignment};
+use mpm_llm::template::TextTemplate;
+use mpm_train::alignment::{LlmSentences, Pooling, measure_alignment};
 use viscpm_chat::ChatModel;
 use viscpm_common::cli::show;
 
@@ -62,14 +63,14 @@ fn aligned<B: MpmBackend>(
     of: Sighted,
 ) -> Result<Vec<Figure>, BoxError> {
     let tasks = Tasks::new(lab.set, &lab.recipe(of).tasks())?;
-    let prompt = SentencePrompt::new(&[
+    let template = TextTemplate::parts(&[
         ("image", "{text}"),
         ("context", ""),
         ("question", "What is this?"),
         ("<ans>", ""),
     ]);
-    let (llm, tokenizer) = model.cpm_bee()?;
-    let sentences = CpmBeeSentences::new(llm, tokenizer, &prompt, Pooling::Behind, BATCH)?;
+    let (llm, tokenizer) = (&model.model.llm, &model.tokenizer);
+    let sentences = LlmSentences::new(llm, tokenizer, &template, Pooling::Behind, BATCH)?;
     let rows: Vec<_> = (0..tasks.classes().len())
         .map(|class| {
             let languages = lab.settings.languages.iter();

@@ -8,7 +8,9 @@
 //! closer by [`contrastive_loss`].
 //!
 //! - [`SentenceStates`]: a model that gives a vector for each sentence and layer.
-//! - [`CpmBeeSentences`]: CPM-Bee as such a model.
+//! - [`LlmSentences`]: a language model as such a model; the sentences stand in a
+//!   [`TextTemplate`](mpm_llm::template::TextTemplate).
+//! - [`LlmAlignment`]: training it with that loss.
 //! - [`Alignment`]: the figures, which [`Alignment::of`] takes from two tensors.
 //!
 //! Source: Large Multilingual Models Pivot Zero-Shot Multimodal Learning across Languages
@@ -16,15 +18,15 @@
 //! Sentence Embedding (arXiv 2007.01852), section 4.
 
 mod contrastive;
-mod cpm_bee;
+mod llm;
 mod measure;
-mod prompt;
+mod pooling;
 mod report;
 mod states;
 
 pub use contrastive::{ContrastiveConfig, contrastive_loss};
-pub use cpm_bee::{CpmBeeAlignment, CpmBeeSentences};
+pub use llm::{LlmAlignment, LlmSentences};
 pub use measure::Alignment;
-pub use prompt::{Pooling, SentencePrompt};
+pub use pooling::Pooling;
 pub use report::{AlignmentReport, LanguagePair, LayerAlignment};
 pub use states::{LayerStates, ParallelRow, SentenceStates, measure_alignment};

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use mpm_llm::template::TextTemplate;
 use serde::{Deserialize, Serialize};
 
 use super::Assembly;
 use crate::TrainError;
-use crate::alignment::{ContrastiveConfig, Pooling, SentencePrompt};
+use crate::alignment::{ContrastiveConfig, Pooling};
 use crate::diffusion::{DiffusionLossConfig, ResolutionSchedule};
 
 /// What is minimised.
@@ -48,9 +49,10 @@ pub struct AlignmentConfig {
     pub files: Vec<PathBuf>,
     /// The two languages.
     pub languages: [String; 2],
-    /// What stands around a sentence.
-    #[serde(default)]
-    pub prompt: SentencePrompt,
+    /// What stands around a sentence, for the language model's family; by default
+    /// [that of the family](TextTemplate::default_of).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<TextTemplate>,
     /// Which states stand for it.
     #[serde(default)]
     pub pooling: Pooling,
@@ -95,7 +97,9 @@ impl ObjectiveConfig {
                 setting("objective.condition_dropout", value, expected)
             }
             Self::Alignment(config) => {
-                config.prompt.validate(config.pooling)?;
+                if let Some(prompt) = &config.prompt {
+                    config.pooling.check(prompt)?;
+                }
                 config.loss.validate()
             }
             _ => Ok(()),

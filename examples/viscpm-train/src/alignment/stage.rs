@@ -8,12 +8,16 @@ use burn::{
     tensor::{DType, backend::AutodiffBackend},
 };
 use mpm_core::{MpmBackend, weights::KeyMap};
+use mpm_llm::{
+    any::{AnyLlm, AnyTokenizer},
+    template::{TemplateTokenizer, TextTemplate},
+};
 use mpm_train::{
     BoxError, LossOutput, Objective,
-    alignment::CpmBeeAlignment,
+    alignment::LlmAlignment,
     recipe::{AlignmentConfig, ObjectiveConfig, Recipe},
 };
-use viscpm_chat::{ChatError, ChatModel, VisCpmChat};
+use viscpm_chat::{ChatModel, VisCpmChat};
 
 use super::PairSource;
 use crate::{
@@ -27,30 +31,27 @@ const SENTENCE_TOKENS: usize = 64;
 /// The language model of a chat model learns that translations mean the same.
 pub struct AlignmentStage<B: MpmBackend> {
     chat: ChatStage<B>,
-    objective: AlignChat,
+    objective: AlignChat<Autodiff<B>>,
     config: AlignmentConfig,
 }
 
 /// The alignment of a chat model's language model.
 #[derive(Clone, Debug)]
-pub struct AlignChat(CpmBeeAlignment);
+pub struct AlignChat<B: AutodiffBackend>(LlmAlignment<AnyLlm<B>, AnyTokenizer>);
 
-impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignChat {
+impl<B: AutodiffBackend + MpmBackend> Objective<B> for AlignChat<B> {
     type Model = VisCpmChat<B>;
     type Batch = Vec<[String; 2]>;
 
     fn loss(&self, model: &VisCpmChat<B>, batch: Self::Batch) -> Result<LossOutput<B>, BoxError> {
-        self.0.loss(
-            model.llm.cpm_bee().ok_or(ChatError::OtherLanguageModel)?,
-            batch,
-        )
+        self.0.loss(&model.llm, batch)
     }
 }
 
 impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
     type Model = VisCpmChat<Autodiff<B>>;
     type Batch = Vec<[String; 2]>;
-    type Objective = AlignChat;
+    type Objective = AlignChat<Autodiff<B>>;
     type Source = PairSource;
 
     fn open(recipe: &Recipe, device: &B::Device) -> Result<Self, BoxError> {
@@ -58,13 +59,10 @@ impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
             return Err("`objective.kind` must be `alignment`".into());
         };
         let chat = ChatStage::open(recipe, device)?;
-        let (_, tokenizer) = chat.start().cpm_bee()?;
-        let objective = CpmBeeAlignment::new(
-            tokenizer.clone(),
-            config.prompt.clone(),
-            config.pooling,
-            config.loss,
-        )?;
+        let tokenizer = chat.start().tokenizer.clone();
+        let default = || TextTemplate::default_of(tokenizer.family());
+        let template = config.prompt.clone().unwrap_or_else(default);
+        let objective = LlmAlignment::new(tokenizer, template, config.pooling, config.loss)?;
         Ok(Self {
             chat,
             objective: AlignChat(objective),
@@ -76,7 +74,7 @@ impl<B: MpmBackend> Stage<B> for AlignmentStage<B> {
         self.chat.model()
     }
 
-    fn objective(&self) -> AlignChat {
+    fn objective(&self) -> Self::Objective {
         self.objective.clone()
     }
 

@@ -9,10 +9,11 @@ use mpm_core::{
     weights::LoadOptions,
 };
 use mpm_data::parallel::ParallelCorpus;
-use mpm_llm::{cpm_bee::CpmBee, tokenizer::CpmBeeTokenizer};
-use mpm_train::alignment::{
-    AlignmentReport, CpmBeeSentences, Pooling, SentencePrompt, measure_alignment,
+use mpm_llm::{
+    any::{AnyLlm, AnyTokenizer},
+    template::{TemplateTokenizer, TextTemplate},
 };
+use mpm_train::alignment::{AlignmentReport, LlmSentences, Pooling, measure_alignment};
 use viscpm_chat::ChatModel;
 use viscpm_common::cli::{BoxError, DtypeArg, failure, show};
 use viscpm_paint::PaintModel;
@@ -47,9 +48,15 @@ struct Align {
     #[arg(long, value_enum, default_value = "mean")]
     pooling: PoolingArg,
 
-    /// What stands around a sentence: key=text, in the order of the prompt; one text is {text}.
-    #[arg(long = "part", value_parser = part, default_values = ["caption={text}", "objects="])]
+    /// What stands around a sentence for CPM-Bee: key=text, in the order of the prompt; one text
+    /// is {text}. Without it, caption={text} and objects=.
+    #[arg(long = "part", value_name = "KEY=TEXT", value_parser = part)]
     parts: Vec<(String, String)>,
+
+    /// What stands around a sentence for a model of the LLaMA family: a text with {text} in it.
+    /// Without it, {text} and a line break.
+    #[arg(long, value_name = "TEXT", conflicts_with = "parts")]
+    template: Option<String>,
 
     /// Sentences that are read at a time.
     #[arg(long, default_value = "16")]
@@ -119,18 +126,17 @@ impl BackendTask for Align {
             ..LoadOptions::default()
         };
         let (llm, tokenizer) = self.language_model::<B>(&device, &options)?;
-        let parts: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(key, text)| (key.as_str(), text.as_str()))
-            .collect();
-        let prompt = SentencePrompt::new(&parts);
+        let template = match &self.template {
+            Some(line) => TextTemplate::Line(line.clone()),
+            None if self.parts.is_empty() => TextTemplate::default_of(tokenizer.family()),
+            None => TextTemplate::Parts(self.parts.clone()),
+        };
         let pooling = match self.pooling {
             PoolingArg::Mean => Pooling::Mean,
             PoolingArg::Last => Pooling::Last,
             PoolingArg::Behind => Pooling::Behind,
         };
-        let sentences = CpmBeeSentences::new(&llm, &tokenizer, &prompt, pooling, self.batch)?;
+        let sentences = LlmSentences::new(&llm, &tokenizer, &template, pooling, self.batch)?;
         let languages = match self.languages.is_empty() {
             true => corpus.languages(),
             false => &self.languages,
@@ -145,16 +151,18 @@ impl Align {
         &self,
         device: &B::Device,
         options: &LoadOptions,
-    ) -> Result<(CpmBee<B>, CpmBeeTokenizer), BoxError> {
+    ) -> Result<(AnyLlm<B>, AnyTokenizer), BoxError> {
         Ok(match self.assembly {
             AssemblyArg::Chat => {
                 let model = ChatModel::<B>::open(&self.model, device, options)?;
-                let (llm, tokenizer) = model.cpm_bee()?;
-                (llm.clone(), tokenizer.clone())
+                (model.model.llm, model.tokenizer)
             }
             AssemblyArg::Paint => {
                 let encoder = PaintModel::open(&self.model, device, options)?.text_encoder;
-                (encoder.llm, encoder.prompts.tokenizer)
+                (
+                    AnyLlm::CpmBee(encoder.llm),
+                    AnyTokenizer::CpmBee(encoder.prompts.tokenizer),
+                )
             }
         })
     }

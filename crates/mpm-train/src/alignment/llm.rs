@@ -1,53 +1,60 @@
-//! The states of sentences in CPM-Bee.
+//! The states of sentences in a language model.
 
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor, TensorData};
 use mpm_core::MpmBackend;
-use mpm_llm::cpm_bee::{CpmBee, CpmBeeInput};
-use mpm_llm::prompt::{Collator, EncodedPrompt};
-use mpm_llm::tokenizer::CpmBeeTokenizer;
+use mpm_llm::LanguageModel;
+use mpm_llm::template::{TemplateTokenizer, TextTemplate};
 
-use super::{
-    ContrastiveConfig, LayerStates, Pooling, SentencePrompt, SentenceStates, contrastive_loss,
-};
+use super::{ContrastiveConfig, LayerStates, Pooling, SentenceStates, contrastive_loss};
 use crate::{BoxError, LossOutput, Objective, TrainError};
 
-/// Reads sentences with CPM-Bee: the layers are `embeddings`, `block 1` and so on, and `norm`
-/// behind the last of them.
+/// Reads sentences with a language model `M`: the layers are `embeddings`, `block 1` and so on, and
+/// `norm` behind the last of them.
+///
+/// The template is that of the model's [family](mpm_llm::Family). Measure with the one that the
+/// model will be used with: the states of a sentence depend on what stands around it.
 #[derive(Debug, Clone)]
-pub struct CpmBeeSentences<'a, B: Backend> {
-    llm: &'a CpmBee<B>,
-    reader: Reader<'a>,
+pub struct LlmSentences<'a, M, T> {
+    llm: &'a M,
+    reader: Reader<'a, T>,
     batch: NonZeroUsize,
 }
 
-impl<'a, B: Backend> CpmBeeSentences<'a, B> {
+impl<'a, M, T: TemplateTokenizer> LlmSentences<'a, M, T> {
     /// Reads `batch` sentences at a time.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for a prompt without a place for the sentence, or with nothing to
-    /// read behind it.
+    /// [`TrainError::Template`] for a template of another family, without a place for the sentence,
+    /// or with nothing to read behind it.
     pub fn new(
-        llm: &'a CpmBee<B>,
-        tokenizer: &'a CpmBeeTokenizer,
-        prompt: &'a SentencePrompt,
+        llm: &'a M,
+        tokenizer: &'a T,
+        template: &'a TextTemplate,
         pooling: Pooling,
         batch: NonZeroUsize,
     ) -> Result<Self, TrainError> {
-        prompt.validate(pooling)?;
         let reader = Reader {
             tokenizer,
-            prompt,
+            template,
             pooling,
         };
+        reader.validate()?;
         Ok(Self { llm, reader, batch })
     }
 }
 
-impl<B: MpmBackend> SentenceStates<B> for CpmBeeSentences<'_, B> {
+impl<B, M, T> SentenceStates<B> for LlmSentences<'_, M, T>
+where
+    B: MpmBackend,
+    M: LanguageModel<B>,
+    T: TemplateTokenizer<Input = M::Input>,
+{
     fn states(&self, sentences: &[&str]) -> Result<Vec<LayerStates<B>>, BoxError> {
         let mut layers: Vec<Vec<Tensor<B, 2>>> = Vec::new();
         for batch in sentences.chunks(self.batch.get()) {
@@ -73,50 +80,63 @@ impl<B: MpmBackend> SentenceStates<B> for CpmBeeSentences<'_, B> {
     }
 }
 
-/// Trains CPM-Bee so that translations have states near each other: [`contrastive_loss`] of the
-/// states behind the last norm.
+/// Trains a language model `M` so that translations have states near each other:
+/// [`contrastive_loss`] of the states behind the last norm.
 ///
 /// A batch is a list of pairs of sentences, at least two.
 #[derive(Debug, Clone)]
-pub struct CpmBeeAlignment {
-    tokenizer: CpmBeeTokenizer,
-    prompt: SentencePrompt,
+pub struct LlmAlignment<M, T> {
+    tokenizer: T,
+    template: TextTemplate,
     pooling: Pooling,
     loss: ContrastiveConfig,
+    llm: PhantomData<fn(&M)>,
 }
 
-impl CpmBeeAlignment {
-    /// An objective for sentences in a prompt.
+impl<M, T: TemplateTokenizer> LlmAlignment<M, T> {
+    /// An objective for sentences in a template.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for an unsound prompt or loss.
+    /// [`TrainError::Template`] as [`LlmSentences::new`], [`TrainError::Setting`] for an unsound
+    /// loss.
     pub fn new(
-        tokenizer: CpmBeeTokenizer,
-        prompt: SentencePrompt,
+        tokenizer: T,
+        template: TextTemplate,
         pooling: Pooling,
         loss: ContrastiveConfig,
     ) -> Result<Self, TrainError> {
-        prompt.validate(pooling)?;
         loss.validate()?;
-        Ok(Self {
+        let objective = Self {
             tokenizer,
-            prompt,
+            template,
             pooling,
             loss,
-        })
+            llm: PhantomData,
+        };
+        objective.reader().validate()?;
+        Ok(objective)
+    }
+
+    fn reader(&self) -> Reader<'_, T> {
+        Reader {
+            tokenizer: &self.tokenizer,
+            template: &self.template,
+            pooling: self.pooling,
+        }
     }
 }
 
-impl<B: AutodiffBackend + MpmBackend> Objective<B> for CpmBeeAlignment {
-    type Model = CpmBee<B>;
+impl<B, M, T> Objective<B> for LlmAlignment<M, T>
+where
+    B: AutodiffBackend + MpmBackend,
+    M: LanguageModel<B> + AutodiffModule<B> + 'static,
+    T: TemplateTokenizer<Input = M::Input> + Sync,
+{
+    type Model = M;
     type Batch = Vec<[String; 2]>;
 
-    fn loss(&self, model: &CpmBee<B>, batch: Vec<[String; 2]>) -> Result<LossOutput<B>, BoxError> {
-        let reader = Reader {
-            tokenizer: &self.tokenizer,
-            prompt: &self.prompt,
-            pooling: self.pooling,
-        };
+    fn loss(&self, model: &M, batch: Vec<[String; 2]>) -> Result<LossOutput<B>, BoxError> {
+        let reader = self.reader();
         let mut tokens = 0;
         let mut states = |language: usize| -> Result<Tensor<B, 2>, BoxError> {
             let sentences = batch.iter().map(|pair| pair[language].as_str());
@@ -132,45 +152,49 @@ impl<B: AutodiffBackend + MpmBackend> Objective<B> for CpmBeeAlignment {
 
 /// How sentences become vectors.
 #[derive(Debug, Clone, Copy)]
-struct Reader<'a> {
-    tokenizer: &'a CpmBeeTokenizer,
-    prompt: &'a SentencePrompt,
+struct Reader<'a, T> {
+    tokenizer: &'a T,
+    template: &'a TextTemplate,
     pooling: Pooling,
 }
 
-impl Reader<'_> {
+impl<T: TemplateTokenizer> Reader<'_, T> {
+    fn validate(&self) -> Result<(), TrainError> {
+        self.template.require_family(self.tokenizer.family())?;
+        self.pooling.check(self.template)
+    }
+
     /// The states `[sentences, d_model]` behind the last norm, and the number of tokens read.
     /// `observe` is called with those of each layer, the last one included.
-    fn read<B: MpmBackend>(
+    fn read<B, M>(
         &self,
-        llm: &CpmBee<B>,
+        llm: &M,
         sentences: &[&str],
         mut observe: impl FnMut(Tensor<B, 2>),
-    ) -> Result<(Tensor<B, 2>, usize), BoxError> {
-        let (mut prompts, mut read) = (Vec::new(), Vec::new());
-        for sentence in sentences {
-            let (prompt, tokens) = self.prompt.encode(self.tokenizer, sentence, self.pooling)?;
-            if tokens.is_empty() {
-                return Err("a sentence is empty".into());
-            }
-            prompts.push(prompt);
-            read.push(tokens);
+    ) -> Result<(Tensor<B, 2>, usize), BoxError>
+    where
+        B: MpmBackend,
+        M: LanguageModel<B, Input = T::Input>,
+    {
+        let batch = self.tokenizer.encode_texts(self.template, sentences)?;
+        let tokens = batch.texts.iter().map(|text| self.pooling.tokens(text));
+        let tokens: Vec<_> = tokens.collect();
+        if tokens.iter().any(Range::is_empty) {
+            return Err("a sentence is empty".into());
         }
-        let longest = prompts.iter().map(EncodedPrompt::len).max().unwrap_or(0);
-        let batch = Collator::new(self.tokenizer, longest).collate(&prompts)?;
-        let input = CpmBeeInput::from(batch);
-        let shape = [input.batch, input.seq_len];
-        let weights = mean_weights(&read, shape, &llm.device());
+        let embeddings = llm.embed_input(&batch.input)?;
+        let [rows, seq, _] = embeddings.dims();
+        let weights = mean_weights(&tokens, [rows, seq], &llm.device());
         let pool = |states: &Tensor<B, 3>| -> Tensor<B, 2> {
             let states = states.clone().cast(DType::F32);
             weights.clone().matmul(states).squeeze_dim(1)
         };
-        let embeddings = llm.embed(&input.ids, &input.sub_ids, shape)?;
         observe(pool(&embeddings));
-        let last = llm.hidden_states(embeddings, &input, |_, states| observe(pool(states)))?;
+        let mut observe_layer = |_, states: &Tensor<B, 3>| observe(pool(states));
+        let last = llm.states(embeddings, &batch.input, &mut observe_layer)?;
         let last = pool(&last);
         observe(last.clone());
-        Ok((last, shape[0] * shape[1]))
+        Ok((last, rows * seq))
     }
 }
 
