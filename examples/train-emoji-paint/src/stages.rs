@@ -14,12 +14,10 @@ use mpm_core::{
     weights::{KeyMap, Precision, WeightFile, load, save},
 };
 use mpm_data::emoji::EmojiSet;
-use mpm_diffusion::{
-    LatentDiffusion, noise::NoiseSource, schedule::NoiseSchedule, vae::AutoencoderKl,
-};
+use mpm_diffusion::{noise::NoiseSource, schedule::NoiseSchedule, vae::AutoencoderKl};
 use mpm_train::{diffusion::DiffusionLoss, freeze::train_only};
 use viscpm_chat::ChatModel;
-use viscpm_paint::{ModelConfig, PaintModel, Painter, PromptTokenizer, TextEncoder, from_pictures};
+use viscpm_paint::{ModelConfig, PaintModel, Painter, TextEncoder, from_pictures};
 
 use crate::{
     autoencoder::{AutoencoderObjective, PictureSource},
@@ -137,6 +135,7 @@ impl RunStage {
         let recipe = &self.recipe;
         let stage = &recipe.painter;
         let (vae, scaling_factor) = self.load_autoencoder::<B>(device)?;
+        let (text_encoder, config) = self.load_text_encoder::<B>(scaling_factor, device)?;
         let mut latents = BTreeMap::new();
         for size in recipe.painter_resolutions.sizes() {
             let versions = recipe.versions.get();
@@ -144,7 +143,6 @@ impl RunStage {
             latents.insert(size, encoded);
         }
         let schedule = NoiseSchedule::new(recipe.scheduler.clone())?;
-        let text_encoder = self.load_text_encoder::<B>(device)?;
         let objective = PainterObjective {
             text_encoder: text_encoder.clone(),
             loss: DiffusionLoss::new(schedule.clone(), recipe.painter_loss)?,
@@ -162,20 +160,9 @@ impl RunStage {
             parts: stage.parts.get(),
             next: 0,
         };
-        let d_llm = text_encoder.llm.config().dim_model;
-        let model = LatentDiffusion::<Autodiff<B>>::new(&recipe.unet, d_llm, device)?;
+        let model = config.diffusion::<Autodiff<B>>(device)?;
         let model = train_only::<Autodiff<B>, _>(model, &recipe.painter_parts.patterns())?;
         let trained = train::<B, _, _>(&self.stage_run(stage), objective, model, source)?;
-        let mut config = ModelConfig::new(
-            text_encoder.llm.config().clone(),
-            recipe.unet.clone(),
-            recipe.vae.clone(),
-        );
-        config.vae.scaling_factor = scaling_factor;
-        config.scheduler = recipe.scheduler.clone();
-        config.prompt = recipe.prompt.clone();
-        config.max_prompt_tokens = MAX_PROMPT_TOKENS;
-        config.defaults = recipe.defaults.clone();
         let painter = Painter {
             diffusion: trained.average.unwrap_or(trained.model).valid(),
             vae,
@@ -190,21 +177,27 @@ impl RunStage {
         Ok(model.save(&self.folders.painter, DType::F32)?)
     }
 
-    /// The chat model's language model and tokenizer.
+    /// The chat model's language model and tokenizer, and what the painter behind them will be.
     fn load_text_encoder<B: MpmBackend>(
         &self,
+        scaling_factor: f64,
         device: &B::Device,
-    ) -> Result<TextEncoder<B>, BoxError> {
+    ) -> Result<(TextEncoder<B>, ModelConfig), BoxError> {
+        let recipe = &self.recipe;
         let chat = ChatModel::<B>::open(&self.chat_model, device, &full_precision())?;
-        let (llm, tokenizer) = chat.cpm_bee()?;
-        Ok(TextEncoder {
-            llm: llm.clone(),
-            prompts: PromptTokenizer {
-                tokenizer: tokenizer.clone(),
-                template: self.recipe.prompt.clone(),
-                max_tokens: MAX_PROMPT_TOKENS,
-            },
-        })
+        let llm = chat.config.model.llm;
+        let mut config = ModelConfig::new(llm, recipe.unet.clone(), recipe.vae.clone());
+        config.vae.scaling_factor = scaling_factor;
+        config.scheduler = recipe.scheduler.clone();
+        config.prompt = recipe.prompt.clone();
+        config.max_prompt_tokens = config.max_prompt_tokens.min(MAX_PROMPT_TOKENS);
+        config.defaults = recipe.defaults.clone();
+        config.validate()?;
+        let text_encoder = TextEncoder {
+            llm: chat.model.llm,
+            prompts: config.prompt_tokenizer(chat.tokenizer),
+        };
+        Ok((text_encoder, config))
     }
 
     /// The finished autoencoder with its measured scale.

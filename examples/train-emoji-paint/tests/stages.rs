@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// The repository, where the emoji set and the chat model lie.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// The model whose language model reads the prompts of the model that ships.
+const CHAT_MODEL: &str = "models/viscpm-chat-emoji";
+
 /// The recipe of the walk-through in `docs/your-language.md`.
 const SWAHILI: &str = include_str!("../recipes/swahili.json");
 
@@ -67,16 +70,25 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
 
 #[test]
 fn all_stages_run_and_the_model_is_evaluated() {
-    train_and_evaluate(&recipe(), &["en", "zh", "de", "fr", "es", "it", "pt"], 14);
+    let languages = ["en", "zh", "de", "fr", "es", "it", "pt"];
+    train_and_evaluate(&recipe(), CHAT_MODEL, &languages, 14);
 }
 
 #[test]
 fn so_do_those_of_another_language() {
     // Every second of three things.
-    train_and_evaluate(&shrunk(SWAHILI), &["en", "sw"], 2);
+    train_and_evaluate(&shrunk(SWAHILI), CHAT_MODEL, &["en", "sw"], 2);
 }
 
-fn train_and_evaluate(recipe: &Value, languages: &[&str], shown: u32) {
+#[test]
+fn so_do_those_behind_a_llama() {
+    let mut recipe = recipe();
+    recipe["languages"] = json!(["en", "zh"]);
+    recipe["prompt"]["parts"] = json!("<|user|>{text}\nWhat is this?<|end|><|assistant|>");
+    train_and_evaluate(&recipe, "models/llama-siglip-emoji", &["en", "zh"], 14);
+}
+
+fn train_and_evaluate(recipe: &Value, chat_model: &str, languages: &[&str], shown: u32) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path();
     fs::write(folder.join("recipe.json"), recipe.to_string()).unwrap();
@@ -88,13 +100,14 @@ fn train_and_evaluate(recipe: &Value, languages: &[&str], shown: u32) {
     assert!(error.contains("train the autoencoder first"), "{error}");
 
     succeeds(folder, &["train", "autoencoder", "--run", &trained]);
+    let behind = ["--run", &trained, "--chat-model", chat_model];
     for stage in ["painter", "judge"] {
-        succeeds(folder, &["train", stage, "--run", &trained]);
+        succeeds(folder, &[&["train", stage], &behind[..]].concat());
     }
     // Finished stages stay as they are.
     let weights = folder.join("run/painter/model.safetensors");
     let before = fs::read(&weights).unwrap();
-    succeeds(folder, &["train", "painter", "--run", &trained]);
+    succeeds(folder, &[&["train", "painter"], &behind[..]].concat());
     assert_eq!(fs::read(&weights).unwrap(), before);
 
     succeeds(folder, &["export", "--run", &trained, "--to", &shipped]);
@@ -129,6 +142,25 @@ fn train_and_evaluate(recipe: &Value, languages: &[&str], shown: u32) {
         (sheet.width(), sheet.height()),
         (columns * size, rows * size)
     );
+}
+
+#[test]
+fn a_prompt_for_another_language_model_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    fs::write(folder.join("recipe.json"), recipe().to_string()).unwrap();
+    let trained = folder.join("run").to_str().unwrap().to_owned();
+    succeeds(folder, &["train", "autoencoder", "--run", &trained]);
+    let llama = [
+        "--run",
+        &trained,
+        "--chat-model",
+        "models/llama-siglip-emoji",
+    ];
+    let output = run(folder, &[&["train", "painter"], &llama[..]].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains(r#"write one such as "{text}\n""#), "{error}");
 }
 
 #[test]

@@ -8,8 +8,8 @@
 use std::{error::Error, path::PathBuf};
 
 use burn::{backend::Flex, tensor::DType};
-use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, unet::UNetConfig, vae::VaeConfig};
-use mpm_llm::{cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
+use mpm_diffusion::{schedule::NoiseSchedule, unet::UNetConfig, vae::VaeConfig};
+use mpm_llm::{any::AnyTokenizer, cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
 use viscpm_paint::{ModelConfig, PaintModel, Painter, TextEncoder};
 
 const VOCABULARY: &str = concat!(
@@ -34,10 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = PaintModel::<Flex> {
         text_encoder: TextEncoder {
             llm: config.llm.init(&device)?,
-            prompts: config.prompt_tokenizer(tokenizer),
+            prompts: config.prompt_tokenizer(AnyTokenizer::CpmBee(tokenizer)),
         },
         painter: Painter {
-            diffusion: LatentDiffusion::new(&config.unet, config.llm.dim_model, &device)?,
+            diffusion: config.diffusion(&device)?,
             vae: config.vae.init(&device)?,
             schedule: NoiseSchedule::new(config.scheduler.clone())?,
             convention: config.convention,

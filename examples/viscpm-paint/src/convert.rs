@@ -11,7 +11,7 @@ use mpm_core::{
 use mpm_diffusion::vae;
 use serde::Serialize;
 
-use crate::{ModelConfig, PaintError, Source, checkpoint_keys, folder::VOCABULARY_FILE};
+use crate::{ModelConfig, PaintError, Source, checkpoint_keys};
 
 /// The names of the weights without their ending.
 const WEIGHTS: &str = "model";
@@ -40,7 +40,7 @@ pub fn convert<B: Backend>(
     device: &B::Device,
     options: &ConvertOptions,
 ) -> Result<(), PaintError> {
-    let prompts = source.prompt_tokenizer()?;
+    let files = source.prompt_tokenizer()?.tokenizer.files()?;
     source.check::<B>(device)?;
     let file = WeightFile::open(&source.weights)?;
     let selection = Selection {
@@ -64,12 +64,13 @@ pub fn convert<B: Backend>(
     let mut target = PartialFolder::open(folder, &plan)?;
     let weights = weights::convert(&file, &mut target, WEIGHTS, &selection, options)?;
     let vae_weights = weights::convert(&vae_file, &mut target, VAE, &vae_selection, options)?;
-    let text = prompts.tokenizer.vocabulary().to_file_content();
-    target.write_bytes(VOCABULARY_FILE, text.as_bytes())?;
+    for (name, bytes) in &files {
+        target.write_bytes(name, bytes)?;
+    }
     target.finish(&ModelConfig {
         weights: weights.into(),
         vae_weights: vae_weights.into(),
-        vocabulary: VOCABULARY_FILE.into(),
+        vocabulary: files[0].0.into(),
         ..source.config.clone()
     })?;
     Ok(())

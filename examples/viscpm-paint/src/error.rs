@@ -25,15 +25,6 @@ pub enum PaintError {
         reason: String,
     },
 
-    /// The vocabulary's file holds something else.
-    #[error("{}: {source}", path.display())]
-    Vocabulary {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: LlmError,
-    },
-
     /// The checkpoint belongs to VisCPM-Chat.
     #[error(
         "{}: this is a VisCPM-Chat checkpoint (it has `vpm.*`); VisCPM-Paint needs the paint \
@@ -160,7 +151,7 @@ pub enum PaintError {
         file: String,
     },
 
-    /// The folder of an autoencoder, a checker or a chooser.
+    /// The folder of an autoencoder, a checker or a chooser, or the tokenizer of the language model.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
 

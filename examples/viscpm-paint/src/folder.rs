@@ -6,7 +6,8 @@
 //! - the weights of language model, UNet and trans block, as safetensors under the official
 //!   checkpoint's names,
 //! - the autoencoder's, under diffusers' names,
-//! - the vocabulary in CPM-Bee's published format, a token a line.
+//! - the vocabulary in CPM-Bee's published format, a token a line; for a model of the LLaMA family
+//!   its `tokenizer.json` and the files beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -21,8 +22,11 @@ use mpm_diffusion::{
     unet::UNetConfig,
     vae::VaeConfig,
 };
-use mpm_llm::{cpm_bee::CpmBeeConfig, tokenizer::CpmBeeTokenizer};
-use serde::{Deserialize, Serialize};
+use mpm_llm::{
+    any::{AnyLlm, AnyLlmConfig, AnyTokenizer},
+    cpm_bee::CpmBeeConfig,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     PaintError, PaintRequest, PaintSettings, Painter, PromptTemplate, PromptTokenizer, Source,
@@ -34,9 +38,10 @@ pub const FORMAT_VERSION: u32 = 1;
 
 const WEIGHTS_FILE: &str = "model.safetensors";
 const VAE_FILE: &str = "vae.safetensors";
-pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
+const VOCABULARY_FILE: &str = "vocab.txt";
 
-/// The longest prompt, its keys included: CPM-Bee tells no distances apart beyond it.
+/// The longest prompt, what stands around the text included: CPM-Bee tells no distances apart
+/// beyond it.
 const MAX_PROMPT_TOKENS: usize = 2048;
 
 /// What `config.json` says.
@@ -45,8 +50,10 @@ const MAX_PROMPT_TOKENS: usize = 2048;
 pub struct ModelConfig {
     /// [`FORMAT_VERSION`] of the writer.
     pub format_version: u32,
-    /// The sizes of the language model.
-    pub llm: CpmBeeConfig,
+    /// The sizes of the language model: those of CPM-Bee, or the `config.json` of a model of the
+    /// LLaMA family, which has a `model_type`.
+    #[serde(deserialize_with = "llm_of")]
+    pub llm: AnyLlmConfig,
     /// The sizes of the UNet.
     pub unet: UNetConfig,
     /// The sizes of the autoencoder.
@@ -59,14 +66,20 @@ pub struct ModelConfig {
     pub weights: PathBuf,
     /// The file of the autoencoder, relative to the folder.
     pub vae_weights: PathBuf,
-    /// The vocabulary's file, relative to the folder.
+    /// The file of the vocabulary or of the tokenizer, relative to the folder.
     pub vocabulary: PathBuf,
     /// How a text becomes the language model's prompt.
     pub prompt: PromptTemplate,
-    /// The longest prompt in tokens, its keys included.
+    /// The longest prompt in tokens, what stands around the text included.
     pub max_prompt_tokens: usize,
     /// What is painted unless something else is asked for.
     pub defaults: PaintDefaults,
+}
+
+/// Names the part in which something is wrong.
+fn llm_of<'de, D: Deserializer<'de>>(json: D) -> Result<AnyLlmConfig, D::Error> {
+    let named = |error| D::Error::custom(format!("`llm`: {error}"));
+    AnyLlmConfig::deserialize(json).map_err(named)
 }
 
 /// Settings that suit a model.
@@ -123,7 +136,8 @@ impl ModelConfig {
     }
 
     /// A configuration with the reference's limits, for any sizes.
-    pub fn new(llm: CpmBeeConfig, unet: UNetConfig, vae: VaeConfig) -> Self {
+    pub fn new(llm: impl Into<AnyLlmConfig>, unet: UNetConfig, vae: VaeConfig) -> Self {
+        let llm = llm.into();
         Self {
             format_version: FORMAT_VERSION,
             defaults: PaintDefaults {
@@ -133,6 +147,13 @@ impl ModelConfig {
                 steps: None,
                 guidance: 3.0,
             },
+            prompt: PromptTemplate::default_of(llm.family()),
+            max_prompt_tokens: match &llm {
+                AnyLlmConfig::CpmBee(_) => MAX_PROMPT_TOKENS,
+                AnyLlmConfig::Llama(file) => {
+                    MAX_PROMPT_TOKENS.min(file.config().max_position_embeddings)
+                }
+            },
             llm,
             unet,
             vae,
@@ -141,8 +162,6 @@ impl ModelConfig {
             weights: WEIGHTS_FILE.into(),
             vae_weights: VAE_FILE.into(),
             vocabulary: VOCABULARY_FILE.into(),
-            prompt: PromptTemplate::default(),
-            max_prompt_tokens: MAX_PROMPT_TOKENS,
         }
     }
 
@@ -165,7 +184,7 @@ impl ModelConfig {
         self.vae.validate()?;
         check_latents(&self.unet, &self.vae)?;
         NoiseSchedule::new(self.scheduler.clone())?;
-        self.prompt.validate()
+        self.prompt.validate(self.llm.family())
     }
 
     /// A UNet and a trans block of random weights, to be trained or loaded into.
@@ -176,12 +195,12 @@ impl ModelConfig {
         &self,
         device: &B::Device,
     ) -> Result<LatentDiffusion<B>, PaintError> {
-        let d_llm = self.llm.dim_model;
+        let d_llm = self.llm.d_model();
         Ok(LatentDiffusion::new(&self.unet, d_llm, device)?)
     }
 
     /// What writes texts for the language model, whose tokenizer is given.
-    pub fn prompt_tokenizer(&self, tokenizer: CpmBeeTokenizer) -> PromptTokenizer {
+    pub fn prompt_tokenizer(&self, tokenizer: AnyTokenizer) -> PromptTokenizer {
         PromptTokenizer {
             tokenizer,
             template: self.prompt.clone(),
@@ -257,13 +276,10 @@ impl<B: Backend> PaintModel<B> {
     /// places that fails.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> Result<(), PaintError> {
         let mut writer = FolderWriter::create(folder.as_ref())?;
-        let vocabulary = self
-            .text_encoder
-            .prompts
-            .tokenizer
-            .vocabulary()
-            .to_file_content();
-        writer.write(VOCABULARY_FILE.as_ref(), vocabulary.as_bytes())?;
+        let files = self.text_encoder.prompts.tokenizer.files()?;
+        for (name, bytes) in &files {
+            writer.write(name.as_ref(), bytes)?;
+        }
         let precision = Precision::Cast(dtype);
         // The module that has the official names for its branches.
         let model = Checkpoint {
@@ -278,7 +294,7 @@ impl<B: Backend> PaintModel<B> {
         writer.finish(&ModelConfig {
             weights: WEIGHTS_FILE.into(),
             vae_weights: VAE_FILE.into(),
-            vocabulary: VOCABULARY_FILE.into(),
+            vocabulary: files[0].0.into(),
             ..self.config.clone()
         })?;
         Ok(())
@@ -288,7 +304,7 @@ impl<B: Backend> PaintModel<B> {
 /// The parameters of one official checkpoint.
 #[derive(burn::module::Module, Debug)]
 struct Checkpoint<B: Backend> {
-    llm: mpm_llm::cpm_bee::CpmBee<B>,
+    llm: AnyLlm<B>,
     unet: mpm_diffusion::unet::UNet2DConditionModel<B>,
     trans_block: Option<mpm_diffusion::TransBlock<B>>,
 }

@@ -12,15 +12,15 @@ use crate::{ClipPromptEncoder, PaintError, PromptStates, TextEncoder};
     reason = "there is one for a model, and it is moved when that is loaded"
 )]
 pub enum PromptEncoder<B: Backend> {
-    /// VisCPM-Paint's language model.
-    CpmBee(TextEncoder<B>),
+    /// VisCPM-Paint's language model, or another one in its place.
+    Llm(TextEncoder<B>),
     /// Stable Diffusion's text encoder.
     Clip(ClipPromptEncoder<B>),
 }
 
 impl<B: Backend> From<TextEncoder<B>> for PromptEncoder<B> {
     fn from(encoder: TextEncoder<B>) -> Self {
-        Self::CpmBee(encoder)
+        Self::Llm(encoder)
     }
 }
 
@@ -37,7 +37,7 @@ impl<B: MpmBackend> PromptEncoder<B> {
     /// [`PaintError::EmptyPrompt`] and [`PaintError::PromptTooLong`].
     pub fn encode_pair(&self, prompt: &str, negative: &str) -> Result<PromptStates<B>, PaintError> {
         match self {
-            Self::CpmBee(encoder) => encoder.encode_pair(prompt, negative),
+            Self::Llm(encoder) => encoder.encode_pair(prompt, negative),
             Self::Clip(encoder) => encoder.encode_pair(prompt, negative),
         }
     }

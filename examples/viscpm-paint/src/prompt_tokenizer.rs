@@ -1,70 +1,51 @@
 //! From a prompt to tokens.
 
-use std::ops::Range;
-
 use mpm_llm::{
-    prompt::{EncodedPrompt, PromptEncoder},
-    tokenizer::CpmBeeTokenizer,
+    any::{AnyInput, AnyTokenizer},
+    template::{TemplateTokenizer, TextBatch, TextTokens},
 };
 
 use crate::{
-    PaintError, PromptPart, PromptTemplate,
+    PaintError, PromptTemplate,
     prompt_encoder::{PromptLimit, require_prompt},
 };
+
+/// What messages call a prompt.
+pub(crate) const PROMPT: &str = "the prompt";
+const NEGATIVE_PROMPT: &str = "the negative prompt";
 
 /// Writes texts as the language model reads them.
 #[derive(Clone, Debug)]
 pub struct PromptTokenizer {
     /// From text to ids.
-    pub tokenizer: CpmBeeTokenizer,
+    pub tokenizer: AnyTokenizer,
     /// What stands around a text.
     pub template: PromptTemplate,
-    /// The longest prompt in tokens, its keys included.
+    /// The longest prompt in tokens, what stands around the text included.
     pub max_tokens: usize,
 }
 
-/// A text as the language model reads it.
-#[derive(Clone, Debug)]
-pub(crate) struct TokenizedPrompt {
-    pub encoded: EncodedPrompt,
-    /// Where the tokens begin that the UNet reads; `None` if it reads all and the padding.
-    start: Option<usize>,
-}
-
-impl TokenizedPrompt {
-    /// The tokens that the UNet reads; `None` for all and the padding.
-    pub fn read(&self) -> Option<Range<usize>> {
-        self.start.map(|start| start..self.encoded.len())
-    }
-}
-
 impl PromptTokenizer {
-    /// Tokenizes a text.
+    /// Tokenizes texts, each with its name in messages.
     ///
     /// # Errors
-    /// [`PaintError::PromptTooLong`] names `what`.
+    /// [`PaintError::PromptTooLong`]; [`PaintError::Llm`] without a text.
     pub(crate) fn tokenize(
         &self,
-        text: &str,
-        what: &'static str,
-    ) -> Result<TokenizedPrompt, PaintError> {
-        let encoder = PromptEncoder::new(&self.tokenizer);
-        let encoded = encoder.encode(&self.template.fill(text))?;
-        let (tokens, limit) = (encoded.len(), self.max_tokens);
-        if tokens > limit {
-            return Err(PaintError::PromptTooLong {
+        texts: &[(&'static str, &str)],
+    ) -> Result<TextBatch<AnyInput>, PaintError> {
+        let plain: Vec<_> = texts.iter().map(|&(_, text)| text).collect();
+        let batch = self.tokenizer.encode_texts(&self.template.parts, &plain)?;
+        let limit = self.max_tokens;
+        let mut lengths = texts.iter().zip(batch.texts.iter().map(TextTokens::len));
+        match lengths.find(|&(_, tokens)| tokens > limit) {
+            Some((&(what, _), tokens)) => Err(PaintError::PromptTooLong {
                 what,
                 tokens,
                 limit,
-            });
+            }),
+            None => Ok(batch),
         }
-        let start = match self.template.states {
-            PromptPart::All => None,
-            PromptPart::BehindText => {
-                Some(encoder.encode(&self.template.fill_up_to_text(text))?.len())
-            }
-        };
-        Ok(TokenizedPrompt { encoded, start })
     }
 
     /// Tokenizes a prompt and a negative prompt, which may be empty.
@@ -75,12 +56,9 @@ impl PromptTokenizer {
         &self,
         prompt: &str,
         negative: &str,
-    ) -> Result<[TokenizedPrompt; 2], PaintError> {
+    ) -> Result<TextBatch<AnyInput>, PaintError> {
         require_prompt(prompt)?;
-        Ok([
-            self.tokenize(prompt, "the prompt")?,
-            self.tokenize(negative, "the negative prompt")?,
-        ])
+        self.tokenize(&[(PROMPT, prompt), (NEGATIVE_PROMPT, negative)])
     }
 }
 

@@ -12,7 +12,7 @@ use mpm_core::{
     },
 };
 use mpm_diffusion::{LatentDiffusion, schedule::NoiseSchedule, vae};
-use mpm_llm::{LlmError, tokenizer::CpmBeeTokenizer};
+use mpm_llm::any::AnyTokenizer;
 
 use crate::{ModelConfig, PaintError, Painter, PromptTokenizer, TextEncoder, diffusers};
 
@@ -50,7 +50,7 @@ pub struct Source {
     pub weights: PathBuf,
     /// The file of the autoencoder.
     pub vae_weights: PathBuf,
-    /// The vocabulary.
+    /// The file of the vocabulary or of the tokenizer.
     pub vocabulary: PathBuf,
     /// A folder of adapters for UNet and trans block, as [`mpm_core::lora`] writes them; they are
     /// added to the weights.
@@ -109,24 +109,13 @@ impl Source {
         Ok(source)
     }
 
-    /// Reads the vocabulary: what writes texts for the language model.
+    /// Reads the tokenizer: what writes texts for the language model.
     ///
     /// # Errors
-    /// [`PaintError::Vocabulary`] and [`PaintError::Llm`] for a file of another kind,
-    /// [`PaintError::Config`] for the vocabulary of another model.
+    /// [`PaintError::Pretrained`] names the file and what is wrong with it.
     pub fn prompt_tokenizer(&self) -> Result<PromptTokenizer, PaintError> {
-        let tokenizer = read_vocabulary(&self.vocabulary)?;
-        let (found, expected) = (tokenizer.vocab_size(), self.config.llm.vocab_size);
-        match found == expected {
-            true => Ok(self.config.prompt_tokenizer(tokenizer)),
-            false => Err(PaintError::Config {
-                reason: format!(
-                    "the vocabulary {} has {found} tokens, but the model was trained with \
-                     {expected} (`llm.vocab_size`); use the vocabulary that came with the weights",
-                    self.vocabulary.display(),
-                ),
-            }),
-        }
+        let tokenizer = AnyTokenizer::open(&self.vocabulary, &self.config.llm)?;
+        Ok(self.config.prompt_tokenizer(tokenizer))
     }
 
     /// Finds out whether the files hold the weights of this model, without reading any weight.
@@ -148,7 +137,7 @@ impl Source {
         Ok(check(&vae, &file, &vae::checkpoint_keys(&file))?)
     }
 
-    /// Loads the language model and its vocabulary. Where `options` limit the memory, layers that
+    /// Loads the language model and its tokenizer. Where `options` limit the memory, layers that
     /// find no room wait in the file.
     ///
     /// # Errors
@@ -232,16 +221,5 @@ fn options_of(options: &LoadOptions) -> [LoadOptions; 2] {
     [llm, diffusion].map(|keys| LoadOptions {
         keys,
         ..options.clone()
-    })
-}
-
-fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, PaintError> {
-    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
-        // It names the file already.
-        LlmError::VocabularyIo { .. } => error.into(),
-        source => PaintError::Vocabulary {
-            path: path.to_path_buf(),
-            source,
-        },
     })
 }

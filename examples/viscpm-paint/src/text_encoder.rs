@@ -5,17 +5,18 @@
 use burn::tensor::{Tensor, backend::Backend};
 use mpm_core::MpmBackend;
 use mpm_llm::{
-    cpm_bee::{CpmBee, CpmBeeInput},
-    prompt::{Collator, EncodedPrompt},
+    LanguageModel,
+    any::{AnyInput, AnyLlm},
+    template::TextBatch,
 };
 
-use crate::{PaintError, PromptTokenizer, prompt_tokenizer::TokenizedPrompt};
+use crate::{PaintError, PromptPart, PromptTokenizer, prompt_tokenizer::PROMPT};
 
 /// The frozen language model, as far as painting needs it.
 #[derive(Clone, Debug)]
 pub struct TextEncoder<B: Backend> {
-    /// CPM-Bee.
-    pub llm: CpmBee<B>,
+    /// The language model, CPM-Bee in VisCPM-Paint.
+    pub llm: AnyLlm<B>,
     /// From text to its tokens.
     pub prompts: PromptTokenizer,
 }
@@ -39,9 +40,8 @@ impl<B: MpmBackend> TextEncoder<B> {
     /// # Errors
     /// [`PaintError::PromptTooLong`]; [`PaintError::Llm`] without a text.
     pub fn encode(&self, texts: &[&str]) -> Result<Tensor<B, 3>, PaintError> {
-        let tokenize = |text: &&str| self.prompts.tokenize(text, "the prompt");
-        let prompts: Result<Vec<_>, _> = texts.iter().map(tokenize).collect();
-        self.hidden_states(prompts?)
+        let named: Vec<_> = texts.iter().map(|&text| (PROMPT, text)).collect();
+        self.hidden_states(&self.prompts.tokenize(&named)?)
     }
 
     /// The states of a prompt and a negative prompt, which may be empty, in one batch.
@@ -50,36 +50,25 @@ impl<B: MpmBackend> TextEncoder<B> {
     /// [`PaintError::EmptyPrompt`] and [`PaintError::PromptTooLong`].
     pub fn encode_pair(&self, prompt: &str, negative: &str) -> Result<PromptStates<B>, PaintError> {
         let pair = self.prompts.tokenize_pair(prompt, negative)?;
-        let hidden = self.hidden_states(pair.into())?;
+        let hidden = self.hidden_states(&pair)?;
         Ok(PromptStates {
             prompt: hidden.clone().narrow(0, 0, 1),
             negative: hidden.narrow(0, 1, 1),
         })
     }
 
-    fn hidden_states(&self, prompts: Vec<TokenizedPrompt>) -> Result<Tensor<B, 3>, PaintError> {
-        let read: Option<Vec<_>> = prompts.iter().map(TokenizedPrompt::read).collect();
-        let encoded: Vec<_> = prompts.into_iter().map(|prompt| prompt.encoded).collect();
-        let input = self.batch(&encoded)?;
-        let size = [input.batch, input.seq_len];
-        let embeddings = self.llm.embed(&input.ids, &input.sub_ids, size)?;
-        let hidden = self.llm.hidden_states(embeddings, &input, |_, _| {})?;
-        let Some(read) = read else {
-            return Ok(hidden);
-        };
-        let rows = read.into_iter().enumerate();
-        let rows = rows.map(|(row, tokens)| {
-            let hidden = hidden.clone().narrow(0, row, 1);
-            hidden.narrow(1, tokens.start, tokens.len())
-        });
-        Ok(Tensor::cat(rows.collect(), 0))
-    }
-
-    /// Pads prompts to the longest of them, as the reference does.
-    fn batch(&self, prompts: &[EncodedPrompt]) -> Result<CpmBeeInput, PaintError> {
-        let longest = prompts.iter().map(EncodedPrompt::len).max().unwrap_or(0);
-        Ok(Collator::new(&self.prompts.tokenizer, longest)
-            .collate(prompts)?
-            .into())
+    fn hidden_states(&self, batch: &TextBatch<AnyInput>) -> Result<Tensor<B, 3>, PaintError> {
+        let embeddings = self.llm.embed_input(&batch.input)?;
+        let hidden = self.llm.states(embeddings, &batch.input, &mut |_, _| {})?;
+        match self.prompts.template.states {
+            PromptPart::All => Ok(hidden),
+            PromptPart::BehindText => {
+                let rows = batch.texts.iter().enumerate().map(|(row, text)| {
+                    let hidden = hidden.clone().narrow(0, row, 1);
+                    hidden.narrow(1, text.behind.start, text.behind.len())
+                });
+                Ok(Tensor::cat(rows.collect(), 0))
+            }
+        }
     }
 }

@@ -15,10 +15,10 @@ use std::{
 
 use burn::{
     backend::Flex,
-    module::Param,
-    tensor::{ElementConversion, Tensor, Tolerance},
+    module::{Module, Param},
+    tensor::{DType, ElementConversion, Tensor, Tolerance},
 };
-use mpm_core::weights::LoadOptions;
+use mpm_core::{streaming::StreamedLayers, weights::LoadOptions};
 use mpm_data::picture::Picture;
 use mpm_diffusion::{
     DiffusionError,
@@ -27,12 +27,16 @@ use mpm_diffusion::{
     schedule::ScheduleError,
     vae::Tiling,
 };
-use mpm_llm::bert::{BlockRule, PromptClassifier};
+use mpm_llm::{
+    Family,
+    bert::{BlockRule, PromptClassifier},
+    template::TextTemplate,
+};
 use tiny::{LAX, STRICT};
 use viscpm_paint::{
     InitialPicture, MAX_PICTURES, ModelConfig, Outcome, PaintError, PaintJob, PaintModel,
     PaintProgress, PaintRequest, Painter, PictureCheck, PictureChooser, PromptPart, PromptStates,
-    PromptTemplate, Selection, Studio, Verdict, from_pictures, to_pictures,
+    PromptTemplate, Selection, Source, Studio, Verdict, from_pictures, to_pictures,
 };
 
 const PROMPT: &str = "a red cat";
@@ -539,7 +543,10 @@ fn a_template_can_leave_the_texts_own_states_out() {
     let parts = [("caption", "{text}"), ("objects", "what?")];
     let with = |states| {
         let mut encoder = model().text_encoder.clone();
-        encoder.prompts.template = PromptTemplate::new(&parts, states);
+        encoder.prompts.template = PromptTemplate {
+            parts: TextTemplate::parts(&parts),
+            states,
+        };
         encoder
     };
     let (all, behind) = (with(PromptPart::All), with(PromptPart::BehindText));
@@ -567,23 +574,100 @@ fn a_template_can_leave_the_texts_own_states_out() {
 #[test]
 fn templates_without_a_place_for_the_text_are_refused() {
     for (parts, states, part) in [
-        (&[("caption", "")][..], PromptPart::All, "0 of the texts"),
+        (&[("caption", "")][..], PromptPart::All, "0 places"),
         (
             &[("a", "{text}"), ("b", "{text}")],
             PromptPart::All,
-            "2 of the texts",
+            "2 places",
         ),
         (
             &[("a", "{text}")],
             PromptPart::BehindText,
-            "add a part behind it",
+            "write something behind it",
         ),
     ] {
         let config = ModelConfig {
-            prompt: PromptTemplate::new(parts, states),
+            prompt: PromptTemplate {
+                parts: TextTemplate::parts(parts),
+                states,
+            },
             ..model().config.clone()
         };
         let error = config.validate().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn a_painter_behind_a_llama_is_saved_and_opened() {
+    let model = tiny::llama_model();
+    let scratch = tempfile::tempdir().unwrap();
+    model.save(scratch.path(), DType::F32).unwrap();
+    let source = Source::folder(scratch.path()).unwrap();
+    assert_eq!(source.config.llm, model.config.llm);
+    assert_eq!(source.config.vocabulary.to_str(), Some("tokenizer.json"));
+    source.check::<Flex>(&Default::default()).unwrap();
+
+    let paint = |model: PaintModel<Flex>| {
+        let job = PaintJob::new("a picture", model.config.default_request(5));
+        match Studio::from(model).paint(&job, go_on).unwrap() {
+            Outcome::Painted(mut pictures) => pictures.remove(0).picture,
+            other => panic!("{other:?}"),
+        }
+    };
+    let open = |options: &LoadOptions| {
+        PaintModel::<Flex>::open(scratch.path(), &Default::default(), options).unwrap()
+    };
+    let expected = paint(model.clone());
+    assert_eq!(paint(open(&LoadOptions::default())), expected);
+    // As much as is kept for what is computed, and a byte less than the language model takes.
+    let bytes = 4 * model.text_encoder.llm.num_params() as u64;
+    let mut waiting = open(&LoadOptions {
+        memory_limit: Some(400_000_000 + bytes - 1),
+        ..LoadOptions::default()
+    });
+    assert_eq!(waiting.text_encoder.llm.layer_list().waiting.len(), 3);
+    assert_eq!(paint(waiting), expected);
+}
+
+#[test]
+fn a_llama_reads_prompts_in_its_own_template() {
+    let model = tiny::llama_model();
+    let encoder = |line: &str, states| {
+        let mut encoder = model.text_encoder.clone();
+        encoder.prompts.template = PromptTemplate {
+            parts: TextTemplate::Line(line.to_owned()),
+            states,
+        };
+        encoder
+    };
+    let texts = ["picture", "the picture in the picture"];
+    let behind = encoder("In {text}?\n", PromptPart::BehindText);
+    let states = behind.encode(&texts).unwrap();
+    assert_eq!(states.dims(), [2, 2, 16]);
+    let difference = states.clone().narrow(0, 0, 1) - states.narrow(0, 1, 1);
+    assert!(largest(difference) > 1e-3);
+    // With what the tokenizer puts before a text.
+    let all = encoder("{text}", PromptPart::All).encode(&["picture"]);
+    let text = all.unwrap().dims()[1];
+    assert_eq!(
+        encoder("{text}?", PromptPart::All)
+            .encode(&["picture"])
+            .unwrap()
+            .dims()[1],
+        text + 1
+    );
+
+    let long = "picture ".repeat(200);
+    let error = behind.encode(&[&long]).unwrap_err();
+    assert!(matches!(error, PaintError::PromptTooLong { .. }), "{error}");
+    let config = ModelConfig {
+        prompt: PromptTemplate::default_of(Family::CpmBee),
+        ..model.config.clone()
+    };
+    let error = config.validate().unwrap_err().to_string();
+    assert!(
+        error.contains("`prompt.parts`") && error.contains(r#""{text}\n""#),
+        "{error}"
+    );
 }

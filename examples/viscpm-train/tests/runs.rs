@@ -10,12 +10,13 @@ mod common;
 
 use std::{fs, thread, time::Duration};
 
-use burn::backend::Flex;
+use burn::{backend::Flex, tensor::DType};
 use common::{STEPS, Workplace, fails, shipped, succeeds};
-use mpm_core::weights::LoadOptions;
-use mpm_llm::any::AnyLlm;
+use mpm_core::weights::{LoadOptions, StoredTensor, WeightFile};
+use mpm_llm::{any::AnyLlm, template::TextTemplate};
 use serde_json::{Value, json};
 use viscpm_chat::ChatModel;
+use viscpm_paint::{PaintModel, TextEncoder};
 
 #[test]
 fn a_dry_run_shows_parameters_memory_and_the_first_batch() {
@@ -155,6 +156,48 @@ fn a_model_of_other_parts_trains_and_is_written() {
     let trained = workplace.path("run/model");
     let model = ChatModel::<Flex>::open(trained, &Default::default(), &options).unwrap();
     assert!(matches!(model.model.llm, AnyLlm::Llama(_)));
+}
+
+#[test]
+fn a_painter_behind_another_language_model_trains() {
+    let workplace = Workplace::new();
+    let (device, options) = (Default::default(), LoadOptions::default());
+    // Both language models have states of the same width.
+    let mut start =
+        PaintModel::<Flex>::open(shipped("viscpm-paint-emoji"), &device, &options).unwrap();
+    let chat = ChatModel::<Flex>::open(shipped("llama-siglip-emoji"), &device, &options).unwrap();
+    let line = "<|user|>{text}\nWhat is this?<|end|><|assistant|>";
+    start.config.llm = chat.config.model.llm;
+    start.config.prompt.parts = TextTemplate::Line(line.to_owned());
+    start.text_encoder = TextEncoder {
+        llm: chat.model.llm,
+        prompts: start.config.prompt_tokenizer(chat.tokenizer),
+    };
+    start.save(workplace.path("start"), DType::F16).unwrap();
+
+    let mut recipe = workplace.paint_recipe();
+    recipe["model"]["folder"] = json!("start");
+    recipe["schedule"] = json!({"peak": 1e-3});
+    recipe["trainable"] = json!(["trans_block"]);
+    succeeds(workplace.run(&recipe, &["--run", "run"]));
+    let of_part = |folder: &str, part: &str| {
+        let file = workplace.path(folder).join("model.safetensors");
+        let file = WeightFile::open(file).unwrap();
+        let of_part = |(key, tensor): (&String, &StoredTensor)| {
+            let key = key.starts_with(part).then(|| key.clone())?;
+            Some((key, tensor.read().unwrap()))
+        };
+        let tensors: Vec<_> = file.tensors().iter().filter_map(of_part).collect();
+        assert!(!tensors.is_empty(), "{part}");
+        tensors
+    };
+    for (part, learns) in [("llm.", false), ("unet.", false), ("trans_block.", true)] {
+        let same = of_part("start", part) == of_part("run/model", part);
+        assert_eq!(same, !learns, "{part}");
+    }
+    let trained = PaintModel::<Flex>::open(workplace.path("run/model"), &device, &options).unwrap();
+    assert!(matches!(trained.text_encoder.llm, AnyLlm::Llama(_)));
+    assert_eq!(trained.config.prompt, start.config.prompt);
 }
 
 #[test]

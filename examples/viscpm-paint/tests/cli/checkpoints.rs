@@ -170,5 +170,5 @@ fn the_other_files_are_named_too() {
     }
     // Without --config the checkpoint is taken for the published model.
     let outcome = open("model/model.safetensors", "model/vocab.txt", &[]);
-    outcome.fails(1, &["vocab.txt has 1", "86583"]);
+    outcome.fails(1, &["vocab.txt", "has 1", "86583"]);
 }

@@ -77,6 +77,21 @@ fn layers_that_wait_change_nothing() {
 }
 
 #[test]
+fn little_memory_changes_nothing_behind_a_llama() {
+    let sandbox = Sandbox::of(tiny::llama_model());
+    let files = sandbox.names("model");
+    assert!(files.contains(&"tokenizer.json".to_owned()), "{files:?}");
+    sandbox.painted("plain.png", &[]);
+    for options in [&["--low-memory"][..], &["--memory-limit", "1GB"]] {
+        repeats(&sandbox, "plain.png", options);
+    }
+    let outcome = again(&sandbox, "plain.png", &["--memory-limit", "400MB"]);
+    outcome.fails(1, &["allow more memory"]);
+    sandbox.painted("quantized.png", &["--quantize", "int8-row"]);
+    repeats(&sandbox, "quantized.png", &["--low-memory"]);
+}
+
+#[test]
 fn pictures_of_a_run_are_painted_again_together_or_alone() {
     let sandbox = Sandbox::new();
     sandbox.painted("sheet.png", &["--n", "5", "--at-once", "3"]);

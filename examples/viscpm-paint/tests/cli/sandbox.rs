@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fs, ops::Deref, process::Command};
 
-use burn::tensor::DType;
+use burn::{backend::Flex, tensor::DType};
 use mpm_data::picture::{Picture, png_texts};
 use mpm_test_support::program::TestFolder;
 pub use mpm_test_support::program::{Outcome, run};
+use viscpm_paint::PaintModel;
 
 use crate::tiny;
 
@@ -22,10 +23,13 @@ impl Deref for Sandbox {
 
 impl Sandbox {
     pub fn new() -> Self {
+        Self::of(tiny::model())
+    }
+
+    /// One with this model.
+    pub fn of(model: PaintModel<Flex>) -> Self {
         let sandbox = Self(TestFolder::new());
-        tiny::model()
-            .save(sandbox.path("model"), DType::F32)
-            .unwrap();
+        model.save(sandbox.path("model"), DType::F32).unwrap();
         sandbox.draw("start.png", [32, 32], |x, y| {
             [(x * 8) as u8, (y * 8) as u8, 90]
         });

@@ -26,7 +26,7 @@ fn the_mapping_is_a_bijection_on_the_published_names() {
     // nothing here.
     let (config, device) = (ModelConfig::viscpm_paint(), Default::default());
     let llm = config.llm.init::<Flex>(&device).unwrap();
-    let diffusion = LatentDiffusion::<Flex>::new(&config.unet, config.llm.dim_model, &device);
+    let diffusion = LatentDiffusion::<Flex>::new(&config.unet, config.llm.d_model(), &device);
     let (llm_keys, diffusion_keys) = checkpoint_keys();
     let in_llm = reached(&published, &llm_keys, &module_keys(&llm));
     let in_diffusion = reached(

@@ -22,10 +22,13 @@ use mpm_diffusion::{
     vae::VaeConfig,
 };
 use mpm_llm::{
+    any::{AnyLlmConfig, AnyTokenizer},
     bert::{Bert, BertClassifier, BertConfig},
     cpm_bee::CpmBeeConfig,
+    llama::{LlamaText, LlamaTokenizer},
     tokenizer::{CpmBeeTokenizer, VocabularyBuilder},
 };
+use mpm_test_support::own_cases;
 use mpm_vision::clip::{ClipConfig, ClipVision, ClipVisionConfig, SafetyChecker};
 use serde_json::json;
 use viscpm_paint::{ModelConfig, PaintDefaults, PaintModel, Painter, TextEncoder};
@@ -74,6 +77,29 @@ pub fn model() -> PaintModel<Flex> {
         embedding_init_std: 1.0,
         ..CpmBeeConfig::tiny()
     };
+    behind(llm.into(), AnyTokenizer::CpmBee(tokenizer))
+}
+
+/// The same behind a model of the LLaMA family.
+pub fn llama_model() -> PaintModel<Flex> {
+    let case = &own_cases("l_tokenizer_letters")[0];
+    let json = case.json["tokenizer"].to_string();
+    let tokenizer = LlamaTokenizer::from_json(json.as_bytes(), case.size("/size")).unwrap();
+    let config = json!({
+        "model_type": "llama", "vocab_size": tokenizer.vocab_size(), "hidden_size": 16,
+        "intermediate_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2,
+        "max_position_embeddings": 64,
+    });
+    let text = LlamaText {
+        ends: Vec::new(),
+        chat_template: None,
+        tokenizer,
+    };
+    let config = serde_json::from_value(config).unwrap();
+    behind(config, AnyTokenizer::Llama(text))
+}
+
+fn behind(llm: AnyLlmConfig, tokenizer: AnyTokenizer) -> PaintModel<Flex> {
     let unet = UNetConfig {
         sample_size: 8,
         down_block_types: vec![
@@ -107,7 +133,7 @@ pub fn model() -> PaintModel<Flex> {
     let device = Default::default();
     let _alone = seeded();
     let unet = drawn(|| config.unet.init(&device).unwrap());
-    let [d_llm, d_text] = [config.llm.dim_model, config.unet.cross_attention_dim];
+    let [d_llm, d_text] = [config.llm.d_model(), config.unet.cross_attention_dim];
     let mut trans_block = drawn(|| TransBlock::new(d_llm, d_text, &device));
     // The text shall matter.
     louder(&mut trans_block.w_out_res, 8.0);

@@ -159,10 +159,7 @@ impl Align {
             }
             AssemblyArg::Paint => {
                 let encoder = PaintModel::open(&self.model, device, options)?.text_encoder;
-                (
-                    AnyLlm::CpmBee(encoder.llm),
-                    AnyTokenizer::CpmBee(encoder.prompts.tokenizer),
-                )
+                (encoder.llm, encoder.prompts.tokenizer)
             }
         })
     }

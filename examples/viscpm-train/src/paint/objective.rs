@@ -6,6 +6,7 @@ use burn::{
 };
 use mpm_core::MpmBackend;
 use mpm_diffusion::{LatentDiffusion, noise::NoiseSource, vae::AutoencoderKl};
+use mpm_llm::LanguageModel;
 use mpm_train::{
     BoxError, LossOutput, Objective,
     diffusion::{DiffusionLoss, DiffusionNoise},

@@ -47,7 +47,7 @@ impl<B: MpmBackend> Stage<B> for PaintStage<B> {
             let mut start = PaintModel::<B>::open(folder, device, &load_options(recipe))?;
             let (config, llm) = (&start.config, &mut start.text_encoder.llm);
             let model = &mut start.painter.diffusion;
-            let fresh = LatentDiffusion::new(&config.unet, config.llm.dim_model, device)?;
+            let fresh = config.diffusion(device)?;
             *model = start_anew::<B, _>(model.clone(), &fresh, recipe)?;
             *llm = load_part::<B, _>(llm.clone(), "llm", recipe)?;
             model.unet = load_part::<B, _>(model.unet.clone(), "unet", recipe)?;
