@@ -10,12 +10,10 @@ use mpm_core::{
         quantized_tensors,
     },
 };
+use mpm_llm::any::AnyTokenizer;
 use serde::Serialize;
 
-use crate::{
-    ChatError, ModelConfig, checkpoint_keys,
-    folder::{explain, tokenizer_of},
-};
+use crate::{ChatError, ModelConfig, checkpoint_keys, folder::explain};
 
 /// The weights' name without its ending.
 const WEIGHTS: &str = "model";
@@ -44,7 +42,7 @@ pub fn convert<B: Backend>(
     options: &ConvertOptions,
 ) -> Result<(), ChatError> {
     let file = WeightFile::open(checkpoint)?;
-    let files = tokenizer_of(&config, vocabulary, checkpoint)?.files()?;
+    let files = AnyTokenizer::open(vocabulary, &config.model.llm)?.files()?;
     let keys = checkpoint_keys();
     let model = config.model.init::<B>(device)?;
     let quantized = options

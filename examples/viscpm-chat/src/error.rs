@@ -24,15 +24,6 @@ pub enum ChatError {
         reason: String,
     },
 
-    /// The vocabulary's file holds something else.
-    #[error("{}: {source}", path.display())]
-    Vocabulary {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: LlmError,
-    },
-
     /// The checkpoint belongs to VisCPM-Paint.
     #[error(
         "{}: this is a VisCPM-Paint checkpoint (it has `unet.*`); VisCPM-Chat needs the chat \
@@ -43,13 +34,6 @@ pub enum ChatError {
         /// The file.
         path: PathBuf,
     },
-
-    /// Something that only CPM-Bee can do was asked of another language model.
-    #[error(
-        "this needs CPM-Bee, whose prompts are maps of texts, and the chat model has another \
-         language model; name a chat model with CPM-Bee"
-    )]
-    OtherLanguageModel,
 
     /// The weights could not be read, or they belong to another model.
     #[error(transparent)]
@@ -74,7 +58,7 @@ pub enum ChatError {
         report: SafetyReport,
     },
 
-    /// The folder of the safety checker could not be read.
+    /// The folder of the safety checker, or the tokenizer of the model.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
 

@@ -13,17 +13,12 @@ use burn::tensor::{DType, backend::Backend};
 use mpm_core::{
     lora,
     model_folder::{CONFIG_FILE, FolderWriter, read_config},
-    pretrained::PretrainedFolder,
     weights::{LoadOptions, Precision, WeightFile, WeightsError, load_streamed, save},
 };
 use mpm_data::picture::PicturePreprocessor;
 use mpm_llm::{
-    LlmError,
     any::{AnyLlmConfig, AnyTokenizer},
-    cpm_bee::CpmBee,
     decoding::DecodingParams,
-    llama::LlamaText,
-    tokenizer::CpmBeeTokenizer,
 };
 use mpm_vision::VisualModuleConfig;
 use serde::{Deserialize, Serialize};
@@ -169,7 +164,7 @@ impl<B: Backend> ChatModel<B> {
     ) -> Result<Self, ChatError> {
         let checkpoint = checkpoint.as_ref();
         let file = WeightFile::open(checkpoint)?;
-        let tokenizer = tokenizer_of(&config, vocabulary.as_ref(), checkpoint)?;
+        let tokenizer = AnyTokenizer::open(vocabulary.as_ref(), &config.model.llm)?;
         let options = LoadOptions {
             keys: checkpoint_keys(),
             memory_limit: options.memory_limit.map(|limit| {
@@ -185,15 +180,6 @@ impl<B: Backend> ChatModel<B> {
             tokenizer,
             config,
         })
-    }
-
-    /// The language model with its tokenizer, where it is CPM-Bee.
-    ///
-    /// # Errors
-    /// [`ChatError::OtherLanguageModel`].
-    pub fn cpm_bee(&self) -> Result<(&CpmBee<B>, &CpmBeeTokenizer), ChatError> {
-        let (llm, tokenizer) = (self.model.llm.cpm_bee(), self.tokenizer.cpm_bee());
-        llm.zip(tokenizer).ok_or(ChatError::OtherLanguageModel)
     }
 
     /// Adds the adapters of a folder, as [`mpm_core::lora`] writes them, to the weights.
@@ -255,39 +241,6 @@ fn stored_dtype(file: &WeightFile) -> DType {
     norm.map_or(DType::F32, |(_, norm)| norm.burn_dtype())
 }
 
-/// Reads the tokenizer for a checkpoint of the model that `config` describes.
-pub(crate) fn tokenizer_of(
-    config: &ModelConfig,
-    path: &Path,
-    checkpoint: &Path,
-) -> Result<AnyTokenizer, ChatError> {
-    match &config.model.llm {
-        AnyLlmConfig::CpmBee(llm) => {
-            let tokenizer = read_vocabulary(path)?;
-            let (found, expected) = (tokenizer.vocab_size(), llm.vocab_size);
-            match found == expected {
-                true => Ok(AnyTokenizer::CpmBee(tokenizer)),
-                false => Err(ChatError::Config {
-                    reason: format!(
-                        "the vocabulary has {found} tokens, but the model of {} was trained with \
-                         {expected} (`llm.vocab_size`); use the vocabulary that came with the \
-                         weights",
-                        checkpoint.display(),
-                    ),
-                }),
-            }
-        }
-        AnyLlmConfig::Llama(llm) => {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let folder = PretrainedFolder::open(folder)?;
-            Ok(AnyTokenizer::Llama(LlamaText::open(&folder, llm.config())?))
-        }
-    }
-}
-
 /// Names the most likely mistake.
 pub(crate) fn explain(error: WeightsError, file: &WeightFile) -> ChatError {
     let is_paint = file.tensors().keys().any(|key| key.starts_with("unet."));
@@ -297,15 +250,4 @@ pub(crate) fn explain(error: WeightsError, file: &WeightFile) -> ChatError {
         },
         other => other.into(),
     }
-}
-
-fn read_vocabulary(path: &Path) -> Result<CpmBeeTokenizer, ChatError> {
-    CpmBeeTokenizer::from_file(path).map_err(|error| match error {
-        // It names the file already.
-        LlmError::VocabularyIo { .. } => error.into(),
-        source => ChatError::Vocabulary {
-            path: path.to_path_buf(),
-            source,
-        },
-    })
 }

@@ -12,6 +12,7 @@ use common::of_root;
 use mpm_core::weights::LoadOptions;
 use mpm_data::picture::Picture;
 use mpm_llm::{
+    any::{AnyLlm, AnyTokenizer},
     cpm_bee::{AnswerTokens, CpmBeePrompt, CpmBeeSession},
     decoding::DecodingSession,
     prompt::{InferenceBatch, PromptEncoder, PromptValue},
@@ -30,8 +31,11 @@ fn the_loss_is_that_of_the_decoder() {
     let picture = Picture::open(of_root("docs/images/strawberry.png")).unwrap();
     let pixels = model.config.preprocessing.apply(&picture);
     let features = model.model.encode_pictures(&[pixels]).unwrap();
-    let llm = model.model.llm.cpm_bee().unwrap();
-    let tokenizer = model.tokenizer.cpm_bee().unwrap();
+    let (AnyLlm::CpmBee(llm), AnyTokenizer::CpmBee(tokenizer)) =
+        (&model.model.llm, &model.tokenizer)
+    else {
+        panic!("the model is CPM-Bee");
+    };
     for (question, answer, seen) in [
         ("What is this?", "strawberry", true),
         ("What is this?", "banana", true),

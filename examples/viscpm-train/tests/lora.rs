@@ -21,12 +21,20 @@ use mpm_core::{
     lora,
     weights::{LoadOptions, Precision, WeightFile},
 };
+use mpm_llm::{any::AnyLlm, cpm_bee::TransformerBlock};
 use serde_json::{Value, json};
 use viscpm_chat::ChatModel;
 use viscpm_paint::Source;
 
 /// f16 has 11 bits, and the merged weights, which are below 8 here, are rounded to it.
 const ROUNDED_TO_F16: f32 = 8.0 / 2048.0;
+
+fn first_layer(model: &ChatModel<Flex>) -> TransformerBlock<Flex> {
+    let AnyLlm::CpmBee(llm) = &model.model.llm else {
+        panic!("the model is CPM-Bee");
+    };
+    llm.encoder.layers[0].clone()
+}
 
 fn chat_recipe(workplace: &Workplace) -> Value {
     let mut recipe = workplace.recipe();
@@ -86,10 +94,10 @@ fn adapters_train_beside_frozen_half_precision_weights() {
     let device = Default::default();
     let open = |folder: &Path| ChatModel::<Flex>::open(folder, &device, &full_precision()).unwrap();
     let start = open(&shipped("viscpm-chat-emoji"));
-    let before = start.model.llm.cpm_bee().unwrap().encoder.layers[0].clone();
+    let before = first_layer(&start);
     let adapted = start.with_adapter(workplace.path("run/adapter")).unwrap();
     assert_same(&adapted.model, &open(&workplace.path("run/model")).model);
-    let query = |layer: mpm_llm::cpm_bee::TransformerBlock<Flex>| {
+    let query = |layer: TransformerBlock<Flex>| {
         layer
             .self_att
             .unwrap()
@@ -100,8 +108,7 @@ fn adapters_train_beside_frozen_half_precision_weights() {
             .unwrap()
             .val()
     };
-    let change =
-        query(before) - query(adapted.model.llm.cpm_bee().unwrap().encoder.layers[0].clone());
+    let change = query(before) - query(first_layer(&adapted));
     let change = change.abs().max().into_scalar();
     assert!(change > 10.0 * ROUNDED_TO_F16, "{change}");
 }

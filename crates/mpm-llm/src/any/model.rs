@@ -63,14 +63,6 @@ impl<B: Backend> AnyLlm<B> {
             Self::Llama(model) => model.dtype(),
         }
     }
-
-    /// CPM-Bee, if it is.
-    pub fn cpm_bee(&self) -> Option<&CpmBee<B>> {
-        match self {
-            Self::CpmBee(model) => Some(model),
-            Self::Llama(_) => None,
-        }
-    }
 }
 
 /// That the tokens are not made for this model.

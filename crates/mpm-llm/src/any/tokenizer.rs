@@ -78,14 +78,6 @@ impl AnyTokenizer {
             Self::Llama(text) => text.files(),
         }
     }
-
-    /// CPM-Bee's tokenizer; `None` for another model.
-    pub fn cpm_bee(&self) -> Option<&CpmBeeTokenizer> {
-        match self {
-            Self::CpmBee(tokenizer) => Some(tokenizer),
-            Self::Llama(_) => None,
-        }
-    }
 }
 
 fn open_vocabulary(file: &Path, expected: usize) -> Result<CpmBeeTokenizer, LlmError> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use mpm_core::weights::{LoadOptions, Precision, WeightFile, load, save};
-use mpm_llm::any::AnyInput;
+use mpm_llm::any::{AnyInput, AnyLlm};
 use mpm_test_support::{Case, TestBackend, Tolerance, assert_data_close, cases, folder, report};
 use mpm_vision::PictureEncoder;
 use viscpm_chat::{ChatError, ChatModel, ModelConfig, VisCpmChat, checkpoint_keys};
@@ -64,7 +64,9 @@ fn check(case: &Case, model: VisCpmChat<TestBackend>, name: &str) {
     let input = input(case);
     let any_input = AnyInput::CpmBee(input.clone());
     let embeddings = model.embed(&any_input, Some(features.clone()), &bounds(case));
-    let llm = model.llm.cpm_bee().unwrap();
+    let AnyLlm::CpmBee(llm) = &model.llm else {
+        panic!("the model is CPM-Bee");
+    };
     let output = llm.forward_embeddings(embeddings.unwrap(), &input).unwrap();
     let assert_close = |key: &str, actual: Tensor<TestBackend, 3>| {
         let what = format!("{} {name} {key}", case.name);
@@ -85,7 +87,9 @@ fn kept_half(case: &Case, file: &WeightFile) {
     let model = load(model, file, &options).unwrap();
     let stored = file.tensors()["llm.input_embedding.weight"].read().unwrap();
     assert_eq!(stored.dtype, DType::F16);
-    let llm = model.llm.cpm_bee().unwrap();
+    let AnyLlm::CpmBee(llm) = &model.llm else {
+        panic!("the model is CPM-Bee");
+    };
     let kept: TensorData = llm
         .input_embedding
         .weight

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Int, Tensor, TensorData, activation::log_softmax},
 };
 use mpm_core::weights::{LoadOptions, load};
-use mpm_llm::any::AnyInput;
+use mpm_llm::any::{AnyInput, AnyLlm};
 use mpm_test_support::{
     Case, TestBackend, Tolerance, assert_values_close, cases, gradients, report,
 };
@@ -82,7 +82,9 @@ fn check(case: &Case) {
     let any_input = AnyInput::CpmBee(input.clone());
     let spliced = model.embed(&any_input, Some(features), &bounds).unwrap();
     case.assert_close("out.vllm_embedding", spliced.clone(), FORWARD);
-    let llm = model.llm.cpm_bee().unwrap();
+    let AnyLlm::CpmBee(llm) = &model.llm else {
+        panic!("the model is CPM-Bee");
+    };
     let output = llm.forward_embeddings(spliced, &input).unwrap();
     case.assert_close("out.hidden_states", output.hidden_states, FORWARD);
     case.assert_close("out.logits", output.logits.clone(), FORWARD);
