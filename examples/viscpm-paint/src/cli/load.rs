@@ -5,10 +5,10 @@ use std::path::{self, Path};
 use mpm_core::{MpmBackend, quantization::QuantizationScheme, weights::LoadOptions};
 use mpm_diffusion::schedule::PredictionType;
 use mpm_llm::bert::{BlockRule, PromptClassifier};
-use viscpm_common::cli::{BoxError, DtypeArg, find_model, resolve, with_progress};
+use viscpm_common::cli::{BoxError, DtypeArg, find_model, note_waiting, resolve, with_progress};
 use viscpm_paint::{
-    ModelConfig, ModelFiles, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptReader,
-    Source, StableDiffusionConfig, StableDiffusionSource,
+    ModelConfig, ModelFiles, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptEncoder,
+    PromptReader, Source, StableDiffusionConfig, StableDiffusionSource,
 };
 
 use super::{
@@ -148,16 +148,20 @@ impl<B: MpmBackend> Loader<'_, B> {
 
     /// Loads the language model. Takes its check out of `checks`, to be dropped together.
     pub fn reader(&self, checks: &mut Checks<B>) -> Result<PromptReader<B>, PaintError> {
+        let mut text_encoder = with_progress("loading", self.dtype.precision(), |options| {
+            let options = LoadOptions {
+                quantization: self.quantization,
+                memory_limit: self.memory_limit,
+                ..options.clone()
+            };
+            self.files.text_encoder(self.device, &options)
+        })?;
+        if let PromptEncoder::Llm(encoder) = &mut text_encoder {
+            note_waiting(&mut encoder.llm);
+        }
         Ok(PromptReader {
             check: checks.prompts.take(),
-            text_encoder: with_progress("loading", self.dtype.precision(), |options| {
-                let options = LoadOptions {
-                    quantization: self.quantization,
-                    memory_limit: self.memory_limit,
-                    ..options.clone()
-                };
-                self.files.text_encoder(self.device, &options)
-            })?,
+            text_encoder,
         })
     }
 
