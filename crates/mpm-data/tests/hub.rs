@@ -16,8 +16,6 @@ mod hostile;
 mod references;
 #[path = "hub/refusals.rs"]
 mod refusals;
-#[path = "hub/server.rs"]
-mod server;
 
 use std::{
     fs,
@@ -28,7 +26,7 @@ use std::{
 };
 
 use mpm_data::hub::{Hub, HubConfig, HubError};
-use server::{REPO, Server};
+use mpm_test_support::hub_server::{REPO, Server};
 
 /// Of a server, three attempts without much of a pause.
 fn config(server: &Server, cache: &Path) -> HubConfig {

@@ -18,6 +18,8 @@ mod config;
 mod conversation;
 #[path = "cli/folders.rs"]
 mod folders;
+#[path = "cli/hub.rs"]
+mod hub;
 #[path = "cli/safety.rs"]
 mod safety;
 #[path = "cli/sandbox.rs"]

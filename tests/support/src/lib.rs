@@ -1,6 +1,7 @@
 //! What the test suites of the workspace share.
 //!
-//! [`program`] runs a program in a folder of its own. A parity suite compares a crate with numbers of the original Python implementation:
+//! [`program`] runs a program in a folder of its own, [`hub_server`] stands in for the Hugging Face
+//! Hub. A parity suite compares a crate with numbers of the original Python implementation:
 //!
 //! ```no_run
 //! # use mpm_test_support::{cases, report};
@@ -24,6 +25,7 @@ mod case;
 mod closeness;
 mod folder;
 mod gradients;
+pub mod hub_server;
 pub mod program;
 pub mod vocabulary;
 mod weights;

@@ -10,10 +10,9 @@ use std::{
 use mpm_data::hub::{Hub, HubConfig, HubError};
 use tempfile::tempdir;
 
-use crate::{
-    config, fetch, noise,
-    server::{Answer, Server, sha256},
-};
+use mpm_test_support::hub_server::{Answer, Server, sha256};
+
+use crate::{config, fetch, noise};
 
 /// Where the beginning of a content is kept.
 fn part(cache: &Path, content: &[u8]) -> PathBuf {

@@ -11,10 +11,9 @@ use std::{
 use mpm_data::hub::{Hub, HubConfig, HubError, HubReference, Token};
 use tempfile::tempdir;
 
-use crate::{
-    config, fetch, files, noise,
-    server::{Answer, Asked, COMMIT, REPO, Server, git_sha1, sha256},
-};
+use mpm_test_support::hub_server::{Answer, Asked, COMMIT, REPO, Server, git_sha1, sha256};
+
+use crate::{config, fetch, files, noise};
 
 #[test]
 fn a_file_comes_into_the_cache_that_python_uses() {

@@ -5,10 +5,9 @@ use std::fs;
 use mpm_data::hub::HubError;
 use tempfile::tempdir;
 
-use crate::{
-    config, fetch, files, noise,
-    server::{Answer, Asked, Server},
-};
+use mpm_test_support::hub_server::{Answer, Asked, Server};
+
+use crate::{config, fetch, files, noise};
 
 /// Fetches a file of 1000 bytes from a server that changes its answers.
 fn cheated(

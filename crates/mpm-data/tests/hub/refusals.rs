@@ -9,10 +9,9 @@ use std::{
 use mpm_data::hub::{HubConfig, HubError, Token};
 use tempfile::tempdir;
 
-use crate::{
-    config, fetch,
-    server::{Answer, Server},
-};
+use mpm_test_support::hub_server::{Answer, Server};
+
+use crate::{config, fetch};
 
 /// Fetches from a server that always gives the same answer.
 fn refused(answer: Answer, token: Option<&str>) -> (HubError, usize) {

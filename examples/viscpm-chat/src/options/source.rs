@@ -40,7 +40,7 @@ impl ModelSource {
         if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
             return Ok(Self {
                 config: match &args.config {
-                    Some(file) => ModelConfig::open(file)?,
+                    Some(file) => ModelConfig::open(resolve(file)?)?,
                     None => ModelConfig::new(VisCpmChatConfig::viscpm_chat())?,
                 },
                 vocabulary: resolve(vocabulary)?,

@@ -1,4 +1,5 @@
-//! A server with the addresses and headers of the Hub, and another one for contents.
+//! A server with the addresses and headers of the Hugging Face Hub, and another one for contents.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -20,14 +21,18 @@ pub const REPO: &str = "org/model";
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// `GET` or `HEAD`.
     pub method: String,
+    /// With the query.
     pub path: String,
+    /// By their names in lower case.
     pub headers: BTreeMap<String, String>,
     /// At the server of contents.
     pub cdn: bool,
 }
 
 impl Asked {
+    /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
@@ -36,8 +41,11 @@ impl Asked {
 /// What is answered.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
+    /// Such as 200.
     pub status: u16,
+    /// Names and values.
     pub headers: Vec<(String, String)>,
+    /// The content.
     pub body: Vec<u8>,
     /// The connection ends after that many bytes of the body.
     pub cut: Option<usize>,
@@ -46,6 +54,7 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// One without headers and content.
     pub fn new(status: u16) -> Self {
         Self {
             status,
@@ -53,22 +62,30 @@ impl Answer {
         }
     }
 
+    /// The same with another value of a header.
+    #[must_use]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
 
+    /// The same without a header.
+    #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self
     }
 
+    /// The same with another content.
+    #[must_use]
     pub fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self
     }
 
+    /// The same, of which only that many bytes of the content arrive.
+    #[must_use]
     pub fn cut(mut self, after: usize) -> Self {
         self.cut = Some(after);
         self
@@ -79,7 +96,9 @@ impl Answer {
 /// method there were before at the same server.
 pub type Change = dyn Fn(&Asked, usize, Answer) -> Answer + Send + Sync;
 
+/// The two servers, which run as long as the process does.
 pub struct Server {
+    /// The address in place of `https://huggingface.co`.
     pub endpoint: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -134,14 +153,17 @@ fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
+/// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The checksum that the Hub tells of large files.
 pub fn sha256(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
 }
 
+/// The checksum that the Hub tells of small files.
 pub fn git_sha1(content: &[u8]) -> String {
     let mut hasher = Sha1::new_with_prefix(format!("blob {}\0", content.len()));
     hasher.update(content);
