@@ -658,7 +658,7 @@ fn a_llama_reads_prompts_in_its_own_template() {
         text + 1
     );
 
-    let long = "picture ".repeat(200);
+    let long = "picture ".repeat(300);
     let error = behind.encode(&[&long]).unwrap_err();
     assert!(matches!(error, PaintError::PromptTooLong { .. }), "{error}");
     let config = ModelConfig {
