@@ -39,6 +39,22 @@ const PRODUCT: Tolerance = Tolerance {
     ..F32
 };
 
+/// Products of up to eight rows with a quantized weight: x86 CPUs round the rows to 16 bits, by
+/// 1.5e-5 of the largest of 64 neighbours.
+const FEW_ROWS: Tolerance = Tolerance {
+    of_largest: if cfg!(any(
+        feature = "cuda",
+        feature = "vulkan",
+        feature = "wgpu",
+        feature = "metal"
+    )) {
+        F32.of_largest
+    } else {
+        5e-5
+    },
+    ..F32
+};
+
 const TYPES: [(DType, Tolerance); 2] = [(DType::F32, F32), (DType::F16, F16)];
 
 /// Numbers in [-1, 1) that f16 has, so that both types compute with the same ones.
@@ -91,7 +107,10 @@ fn quantized_products() {
                 assert_eq!(output.dtype(), dtype);
                 let mut expected = product(&x, &weight, d_in);
                 let tolerance = Tolerance {
-                    of_largest: tolerance.of_largest.max(PRODUCT.of_largest),
+                    of_largest: tolerance
+                        .of_largest
+                        .max(PRODUCT.of_largest)
+                        .max(FEW_ROWS.of_largest),
                     ..tolerance
                 };
                 assert_values_close(&what, &values(output), &expected, tolerance);
@@ -108,7 +127,7 @@ fn quantized_products() {
 }
 
 #[test]
-fn a_few_quantized_rows_are_exact_to_f32() {
+fn a_few_quantized_rows_stay_out_of_tensor_cores() {
     for scheme in QuantizationScheme::ALL {
         let (d_out, d_in) = (70, 512);
         let matrix = matrix(scheme, d_out, d_in);
@@ -116,7 +135,7 @@ fn a_few_quantized_rows_are_exact_to_f32() {
         let x = numbers(2 * d_in, 10);
         let output = matrix.linear(tensor(&x, [2, d_in], DType::F32), None);
         let expected = product(&x, &weight, d_in);
-        assert_values_close(&scheme.to_string(), &values(output), &expected, F32);
+        assert_values_close(&scheme.to_string(), &values(output), &expected, FEW_ROWS);
     }
 }
 
@@ -160,7 +179,7 @@ fn rows_of_a_quantized_matrix() {
         .narrow_rows(7, 20)
         .linear(tensor(&x, [1, 128], DType::F32), None);
     let expected = product(&x, &weight[7 * 128..27 * 128], 128);
-    assert_values_close("rows 7 to 26", &values(output), &expected, F32);
+    assert_values_close("rows 7 to 26", &values(output), &expected, FEW_ROWS);
 }
 
 #[test]

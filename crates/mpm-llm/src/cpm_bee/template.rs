@@ -115,9 +115,9 @@ mod tests {
     fn rows_are_padded_on_the_right() {
         let template = TextTemplate::parts(&[("q", "{text}"), ("so", "")]);
         let batch = tokenizer().encode_texts(&template, &["whyso", ""]).unwrap();
-        assert_eq!([batch.input.batch, batch.input.seq_len], [2, 16]);
-        assert_eq!(batch.input.length, [16, 14]);
-        assert_eq!(batch.texts.iter().map(TextTokens::len).max(), Some(16));
+        assert_eq!([batch.input.batch, batch.input.seq_len], [2, 15]);
+        assert_eq!(batch.input.length, [15, 13]);
+        assert_eq!(batch.texts.iter().map(TextTokens::len).max(), Some(15));
         let none = tokenizer().encode_texts(&template, &[]);
         assert!(matches!(none, Err(LlmError::EmptyBatch)));
     }

@@ -150,5 +150,5 @@ fn the_vocabulary_and_the_configuration_are_named_too() {
         .arg(&weights)
         .args(["--vocab", "model/vocab.txt"]);
     let outcome = run(command.args(["--question", "?"]));
-    outcome.fails(1, &["the vocabulary has 1", "86583", "model.safetensors"]);
+    outcome.fails(1, &["vocab.txt", "the vocabulary has 1", "86583"]);
 }
