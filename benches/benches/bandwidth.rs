@@ -60,15 +60,11 @@ impl Suite for Bandwidth {
         }
         let weight = weight.into_data();
         for (scheme, name) in SCHEMES {
-            let made = || {
-                let quantized = quantize(&weight, scheme).expect("the width is one of blocks");
-                QuantizedMatrix::<B>::from_quantized(quantized, device)
-            };
-            let first = made();
-            let (codes, scales) = (first.codes.shape(), first.scales.shape());
-            let bytes = codes.num_elements() * DType::U32.size()
-                + scales.num_elements() * DType::F16.size();
-            let weights = copies(bytes, made);
+            let quantized = quantize(&weight, scheme).expect("the width is one of blocks");
+            let bytes = quantized.codes.bytes.len() + quantized.scales.bytes.len();
+            let weights = copies(bytes, || {
+                QuantizedMatrix::<B>::from_quantized(quantized.clone(), device)
+            });
             products::<B, _>(&mut group, name, bytes, &weights, device, |x, weight| {
                 weight.linear(x, None)
             });

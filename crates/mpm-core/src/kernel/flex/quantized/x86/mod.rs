@@ -1,8 +1,8 @@
 //! Products with a handful of rows that unpack codes in the registers of x86-64.
 //!
 //! The input is rounded to integers of 16 bits, by at most a 65534th of the largest number of its
-//! group. That is less than f16 rounds, and a product of integers takes two thirds of the
-//! instructions: reading the codes takes as long.
+//! group, which f16 would round by up to thirty times as much. In return, products of integers
+//! take two thirds of the instructions.
 
 mod format;
 
