@@ -12,8 +12,9 @@
 use burn::tensor::{ElementConversion, Tensor};
 use mpm_core::{
     MpmBackend,
-    backend::{BackendError, BackendKind, BackendTask},
+    backend::{BackendError, BackendTask},
 };
+use mpm_test_support::TEST_BACKEND;
 
 /// The sum of as many ones.
 struct Ones(usize);
@@ -27,20 +28,12 @@ impl BackendTask for Ones {
     }
 }
 
-/// The backend of the other suites.
-fn kind() -> BackendKind {
-    use BackendKind::{Cuda, Metal, Vulkan, Wgpu};
-    let compiled = BackendKind::compiled();
-    let mut by_precedence = [Cuda, Vulkan, Metal, Wgpu].into_iter();
-    by_precedence.find(|kind| compiled.contains(kind)).unwrap()
-}
-
 #[test]
 fn a_device_without_room_is_an_error() {
-    assert_eq!(kind().run(Ones(1000)), Ok(1000.0));
-    let error = kind().run(Ones(1 << 40)).unwrap_err();
+    assert_eq!(TEST_BACKEND.run(Ones(1000)), Ok(1000.0));
+    let error = TEST_BACKEND.run(Ones(1 << 40)).unwrap_err();
     assert!(matches!(error, BackendError::Failed { .. }), "{error:?}");
     let message = error.to_string();
-    assert!(message.contains(kind().name()), "{message}");
+    assert!(message.contains(TEST_BACKEND.name()), "{message}");
     assert!(message.contains("docs/memory.md"), "{message}");
 }

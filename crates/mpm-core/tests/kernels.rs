@@ -12,10 +12,13 @@ use burn::{
     tensor::{Bool, DType, Tensor, TensorData, backend::Backend},
 };
 use mpm_core::{
+    backend::BackendKind,
     kernel,
     quantization::{QuantizationScheme, QuantizedMatrix, quantize},
 };
-use mpm_test_support::{BACKEND_ROUNDING, TestBackend, Tolerance, assert_values_close};
+use mpm_test_support::{
+    BACKEND_ROUNDING, TEST_BACKEND, TestBackend, Tolerance, assert_values_close,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -42,15 +45,9 @@ const PRODUCT: Tolerance = Tolerance {
 /// Products of up to eight rows with a quantized weight: x86 CPUs round the rows to 16 bits, by
 /// 1.5e-5 of the largest of 64 neighbours.
 const FEW_ROWS: Tolerance = Tolerance {
-    of_largest: if cfg!(any(
-        feature = "cuda",
-        feature = "vulkan",
-        feature = "wgpu",
-        feature = "metal"
-    )) {
-        F32.of_largest
-    } else {
-        5e-5
+    of_largest: match TEST_BACKEND {
+        BackendKind::Flex => 5e-5,
+        _ => F32.of_largest,
     },
     ..F32
 };

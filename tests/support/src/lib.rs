@@ -30,7 +30,7 @@ pub mod program;
 pub mod vocabulary;
 mod weights;
 
-pub use backend::{BACKEND_ROUNDING, TestBackend};
+pub use backend::{BACKEND_ROUNDING, TEST_BACKEND, TestBackend};
 pub use burn::tensor::TensorData;
 pub use case::Case;
 pub use closeness::{Tolerance, assert_data_close, assert_values_close};
