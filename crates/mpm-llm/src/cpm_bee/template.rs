@@ -20,12 +20,7 @@ impl TemplateTokenizer for CpmBeeTokenizer {
         template: &TextTemplate,
         texts: &[&str],
     ) -> Result<TextBatch<CpmBeeInput>, LlmError> {
-        template.require_family(Family::CpmBee)?;
-        template.validate()?;
-        let parts: &[(String, String)] = match template {
-            TextTemplate::Parts(parts) => parts,
-            TextTemplate::Line(_) => &[],
-        };
+        let parts = template.as_parts()?;
         let encoder = PromptEncoder::new(self);
         let (mut prompts, mut tokens) = (Vec::new(), Vec::new());
         for text in texts {

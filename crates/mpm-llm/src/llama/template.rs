@@ -3,7 +3,7 @@
 use super::{language_model::LlamaBatch, text::LlamaText};
 use crate::{
     Family, LlmError,
-    template::{TEXT, TemplateTokenizer, TextBatch, TextTemplate, TextTokens},
+    template::{TemplateTokenizer, TextBatch, TextTemplate, TextTokens},
 };
 
 impl TemplateTokenizer for LlamaText {
@@ -18,13 +18,7 @@ impl TemplateTokenizer for LlamaText {
         template: &TextTemplate,
         texts: &[&str],
     ) -> Result<TextBatch<LlamaBatch>, LlmError> {
-        template.require_family(Family::Llama)?;
-        template.validate()?;
-        let line = match template {
-            TextTemplate::Line(line) => line.as_str(),
-            TextTemplate::Parts(_) => TEXT,
-        };
-        let (before, behind) = line.split_once(TEXT).unwrap_or((line, ""));
+        let (before, behind) = template.as_line()?;
         let (mut rows, mut tokens) = (Vec::new(), Vec::new());
         for text in texts {
             let (ids, own) = self.tokenizer.encode_within(before, text, behind)?;

@@ -100,11 +100,34 @@ impl TextTemplate {
     pub fn require_family(&self, family: Family) -> Result<(), LlmError> {
         match self.family() == family {
             true => Ok(()),
-            false => Err(LlmError::OtherTemplate {
-                family,
-                found: self.family(),
-                example: Self::default_of(family),
-            }),
+            false => Err(self.of_other_family(family)),
+        }
+    }
+
+    /// The keys and texts of a sound one for CPM-Bee.
+    pub(crate) fn as_parts(&self) -> Result<&[(String, String)], LlmError> {
+        match self {
+            Self::Parts(parts) => self.validate().map(|()| parts.as_slice()),
+            Self::Line(_) => Err(self.of_other_family(Family::CpmBee)),
+        }
+    }
+
+    /// What stands before and behind the text in a sound one for the LLaMA family.
+    pub(crate) fn as_line(&self) -> Result<(&str, &str), LlmError> {
+        match self {
+            Self::Line(line) => {
+                self.validate()?;
+                Ok(line.split_once(TEXT).unwrap_or((line, "")))
+            }
+            Self::Parts(_) => Err(self.of_other_family(Family::Llama)),
+        }
+    }
+
+    fn of_other_family(&self, family: Family) -> LlmError {
+        LlmError::OtherTemplate {
+            family,
+            found: self.family(),
+            example: Self::default_of(family),
         }
     }
 }
