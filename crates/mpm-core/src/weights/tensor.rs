@@ -142,49 +142,60 @@ impl StoredTensor {
         self.shape.iter().product()
     }
 
-    /// Calls `each` with the values' bytes in row-major order, at most `limit` at a time, which is
-    /// a multiple of every dtype's size.
-    pub(super) fn for_each_chunk(
-        &self,
-        limit: usize,
-        mut each: impl FnMut(&[u8]),
-    ) -> io::Result<()> {
-        if self.num_elements() == 0 {
-            return Ok(());
+    /// Where the bytes of the values are read from, in row-major order.
+    pub(super) fn bytes(&self) -> io::Result<StoredBytes<'_>> {
+        if row_major_strides(&self.shape).as_ref() == Some(&self.strides) {
+            return Ok(StoredBytes::InFile {
+                source: &self.source,
+                offset: self.offset,
+            });
         }
-        if row_major_strides(&self.shape).as_ref() != Some(&self.strides) {
-            return self.for_each_gathered(limit, each);
-        }
-        let mut buffer = vec![0; limit.min(self.byte_len())];
-        for start in (0..self.byte_len()).step_by(limit) {
-            let piece = &mut buffer[..limit.min(self.byte_len() - start)];
-            self.source.read_at(self.offset + start, piece)?;
-            each(piece);
-        }
-        Ok(())
+        self.gathered().map(StoredBytes::Gathered)
     }
 
-    /// The same for a view whose values do not lie one behind the other.
-    fn for_each_gathered(&self, limit: usize, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    /// The bytes of a view whose values do not lie one behind the other.
+    fn gathered(&self) -> io::Result<Vec<u8>> {
+        if self.num_elements() == 0 {
+            return Ok(Vec::new());
+        }
         let size = self.burn_dtype.size();
         let steps = self.shape.iter().zip(&self.strides);
         let last: usize = steps.map(|(&dim, &stride)| (dim - 1) * stride).sum();
         let mut stored = vec![0; (last + 1) * size];
         self.source.read_at(self.offset, &mut stored)?;
         let mut position = vec![0; self.shape.len()];
-        let mut buffer = Vec::with_capacity(limit);
+        let mut bytes = Vec::with_capacity(self.byte_len());
         for _ in 0..self.num_elements() {
             let steps = position.iter().zip(&self.strides);
             let index: usize = steps.map(|(at, stride)| at * stride).sum();
-            buffer.extend_from_slice(&stored[index * size..(index + 1) * size]);
+            bytes.extend_from_slice(&stored[index * size..(index + 1) * size]);
             advance(&mut position, &self.shape);
-            if buffer.len() == limit {
-                each(&buffer);
-                buffer.clear();
+        }
+        Ok(bytes)
+    }
+}
+
+/// The bytes of a tensor's values in row-major order, which several threads read at once.
+pub(super) enum StoredBytes<'a> {
+    /// They lie in the file as they are.
+    InFile { source: &'a Source, offset: usize },
+    /// They were scattered over the file.
+    Gathered(Vec<u8>),
+}
+
+impl StoredBytes<'_> {
+    /// Fills `buffer` with those from `start` on.
+    ///
+    /// # Panics
+    /// When the tensor has not so many.
+    pub fn read(&self, start: usize, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::InFile { source, offset } => source.read_at(offset + start, buffer),
+            Self::Gathered(bytes) => {
+                buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+                Ok(())
             }
         }
-        each(&buffer);
-        Ok(())
     }
 }
 

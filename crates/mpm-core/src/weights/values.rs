@@ -1,33 +1,39 @@
 //! Copying the values of a tensor out of its file, cast on the way.
+//!
+//! Pieces of a tensor are read at the same time, straight to where they stay: most of the time goes
+//! into pages of the memory that are touched for the first time, and one thread alone is slower at
+//! that than many disks.
 
 use std::io;
 
 use burn::tensor::{DType, Element, TensorData};
+use bytemuck::{Pod, Zeroable, allocation::zeroed_vec};
 use half::{
     bf16, f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
 };
+use rayon::prelude::*;
 use safetensors::Dtype;
 
-use super::StoredTensor;
+use super::{StoredTensor, tensor::StoredBytes};
 
-/// Bytes that are read at a time: few enough to stay in the cache until they are converted.
-const CHUNK: usize = 256 << 10;
+/// Values that are read at a time: few enough to stay in the cache until they are converted.
+const PIECE: usize = 128 << 10;
 
 /// The values in row-major order and in the file's dtype.
 pub(super) fn read(tensor: &StoredTensor) -> io::Result<TensorData> {
     match tensor.dtype() {
-        Dtype::F64 => decoded(tensor, f64::from_le_bytes),
-        Dtype::F32 => decoded(tensor, f32::from_le_bytes),
-        Dtype::F16 => decoded(tensor, f16::from_le_bytes),
-        Dtype::BF16 => decoded(tensor, bf16::from_le_bytes),
-        Dtype::U32 => decoded(tensor, u32::from_le_bytes),
-        Dtype::I64 => decoded(tensor, i64::from_le_bytes),
-        Dtype::I32 => decoded(tensor, i32::from_le_bytes),
-        Dtype::I16 => decoded(tensor, i16::from_le_bytes),
-        Dtype::I8 => decoded(tensor, i8::from_le_bytes),
-        Dtype::U8 => decoded(tensor, u8::from_le_bytes),
-        Dtype::BOOL => decoded(tensor, |[byte]| byte != 0),
+        Dtype::F64 => read_numbers::<f64>(tensor),
+        Dtype::F32 => read_numbers::<f32>(tensor),
+        Dtype::F16 => read_numbers::<f16>(tensor),
+        Dtype::BF16 => read_numbers::<bf16>(tensor),
+        Dtype::U32 => read_numbers::<u32>(tensor),
+        Dtype::I64 => read_numbers::<i64>(tensor),
+        Dtype::I32 => read_numbers::<i32>(tensor),
+        Dtype::I16 => read_numbers::<i16>(tensor),
+        Dtype::I8 => read_numbers::<i8>(tensor),
+        Dtype::U8 => read_numbers::<u8>(tensor),
+        Dtype::BOOL => read_booleans(tensor),
         other => unreachable!("no tensor of dtype {other:?} is ever listed"),
     }
 }
@@ -47,7 +53,7 @@ pub(super) fn read_as(tensor: &StoredTensor, dtype: DType) -> io::Result<TensorD
         DType::F32 if is_short => cast(tensor, f64::INFINITY, <[f32]>::copy_from_slice),
         DType::F16 if is_short => cast(tensor, BEYOND_F16, <[f16]>::convert_from_f32_slice),
         DType::BF16 if is_short => cast(tensor, BEYOND_BF16, <[bf16]>::convert_from_f32_slice),
-        DType::U32 if tensor.dtype() == Dtype::I32 => decoded(tensor, u32::from_le_bytes),
+        DType::U32 if tensor.dtype() == Dtype::I32 => read_numbers::<u32>(tensor),
         _ => converted(read(tensor)?, dtype),
     }
 }
@@ -115,54 +121,81 @@ impl Float for f64 {
     }
 }
 
-fn decoded<E: Element, const SIZE: usize>(
-    tensor: &StoredTensor,
-    decode: impl Fn([u8; SIZE]) -> E,
-) -> io::Result<TensorData> {
-    let mut values = Vec::with_capacity(tensor.num_elements());
-    tensor.for_each_chunk(CHUNK, |bytes| {
-        let raw = bytes.as_chunks::<SIZE>().0.iter();
-        values.extend(raw.map(|&raw| decode(raw)));
-    })?;
-    Ok(TensorData::new(values, tensor.shape().to_vec()))
+/// Values that are in the file as they are in the memory.
+fn read_numbers<E: Element + Pod>(tensor: &StoredTensor) -> io::Result<TensorData> {
+    collect(tensor, read_piece::<E>)
+}
+
+fn read_booleans(tensor: &StoredTensor) -> io::Result<TensorData> {
+    collect(tensor, |stored, start, values: &mut [bool]| {
+        let mut bytes = vec![0u8; values.len()];
+        read_piece(stored, start, &mut bytes)?;
+        for (value, byte) in values.iter_mut().zip(bytes) {
+            *value = byte != 0;
+        }
+        Ok(())
+    })
 }
 
 /// Casts values through f32; those from `beyond` on become infinite.
-fn cast<E: Element + Default>(
+fn cast<E: Element + Zeroable>(
     tensor: &StoredTensor,
     beyond: f64,
-    narrow: impl Fn(&mut [E], &[f32]),
+    narrow: impl Fn(&mut [E], &[f32]) + Sync,
 ) -> io::Result<TensorData> {
-    let mut values = Vec::with_capacity(tensor.num_elements());
-    let (mut halves, mut wide) = (Vec::new(), Vec::new());
-    let mut checked = Ok(());
-    tensor.for_each_chunk(CHUNK, |bytes| {
-        widen(tensor.dtype(), bytes, &mut halves, &mut wide);
-        if checked.is_ok() {
-            checked = require_below(&wide, beyond);
-        }
-        let start = values.len();
-        values.resize(start + wide.len(), E::default());
-        narrow(&mut values[start..], &wide);
-    })?;
-    checked?;
+    collect(tensor, |stored, start, values| {
+        let wide = read_wide(tensor.dtype(), stored, start, values.len())?;
+        require_below(&wide, beyond)?;
+        narrow(values, &wide);
+        Ok(())
+    })
+}
+
+/// `count` floating-point values of the file, from number `start` on.
+fn read_wide(
+    dtype: Dtype,
+    stored: &StoredBytes<'_>,
+    start: usize,
+    count: usize,
+) -> io::Result<Vec<f32>> {
+    let mut wide = vec![0.0; count];
+    if dtype == Dtype::F32 {
+        read_piece(stored, start, &mut wide)?;
+        return Ok(wide);
+    }
+    let mut halves = vec![0u16; count];
+    read_piece(stored, start, &mut halves)?;
+    match dtype {
+        Dtype::F16 => halves
+            .reinterpret_cast::<f16>()
+            .convert_to_f32_slice(&mut wide),
+        _ => halves
+            .reinterpret_cast::<bf16>()
+            .convert_to_f32_slice(&mut wide),
+    }
+    Ok(wide)
+}
+
+/// Makes values of a tensor's bytes, several pieces at the same time. `make` gets the number of the
+/// first value of a piece and the values that it is to set.
+fn collect<E: Element + Zeroable>(
+    tensor: &StoredTensor,
+    make: impl Fn(&StoredBytes<'_>, usize, &mut [E]) -> io::Result<()> + Sync,
+) -> io::Result<TensorData> {
+    let stored = tensor.bytes()?;
+    let mut values = zeroed_vec(tensor.num_elements());
+    let pieces = values.par_chunks_mut(PIECE).enumerate();
+    pieces.try_for_each(|(index, piece)| make(&stored, index * PIECE, piece))?;
     Ok(TensorData::new(values, tensor.shape().to_vec()))
 }
 
-/// Makes `wide` of values of the file; `halves` is room for those in between.
-fn widen(dtype: Dtype, bytes: &[u8], halves: &mut Vec<u16>, wide: &mut Vec<f32>) {
-    wide.clear();
-    if dtype == Dtype::F32 {
-        let raw = bytes.as_chunks().0.iter();
-        return wide.extend(raw.map(|&raw| f32::from_le_bytes(raw)));
+/// Reads values as they are in the file, from number `start` on.
+fn read_piece<E: Pod>(stored: &StoredBytes<'_>, start: usize, values: &mut [E]) -> io::Result<()> {
+    let bytes = bytemuck::cast_slice_mut(values);
+    stored.read(start * size_of::<E>(), bytes)?;
+    // Files have the lowest byte first.
+    if cfg!(target_endian = "big") {
+        bytes.chunks_mut(size_of::<E>()).for_each(<[u8]>::reverse);
     }
-    halves.clear();
-    let raw = bytes.as_chunks().0.iter();
-    halves.extend(raw.map(|&raw| u16::from_le_bytes(raw)));
-    wide.resize(halves.len(), 0.0);
-    let halves = halves.as_slice();
-    match dtype {
-        Dtype::F16 => halves.reinterpret_cast::<f16>().convert_to_f32_slice(wide),
-        _ => halves.reinterpret_cast::<bf16>().convert_to_f32_slice(wide),
-    }
+    Ok(())
 }
