@@ -10,6 +10,8 @@
 mod cuts;
 #[path = "hub/downloads.rs"]
 mod downloads;
+#[path = "hub/folders.rs"]
+mod folders;
 #[path = "hub/hostile.rs"]
 mod hostile;
 #[path = "hub/references.rs"]

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -227,11 +228,20 @@ fn read_request(reader: &mut impl BufRead, cdn: bool) -> Option<Asked> {
 }
 
 fn right_answer(asked: &Asked, content: SocketAddr, files: &BTreeMap<String, Vec<u8>>) -> Answer {
+    if let Some(revision) = asked
+        .path
+        .strip_prefix(&format!("/api/models/{REPO}/revision/"))
+    {
+        return match is_revision(revision) {
+            true => listing(files),
+            false => Answer::new(404).with("x-error-code", "RevisionNotFound"),
+        };
+    }
     let Some(path) = asked.path.strip_prefix(&format!("/{REPO}/resolve/")) else {
         return Answer::new(404).with("x-error-code", "RepoNotFound");
     };
     let (revision, file) = path.split_once('/').unwrap();
-    if !["main", COMMIT, "v1%2Fa"].contains(&revision) {
+    if !is_revision(revision) {
         return Answer::new(404).with("x-error-code", "RevisionNotFound");
     }
     let Some(bytes) = files.get(file) else {
@@ -250,6 +260,23 @@ fn right_answer(asked: &Asked, content: SocketAddr, files: &BTreeMap<String, Vec
     }
     let answer = answer.with("etag", format!("W/\"{}\"", git_sha1(bytes)));
     ranged(asked, answer, bytes)
+}
+
+fn is_revision(revision: &str) -> bool {
+    ["main", COMMIT, "v1%2Fa"].contains(&revision)
+}
+
+/// What the Hub tells of a repository, of which more is left out here.
+fn listing(files: &BTreeMap<String, Vec<u8>>) -> Answer {
+    let siblings: Vec<_> = files
+        .keys()
+        .map(|file| json!({"rfilename": file}))
+        .collect();
+    let listing = json!({"id": REPO, "sha": COMMIT, "private": false, "siblings": siblings});
+    let body = listing.to_string();
+    Answer::new(200)
+        .with("content-length", body.len())
+        .body(body.as_bytes())
 }
 
 fn right_content(asked: &Asked, files: &BTreeMap<String, Vec<u8>>) -> Answer {

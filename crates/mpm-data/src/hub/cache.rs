@@ -8,7 +8,7 @@ use std::{
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::{
-    HubError, HubReference, RepoKind,
+    HubError, HubRepo, RepoKind,
     checksum::{Checksum, is_commit},
 };
 
@@ -29,15 +29,15 @@ pub(super) struct Cached {
 }
 
 impl RepoCache {
-    pub(super) fn new(cache: &Path, reference: &HubReference) -> Self {
-        let kind = match reference.kind() {
+    pub(super) fn new(cache: &Path, repo: &HubRepo) -> Self {
+        let kind = match repo.kind() {
             RepoKind::Model => RepoType::Model,
             RepoKind::Dataset => RepoType::Dataset,
         };
-        let (repo, revision) = (reference.repo().to_owned(), reference.revision().to_owned());
+        let (name, revision) = (repo.name().to_owned(), repo.revision().to_owned());
         Self {
             cache: Cache::new(cache.to_owned()),
-            repo: Repo::with_revision(repo, kind, revision),
+            repo: Repo::with_revision(name, kind, revision),
         }
     }
 
@@ -46,6 +46,19 @@ impl RepoCache {
         let commit = self.commit()?;
         let path = self.snapshot(&commit).join(file);
         path.is_file().then_some(Cached { commit, path })
+    }
+
+    /// A folder, as complete as it is; an empty path is the repository's.
+    pub(super) fn find_folder(&self, folder: &str) -> Option<PathBuf> {
+        let path = self.folder_at(&self.commit()?, folder);
+        path.is_dir().then_some(path)
+    }
+
+    /// Where a folder of a commit is.
+    pub(super) fn folder_at(&self, commit: &str, folder: &str) -> PathBuf {
+        let mut path = self.snapshot(commit);
+        path.extend(folder.split('/').filter(|part| !part.is_empty()));
+        path
     }
 
     /// The commit that the revision was at when something of it was downloaded last.
@@ -102,12 +115,19 @@ impl RepoCache {
                 .persist(&path)
                 .map_err(|error| failed(error.error))?;
         }
-        if self.commit().as_deref() != Some(commit) && !is_commit(self.repo.revision()) {
-            let refs = self.folder().join("refs").join(self.repo.revision());
-            let made = self.cache.repo(self.repo.clone()).create_ref(commit);
-            made.map_err(|source| HubError::file(&refs, source))?;
-        }
+        self.remember(commit)?;
         Ok(path)
+    }
+
+    /// Remembers that the revision is at a commit.
+    pub(super) fn remember(&self, commit: &str) -> Result<(), HubError> {
+        let revision = self.repo.revision();
+        if is_commit(revision) || self.commit().as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let refs = self.folder().join("refs").join(revision);
+        let made = self.cache.repo(self.repo.clone()).create_ref(commit);
+        made.map_err(|source| HubError::file(&refs, source))
     }
 
     fn folder(&self) -> PathBuf {

@@ -3,10 +3,11 @@
 use std::{fs, ops::ControlFlow, path::PathBuf};
 
 use super::{
-    HubConfig, HubError, HubProgress, HubReference,
+    HubConfig, HubError, HubFolder, HubProgress, HubReference,
     cache::{Cached, RepoCache},
     download::{complete, persist},
     lock::Lock,
+    model_files::model_files,
     part::Part,
     progress::Watch,
     remote::Remote,
@@ -33,7 +34,7 @@ impl Hub {
     /// Where a file is, if it is in the cache. A branch is taken to be where it was when something
     /// of it was downloaded last.
     pub fn cached(&self, reference: &HubReference) -> Option<PathBuf> {
-        let cache = RepoCache::new(&self.config.cache, reference);
+        let cache = RepoCache::new(&self.config.cache, reference.repo());
         Some(cache.find(reference.file())?.path)
     }
 
@@ -73,18 +74,62 @@ impl Hub {
         Ok(path)
     }
 
+    /// Where a model folder is: its configuration, what stands beside it, and the weights in one
+    /// format, all from the same commit. Of a pipeline of `diffusers`, which has `model_index.json`,
+    /// the folders of its parts are a part of it.
+    ///
+    /// The Hub is always asked which files there are, as a cache does not tell what it lacks; what
+    /// is in the cache is not downloaded again. Offline, the folder is used as it is there.
+    ///
+    /// # Errors
+    /// Those of [`fetch_weights`](Self::fetch_weights), and [`HubError::NotModel`] for a folder
+    /// without a configuration.
+    pub fn fetch_folder(
+        &self,
+        folder: &HubFolder,
+        on_progress: &mut dyn FnMut(HubProgress<'_>) -> ControlFlow<()>,
+    ) -> Result<PathBuf, HubError> {
+        let cache = RepoCache::new(&self.config.cache, folder.repo());
+        if self.config.offline {
+            let found = cache.find_folder(folder.path());
+            return found.ok_or_else(|| HubError::NotCached {
+                name: folder.to_string(),
+                cache: self.config.cache.clone(),
+            });
+        }
+        let watch = &mut Watch::new(folder.path(), on_progress);
+        let listing = persist(&self.config, watch, |watch, _| {
+            self.remote.listing(folder.repo(), watch)
+        })?;
+        let paths = listing.within(folder.path());
+        let files = model_files(&paths);
+        if !files.iter().any(|file| file.ends_with(".json")) {
+            return Err(HubError::NotModel {
+                folder: folder.to_string(),
+                files: paths.into_iter().map(str::to_owned).collect(),
+            });
+        }
+        let at_commit = HubFolder::new(folder.repo().at(&listing.commit)?, folder.path())?;
+        for file in files {
+            self.fetch_weights(&at_commit.file(file)?, on_progress)?;
+        }
+        // Only now, so that nobody takes a part of the folder for all of it.
+        cache.remember(&listing.commit)?;
+        Ok(cache.folder_at(&listing.commit, folder.path()))
+    }
+
     fn get(
         &self,
         reference: &HubReference,
         on_progress: &mut dyn FnMut(HubProgress<'_>) -> ControlFlow<()>,
     ) -> Result<Cached, HubError> {
-        let cache = RepoCache::new(&self.config.cache, reference);
+        let cache = RepoCache::new(&self.config.cache, reference.repo());
         if let Some(cached) = cache.find(reference.file()) {
             return Ok(cached);
         }
         if self.config.offline {
             return Err(HubError::NotCached {
-                reference: Box::new(reference.clone()),
+                name: reference.to_string(),
                 cache: self.config.cache.clone(),
             });
         }

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::{Uri, uri::Scheme};
 
-use super::{HubError, HubReference, RepoKind};
+use super::{HubError, HubReference, HubRepo, RepoKind};
 
 /// What has to be encoded in a part of a path.
 const PART: &AsciiSet = &NON_ALPHANUMERIC
@@ -51,12 +51,12 @@ impl Endpoint {
     }
 
     /// The page of a repository, for people.
-    pub(super) fn page(&self, reference: &HubReference) -> String {
-        let kind = match reference.kind() {
+    pub(super) fn page(&self, repo: &HubRepo) -> String {
+        let kind = match repo.kind() {
             RepoKind::Model => "",
             RepoKind::Dataset => "datasets/",
         };
-        format!("{}/{kind}{}", self.base, reference.repo())
+        format!("{}/{kind}{}", self.base, repo.name())
     }
 
     /// A file at a revision.
@@ -66,8 +66,22 @@ impl Endpoint {
         let parts: Vec<_> = parts
             .map(|part| utf8_percent_encode(part, PART).to_string())
             .collect();
-        let page = self.page(reference);
+        let page = self.page(reference.repo());
         format!("{page}/resolve/{revision}/{}", parts.join("/"))
+    }
+
+    /// What a repository has, for programs.
+    pub(super) fn listing(&self, repo: &HubRepo) -> String {
+        let kind = match repo.kind() {
+            RepoKind::Model => "models",
+            RepoKind::Dataset => "datasets",
+        };
+        let revision = utf8_percent_encode(repo.revision(), PART);
+        format!(
+            "{}/api/{kind}/{}/revision/{revision}",
+            self.base,
+            repo.name()
+        )
     }
 }
 
@@ -166,8 +180,12 @@ mod tests {
         let reference: HubReference = "hf://datasets/o/r@a%2Fb/ä b/c?.txt".parse().unwrap();
         let endpoint = Endpoint::parse("http://mirror:8000/hf/").unwrap();
         assert_eq!(
-            endpoint.file(&reference, reference.revision()),
+            endpoint.file(&reference, reference.repo().revision()),
             "http://mirror:8000/hf/datasets/o/r/resolve/a%2Fb/%C3%A4%20b/c%3F.txt"
+        );
+        assert_eq!(
+            endpoint.listing(reference.repo()),
+            "http://mirror:8000/hf/api/datasets/o/r/revision/a%2Fb"
         );
     }
 }

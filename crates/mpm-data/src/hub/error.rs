@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{HubReference, ReferenceError, endpoint::Origin};
+use super::{ReferenceError, endpoint::Origin};
 
 /// What keeps a file of the Hub from being used.
 #[derive(Debug, thiserror::Error)]
@@ -32,13 +32,13 @@ pub enum HubError {
 
     /// There is no network to be used, and the file was not downloaded before.
     #[error(
-        "{reference} is not in the cache {}, and downloads are off (offline mode); switch offline \
+        "{name} is not in the cache {}, and downloads are off (offline mode); switch offline \
          mode off (HF_HUB_OFFLINE), or name another cache (HF_HUB_CACHE)",
         cache.display()
     )]
     NotCached {
         /// What was looked for.
-        reference: Box<HubReference>,
+        name: String,
         /// Where.
         cache: PathBuf,
     },
@@ -138,7 +138,9 @@ pub enum HubError {
     },
 
     /// The repository has no such file.
-    #[error("{repo} has no file `{file}` at revision `{revision}`")]
+    #[error(
+        "{repo} has no file `{file}` at revision `{revision}`; the name of a folder ends with `/`"
+    )]
     FileNotFound {
         /// The repository.
         repo: String,
@@ -150,15 +152,28 @@ pub enum HubError {
 
     /// The repository, the revision or the file is missing; the server does not say which.
     #[error(
-        "{reference} was not found: check the repository ({page}), the revision `{}` and the file \
-         `{}`",
-        reference.revision(), reference.file()
+        "{name} was not found: check the repository ({page}), the revision `{revision}` and the \
+         name of the file"
     )]
     NotFound {
         /// What was looked for.
-        reference: Box<HubReference>,
+        name: String,
+        /// The revision.
+        revision: String,
         /// The page of the repository.
         page: String,
+    },
+
+    /// A folder has nothing of what a model folder has.
+    #[error(
+        "{folder} is no model folder: it has no configuration; name one of its files{}",
+        examples(files)
+    )]
+    NotModel {
+        /// The folder.
+        folder: String,
+        /// What it has, relative to it.
+        files: Vec<String>,
     },
 
     /// The server answers that something else is wrong.
@@ -335,5 +350,16 @@ fn told(message: &str) -> String {
     match message {
         "" => String::new(),
         message => format!(" ({message})"),
+    }
+}
+
+/// The first of these files.
+fn examples(files: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = files[..files.len().min(SHOWN)].join(", ");
+    match shown.as_str() {
+        "" => shown,
+        _ if files.len() <= SHOWN => format!(": {shown}"),
+        _ => format!(": {shown} …"),
     }
 }

@@ -8,12 +8,16 @@ use ureq::{
 };
 
 use super::{
-    HubConfig, HubError, HubReference,
+    HubConfig, HubError, HubReference, HubRepo,
     endpoint::Endpoint,
+    listing::Listing,
     progress::Watch,
     remote_file::{Headers, RemoteFile, shown},
     transport::{Reply, Transport},
 };
+
+/// The longest list of files that is read, in bytes: some hundred thousand files.
+const LONGEST_LISTING: u64 = 64 << 20;
 
 /// The Hub, or a mirror.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl Remote {
         reference: &HubReference,
         watch: &mut Watch<'_>,
     ) -> Result<RemoteFile, HubError> {
-        let url = self.endpoint.file(reference, reference.revision());
+        let url = self.endpoint.file(reference, reference.repo().revision());
         let mut headers = Headers::default();
         let enough = |reply: &Response<Body>| headers.take(reply.status(), reply.headers());
         let reply = self
@@ -51,7 +55,7 @@ impl Remote {
             .request(&Method::HEAD, &url, 0, watch, enough)?;
         let status = reply.response.status();
         if !status.is_success() && !status.is_redirection() {
-            return Err(self.refused(reference, &reply));
+            return Err(self.refused(reference.repo(), Some(reference.file()), &reply));
         }
         headers
             .parse()
@@ -77,44 +81,69 @@ impl Remote {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(reply)
             }
-            _ => Err(self.refused(reference, &reply)),
+            _ => Err(self.refused(reference.repo(), Some(reference.file()), &reply)),
         }
     }
 
-    fn refused(&self, reference: &HubReference, reply: &Reply) -> HubError {
+    /// Asks which files a repository has, and which commit its revision is.
+    ///
+    /// # Errors
+    /// [`HubError`] when the Hub cannot or does not tell.
+    pub(super) fn listing(
+        &self,
+        repo: &HubRepo,
+        watch: &mut Watch<'_>,
+    ) -> Result<Listing, HubError> {
+        let url = self.endpoint.listing(repo);
+        let reply = self
+            .transport
+            .request(&Method::GET, &url, 0, watch, |_| false)?;
+        if !reply.response.status().is_success() {
+            return Err(self.refused(repo, None, &reply));
+        }
+        let Reply { origin, response } = reply;
+        let body = response.into_body().into_with_config();
+        let json = watch.wait_for(move || body.limit(LONGEST_LISTING).read_to_vec())?;
+        let json = json.map_err(|error| HubError::http(&origin, error))?;
+        Listing::parse(&json).map_err(|reason| HubError::bad_reply(&origin, reason))
+    }
+
+    /// What it means that a repository, or a file of it, is not given.
+    fn refused(&self, repo: &HubRepo, file: Option<&str>, reply: &Reply) -> HubError {
         let (status, headers) = (reply.response.status(), reply.response.headers());
         let text = |name| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.map(shown)
         };
-        let page = self.endpoint.page(reference);
-        let repo = reference.repo().to_owned();
+        let page = self.endpoint.page(repo);
+        let (name, revision) = (repo.name().to_owned(), repo.revision().to_owned());
         let is_endpoint = self.transport.is_endpoint(&reply.origin);
         match (status, text("x-error-code").as_deref()) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some("GatedRepo")) => {
-                HubError::Gated { repo, page }
+                HubError::Gated { repo: name, page }
             }
-            (_, Some("RepoNotFound")) => HubError::RepoNotFound { repo, page },
+            (_, Some("RepoNotFound")) => HubError::RepoNotFound { repo: name, page },
             (StatusCode::NOT_FOUND, Some("RevisionNotFound")) => HubError::RevisionNotFound {
-                repo,
-                revision: reference.revision().to_owned(),
+                repo: name,
+                revision,
             },
             (StatusCode::NOT_FOUND, Some("EntryNotFound")) => HubError::FileNotFound {
-                repo,
-                revision: reference.revision().to_owned(),
-                file: reference.file().to_owned(),
+                repo: name,
+                revision,
+                file: file.unwrap_or_default().to_owned(),
             },
             (StatusCode::NOT_FOUND, _) if is_endpoint => HubError::NotFound {
-                reference: Box::new(reference.clone()),
+                name: file.map_or_else(|| repo.to_string(), |file| format!("{repo}/{file}")),
+                revision,
                 page,
             },
             // The Hub does not tell strangers what is there.
             (StatusCode::UNAUTHORIZED, None) if is_endpoint && !self.transport.has_token() => {
-                HubError::RepoNotFound { repo, page }
+                HubError::RepoNotFound { repo: name, page }
             }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) if is_endpoint => {
                 HubError::Denied {
-                    repo,
+                    repo: name,
                     page,
                     status: status.as_u16(),
                 }

@@ -48,7 +48,8 @@ pub(super) fn shards(
             Some(folder) => format!("{folder}/{file}"),
             None => file,
         };
-        let shard = index.sibling(commit, &file);
+        let repo = index.repo().at(commit);
+        let shard = repo.and_then(|repo| HubReference::new(repo, &file));
         shard.map_err(|source| HubError::Shard {
             path: path.to_owned(),
             source,

@@ -1,6 +1,6 @@
 //! What names a file of the Hub.
 
-use mpm_data::hub::{HubReference, ReferenceError, RepoKind};
+use mpm_data::hub::{HubFolder, HubReference, HubRepo, ReferenceError, RepoKind};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<HubReference, ReferenceError> {
@@ -11,9 +11,10 @@ fn parse(text: &str) -> Result<HubReference, ReferenceError> {
 fn references_have_a_repository_a_revision_and_a_file() {
     let read = |text: &str| {
         let reference = parse(text).unwrap();
-        let [repo, revision, file] =
-            [reference.repo(), reference.revision(), reference.file()].map(str::to_owned);
-        (reference.kind(), repo, revision, file)
+        let repo = reference.repo();
+        let [name, revision, file] =
+            [repo.name(), repo.revision(), reference.file()].map(str::to_owned);
+        (repo.kind(), name, revision, file)
     };
     let is = |kind, repo: &str, revision: &str, file: &str| {
         (kind, repo.to_owned(), revision.to_owned(), file.to_owned())
@@ -104,6 +105,38 @@ fn other_texts_are_refused_for_a_reason() {
     assert!(error.to_string().contains("96"), "{error}");
 }
 
+#[test]
+fn folders_have_no_file() {
+    for (text, revision, path) in [
+        ("hf://o/r", "main", ""),
+        ("hf://o/r/", "main", ""),
+        ("hf://o/r/unet/", "main", "unet"),
+        ("hf://o/r@v1", "v1", ""),
+        ("hf://o/r@a%2Fb/", "a/b", ""),
+        ("hf://o/r@refs/pr/7", "refs/pr/7", ""),
+        ("hf://o/r@refs/pr/7/a/b/", "refs/pr/7", "a/b"),
+    ] {
+        assert!(HubFolder::recognises(text), "{text}");
+        let folder: HubFolder = text.parse().unwrap();
+        let repo = folder.repo();
+        let read = (repo.name(), repo.revision(), folder.path());
+        assert_eq!(read, ("o/r", revision, path), "{text}");
+    }
+    for text in ["hf://o/r/config.json", "hf://o", "o/r", "models/r/", ""] {
+        assert!(!HubFolder::recognises(text), "{text}");
+    }
+    for (text, kind) in [
+        ("hf://o", "Incomplete"),
+        ("hf://o/..", "Repo"),
+        ("hf://o/r@", "Revision"),
+        ("hf://o/r/../x/", "File"),
+        ("hf://o/r/a//", "File"),
+    ] {
+        let error = text.parse::<HubFolder>().unwrap_err();
+        assert!(format!("{error:?}").starts_with(kind), "{text}: {error:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(
@@ -115,8 +148,14 @@ proptest! {
         let reserved = ["datasets/", "models/", "spaces/", "buckets/"];
         prop_assume!(!reserved.iter().any(|kind| repo.starts_with(kind)));
         let kind = if dataset { RepoKind::Dataset } else { RepoKind::Model };
-        let reference = HubReference::new(kind, &repo, &revision, &file).unwrap();
+        let repo = HubRepo::new(kind, &repo, &revision).unwrap();
+        let reference = HubReference::new(repo.clone(), &file).unwrap();
         prop_assert_eq!(parse(&reference.to_string()), Ok(reference));
+        for path in ["", &file] {
+            let folder = HubFolder::new(repo.clone(), path).unwrap();
+            prop_assert!(HubFolder::recognises(&folder.to_string()));
+            prop_assert_eq!(folder.to_string().parse(), Ok(folder));
+        }
     }
 
     #[test]
@@ -124,7 +163,8 @@ proptest! {
         text in "(hf://)?(datasets/)?[-a.@/%2F~:\\\\é]{0,24}"
     ) {
         if let Ok(reference) = parse(&text) {
-            for part in [reference.repo(), reference.revision(), reference.file()] {
+            let repo = reference.repo();
+            for part in [repo.name(), repo.revision(), reference.file()] {
                 prop_assert!(part.split('/').all(|part| !["", ".", ".."].contains(&part)));
                 prop_assert!(!part.contains('\\'));
             }

@@ -90,7 +90,7 @@ fn what_is_not_there_is_named() {
     assert!(matches!(error, HubError::NotFound { .. }), "{error:?}");
     says(
         &error,
-        &["hf://org/model/weights.bin", "`main`", "`weights.bin`"],
+        &["hf://org/model/weights.bin", "`main`", "/org/model)"],
     );
     assert_eq!(asked, 1);
 }
