@@ -41,7 +41,7 @@ pub enum Command {
 #[derive(clap::Args, Debug)]
 pub struct ConvertArgs {
     /// The checkpoint: a file as torch.save or safetensors wrote it, or the index of its shards.
-    /// Here and for the other files, hf://org/repo/file downloads it.
+    /// Here and for the other files, hf://org/repo/file downloads one.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: PathBuf,
 
@@ -49,8 +49,8 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "FILE")]
     pub vocab: PathBuf,
 
-    /// Of VisCPM-Paint, the autoencoder: a file of weights, a folder of diffusers, or that of a
-    /// whole Stable Diffusion.
+    /// Of VisCPM-Paint, the autoencoder: a file of weights, a folder of diffusers such as
+    /// hf://org/repo/vae/, or that of a whole Stable Diffusion.
     #[arg(long, value_name = "FILE|DIR")]
     pub vae: Option<PathBuf>,
 
@@ -85,7 +85,7 @@ pub struct ConvertArgs {
 #[command(group(ArgGroup::new("visual").required(true).args(["encoder", "visual_from", "visual_config"])))]
 pub struct AssembleArgs {
     /// The language model: a chat model folder, or a folder of Hugging Face with a model of the
-    /// LLaMA family.
+    /// LLaMA family. Here and for the other folders, hf://org/repo downloads one.
     #[arg(long, value_name = "DIR")]
     pub llm: PathBuf,
 

@@ -8,12 +8,19 @@ use mpm_vision::{
     visual_module::ConnectorConfig,
 };
 use viscpm_chat::VisualSource;
-use viscpm_common::cli::{BoxError, with_progress};
+use viscpm_common::cli::{BoxError, resolve_model, with_progress};
 
 use crate::args::{AssembleArgs, ConnectorArg};
 
 /// Writes the folder that the arguments ask for.
-pub fn assemble(args: AssembleArgs) -> Result<(), BoxError> {
+pub fn assemble(mut args: AssembleArgs) -> Result<(), BoxError> {
+    for folder in [&mut args.llm]
+        .into_iter()
+        .chain(&mut args.encoder)
+        .chain(&mut args.visual_from)
+    {
+        *folder = resolve_model(folder)?;
+    }
     let visual = visual_source(&args)?;
     let device = Default::default();
     Flex::seed(&device, args.seed);

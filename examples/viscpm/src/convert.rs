@@ -7,7 +7,7 @@ use mpm_core::{
     weights::{ConvertOptions, WeightFile},
 };
 use viscpm_chat::VisCpmChatConfig;
-use viscpm_common::cli::{BoxError, resolve, with_progress};
+use viscpm_common::cli::{BoxError, resolve, resolve_model, with_progress};
 use viscpm_paint::Source;
 
 use crate::args::{Args, ConvertArgs, Model};
@@ -23,10 +23,12 @@ pub fn convert(mut args: ConvertArgs) -> Result<(), BoxError> {
     }
     for file in [&mut args.vocab, &mut args.checkpoint]
         .into_iter()
-        .chain(&mut args.vae)
         .chain(&mut args.config)
     {
         *file = resolve(file)?;
+    }
+    if let Some(vae) = &mut args.vae {
+        *vae = resolve_model(vae)?;
     }
     let shard_bytes = usize::try_from(args.shard_size.as_u64()).unwrap_or(usize::MAX);
     with_progress("writing", args.dtype.precision(), |load| {

@@ -49,8 +49,8 @@ pub struct Args {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Refuse unsafe pictures: a safety checker's folder, such as a copy of
-    /// CompVis/stable-diffusion-safety-checker. A refused picture is an error; with --json and
+    /// Refuse unsafe pictures: a safety checker's folder, such as
+    /// hf://CompVis/stable-diffusion-safety-checker. A refused picture is an error; with --json and
     /// --batch the object says what was found under "refused". Default: no check.
     #[arg(long, value_name = "DIR", help_heading = "Model")]
     pub safety_checker: Option<PathBuf>,

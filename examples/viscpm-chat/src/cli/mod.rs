@@ -14,7 +14,7 @@ use clap::{CommandFactory, error::ErrorKind};
 use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_data::picture::Picture;
 use viscpm_chat::{ChatError, ChatModel, ChatSession, PictureCheck, options::ModelSource};
-use viscpm_common::cli::{BoxError, lines::Lines};
+use viscpm_common::cli::{BoxError, lines::Lines, resolve_model};
 
 pub use args::Args;
 pub use viscpm_common::cli::failure::fail;
@@ -43,8 +43,9 @@ impl BackendTask for Chat {
         let requests = args.batch.as_deref().map(Lines::open).transpose()?;
 
         // The smaller one first, for the same reason; its thresholds stay as they are stored.
-        let checker = args.safety_checker.as_ref();
+        let checker = args.safety_checker.as_deref().map(resolve_model);
         let check = checker
+            .transpose()?
             .map(|folder| PictureCheck::open(folder, &device, &LoadOptions::default()))
             .transpose()?;
         let model: ChatModel<B> = source.load(&device)?;

@@ -11,12 +11,13 @@ use viscpm_common::cli::DtypeArg;
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// A model folder (config.json, weights, vocabulary). Default: the small
-    /// model of the repository, models/viscpm-chat-emoji.
+    /// model of the repository, models/viscpm-chat-emoji. Here and for the other folders,
+    /// hf://org/repo downloads one.
     #[arg(long, value_name = "DIR", conflicts_with = "checkpoint")]
     pub model: Option<PathBuf>,
 
     /// An official VisCPM-Chat checkpoint, as torch.save or safetensors wrote it, or the index of
-    /// its files. Here and for the other files, hf://org/repo/file downloads it.
+    /// its files. Here and for the other files, hf://org/repo/file downloads one.
     #[arg(long, value_name = "FILE", requires = "vocab")]
     pub checkpoint: Option<PathBuf>,
 

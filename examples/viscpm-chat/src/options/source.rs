@@ -7,7 +7,9 @@ use mpm_core::{
     quantization::QuantizationScheme,
     weights::{LoadOptions, Precision},
 };
-use viscpm_common::cli::{BoxError, find_model, note_waiting, resolve, with_progress};
+use viscpm_common::cli::{
+    BoxError, find_model, note_waiting, resolve, resolve_model, with_progress,
+};
 
 use super::ModelArgs;
 use crate::{CONFIG_FILE, ChatError, ChatModel, ModelConfig, VisCpmChatConfig, checkpoint_keys};
@@ -36,7 +38,7 @@ impl ModelSource {
     pub fn find(args: &ModelArgs) -> Result<Self, BoxError> {
         let (precision, quantization) = (args.dtype.precision(), args.quantize);
         let memory_limit = args.memory_limit.map(|limit| limit.as_u64());
-        let adapter = args.lora.clone();
+        let adapter = args.lora.as_deref().map(resolve_model).transpose()?;
         if let (Some(weights), Some(vocabulary)) = (&args.checkpoint, &args.vocab) {
             return Ok(Self {
                 config: match &args.config {
@@ -52,7 +54,7 @@ impl ModelSource {
             });
         }
         let folder = match &args.model {
-            Some(folder) => folder.clone(),
+            Some(folder) => resolve_model(folder)?,
             None => find_model(DEFAULT_MODEL)?,
         };
         let config = ModelConfig::open(folder.join(CONFIG_FILE))?;

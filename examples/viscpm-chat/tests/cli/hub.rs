@@ -44,18 +44,30 @@ fn serve(files: &BTreeMap<String, Vec<u8>>) -> Server {
     Server::new(&files)
 }
 
-/// Asks the model of a server; downloads come into the sandbox.
-fn ask(sandbox: &Sandbox, endpoint: &str, offline: bool) -> Outcome {
-    let named = |file: &str| format!("hf://{REPO}/{file}");
+/// Asks the model of a server that these arguments name; downloads come into the sandbox.
+fn ask_by(sandbox: &Sandbox, endpoint: &str, offline: bool, model: &[&str]) -> Outcome {
     let mut command = sandbox.without_model();
-    command.args(["--checkpoint", &named(INDEX)]);
-    command.args(["--vocab", &named("vocab.txt")]);
-    command.args(["--config", &named("config.json")]);
+    command.args(model);
     command.args(["--image", "picture.png", "--question", "What is this?"]);
     command.env("HF_ENDPOINT", endpoint);
     command.env("HF_HUB_CACHE", sandbox.path("cache"));
     command.env("HF_HUB_OFFLINE", if offline { "1" } else { "0" });
     run(&mut command)
+}
+
+/// Asks the model of a server, by the names of its files.
+fn ask(sandbox: &Sandbox, endpoint: &str, offline: bool) -> Outcome {
+    let [index, vocabulary, config] =
+        [INDEX, "vocab.txt", "config.json"].map(|file| format!("hf://{REPO}/{file}"));
+    let model = [
+        "--checkpoint",
+        &index,
+        "--vocab",
+        &vocabulary,
+        "--config",
+        &config,
+    ];
+    ask_by(sandbox, endpoint, offline, &model)
 }
 
 #[test]
@@ -71,6 +83,33 @@ fn a_model_in_several_files_is_downloaded_and_answers() {
     let outcome = ask(&sandbox, &server.endpoint, true);
     assert_eq!(outcome.line(), expected.line());
     assert_eq!(server.asked().len(), asked);
+}
+
+#[test]
+fn a_folder_is_downloaded_and_answers() {
+    let sandbox = Sandbox::new();
+    let expected = sandbox.ask(&[]);
+    let mut files = published(&sandbox);
+    let mut config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
+    config["weights"] = INDEX.into();
+    files.insert("config.json".to_owned(), config.to_string().into_bytes());
+    files.insert("README.md".to_owned(), b"# A model".to_vec());
+    let server = serve(&files);
+    let model = ["--model", &format!("hf://{REPO}")];
+    for offline in [false, true] {
+        let outcome = ask_by(&sandbox, &server.endpoint, offline, &model);
+        assert_eq!(outcome.line(), expected.line());
+    }
+    assert!(
+        server
+            .asked()
+            .iter()
+            .all(|asked| !asked.path.contains("README"))
+    );
+
+    let model = ["--model", &format!("hf://{REPO}/other/")];
+    let outcome = ask_by(&sandbox, &server.endpoint, false, &model);
+    outcome.fails(1, &["no model folder"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod output;
 
 use std::error::Error;
 
-pub use hub::{hub_config, resolve};
+pub use hub::{hub_config, resolve, resolve_model};
 pub use interrupt::Interrupt;
 pub use load::{DtypeArg, find_model, note_waiting, with_progress};
 pub use output::{note, show};

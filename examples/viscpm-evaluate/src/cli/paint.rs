@@ -6,7 +6,7 @@ use mpm_core::{MpmBackend, backend::BackendTask, weights::LoadOptions};
 use mpm_train::picture_metrics::frechet_distance;
 use mpm_vision::inception::{FEATURES, InceptionV3};
 use serde_json::json;
-use viscpm_common::cli::{BoxError, with_progress};
+use viscpm_common::cli::{BoxError, resolve, resolve_model, with_progress};
 use viscpm_evaluate::paint::{
     ClipModel, Painting, PictureSet, measure_fit, paint_missing, picture_files, picture_statistics,
 };
@@ -44,11 +44,11 @@ impl BackendTask for Measurement {
         let stored = LoadOptions::default();
         let real = self.args.reference.as_deref().map(picture_files);
         let real = real.transpose()?;
-        let clip = self.args.clip.as_deref();
-        let clip = clip.map(|folder| ClipModel::<B>::open(folder, &device, &stored));
+        let clip = self.args.clip.as_deref().map(resolve_model).transpose()?;
+        let clip = clip.map(|folder| ClipModel::<B>::open(&folder, &device, &stored));
         let clip = clip.transpose()?;
-        let inception = self.args.inception.as_deref();
-        let inception = inception.map(|file| InceptionV3::<B>::open(file, &device, &stored));
+        let inception = self.args.inception.as_deref().map(resolve).transpose()?;
+        let inception = inception.map(|file| InceptionV3::<B>::open(&file, &device, &stored));
         let inception = inception.transpose()?;
         if let Some(folder) = &self.args.model
             && let Some(code) = self.paint::<B>(folder, &device)?
@@ -96,9 +96,9 @@ impl Measurement {
         if set.distinct().iter().all(|path| path.exists()) {
             return Ok(None);
         }
-        let mut files = ModelFiles::folder(folder)?;
+        let mut files = ModelFiles::folder(&resolve_model(folder)?)?;
         if let Some(adapter) = &self.args.lora {
-            files = files.with_adapter(adapter.clone());
+            files = files.with_adapter(resolve_model(adapter)?);
         }
         let precision = self.args.dtype.precision();
         let text_encoder = with_progress("loading", precision, |options| {

@@ -166,7 +166,8 @@ pub struct FileArgs {
 pub struct ModelArgs {
     /// A model folder (config.json, weights, vocabulary), or a Stable Diffusion 1 or 2: a folder of
     /// diffusers (model_index.json), or a single file. Default: the small model of the
-    /// repository, models/viscpm-paint-emoji.
+    /// repository, models/viscpm-paint-emoji. Here and for the other folders, hf://org/repo or
+    /// hf://org/repo/folder/ downloads one.
     #[arg(long, value_name = "DIR|FILE", conflicts_with = "checkpoint")]
     pub model: Option<PathBuf>,
 
@@ -182,7 +183,7 @@ pub struct ModelArgs {
     pub prediction: Option<PredictionArg>,
 
     /// An official VisCPM-Paint checkpoint, as torch.save or safetensors wrote it, or the index of
-    /// its files. Here and for the other files, hf://org/repo/file downloads it.
+    /// its files. Here and for the other files, hf://org/repo/file downloads one.
     #[arg(long, value_name = "FILE", requires_all = ["vae", "vocab"])]
     pub checkpoint: Option<PathBuf>,
 
@@ -258,17 +259,17 @@ impl From<PredictionArg> for PredictionType {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Checks")]
 pub struct CheckArgs {
-    /// Refuse unsafe prompts: a classifier's folder, such as text-security-checker of
-    /// openbmb/VisCPM-Paint. 检查描述文字。
+    /// Refuse unsafe prompts: a classifier's folder, such as
+    /// hf://openbmb/VisCPM-Paint/text-security-checker/. 检查描述文字。
     #[arg(long, value_name = "DIR")]
     pub prompt_checker: Option<PathBuf>,
 
-    /// Black out unsafe pictures: a safety checker's folder, such as a copy of
-    /// CompVis/stable-diffusion-safety-checker. 检查画出的图片。
+    /// Black out unsafe pictures: a safety checker's folder, such as
+    /// hf://CompVis/stable-diffusion-safety-checker. 检查画出的图片。
     #[arg(long, value_name = "DIR")]
     pub safety_checker: Option<PathBuf>,
 
-    /// Chinese-CLIP for --rerank: a folder such as a copy of OFA-Sys/chinese-clip-vit-base-patch16.
+    /// Chinese-CLIP for --rerank: a folder such as hf://OFA-Sys/chinese-clip-vit-base-patch16.
     #[arg(long, value_name = "DIR", conflicts_with = "from_png")]
     pub clip: Option<PathBuf>,
 }

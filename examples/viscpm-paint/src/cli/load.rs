@@ -1,11 +1,13 @@
 //! Which model the arguments name, and loading it.
 
-use std::path::{self, Path};
+use std::path::{self, Path, PathBuf};
 
 use mpm_core::{MpmBackend, quantization::QuantizationScheme, weights::LoadOptions};
 use mpm_diffusion::schedule::PredictionType;
 use mpm_llm::bert::{BlockRule, PromptClassifier};
-use viscpm_common::cli::{BoxError, DtypeArg, find_model, note_waiting, resolve, with_progress};
+use viscpm_common::cli::{
+    BoxError, DtypeArg, find_model, note_waiting, resolve, resolve_model, with_progress,
+};
 use viscpm_paint::{
     ModelConfig, ModelFiles, PaintError, PictureCheck, PictureChooser, PictureMaker, PromptEncoder,
     PromptReader, Source, StableDiffusionConfig, StableDiffusionSource,
@@ -30,7 +32,7 @@ pub fn find(
     if let Some(folder) = &args.lora {
         found.push('+');
         found.push_str(&name(folder));
-        files = files.with_adapter(folder.clone());
+        files = files.with_adapter(resolve_model(folder)?);
     }
     Ok((files, found))
 }
@@ -47,11 +49,12 @@ fn find_model_files(
             None => ModelConfig::viscpm_paint(),
         };
         let vocabulary = resolve(vocabulary)?;
-        let source = Source::official(&resolve(checkpoint)?, &resolve(vae)?, &vocabulary, config)?;
+        let vae = resolve_model(vae)?;
+        let source = Source::official(&resolve(checkpoint)?, &vae, &vocabulary, config)?;
         return Ok((source.into(), name(checkpoint)));
     }
     let model = match &args.model {
-        Some(model) => resolve(model)?,
+        Some(model) => resolve_model(model)?,
         None => find_model(DEFAULT_MODEL)?,
     };
     // That of a downloaded file in the cache would be a checksum.
@@ -96,7 +99,8 @@ fn single_file(
             StableDiffusionConfig::of_single_file(file, prediction)?
         }
     };
-    let source = StableDiffusionSource::single_file(file, tokenizer, config);
+    let tokenizer = resolve_model(tokenizer)?;
+    let source = StableDiffusionSource::single_file(file, &tokenizer, config);
     Ok(source?)
 }
 
@@ -129,15 +133,16 @@ pub struct Checks<B: MpmBackend> {
 impl<B: MpmBackend> Loader<'_, B> {
     /// Loads the small models, in the dtype in which they are stored: the dtype of the large one
     /// shall not change what is refused.
-    pub fn checks(&self) -> Result<Checks<B>, PaintError> {
+    pub fn checks(&self) -> Result<Checks<B>, BoxError> {
         let stored = LoadOptions::default();
         let (args, device) = (self.checks, self.device);
         let rule = BlockRule::default;
-        let prompts = args.prompt_checker.as_ref();
+        let found = |given: &Option<PathBuf>| given.as_deref().map(resolve_model).transpose();
+        let prompts = found(&args.prompt_checker)?;
         let prompts = prompts.map(|folder| PromptClassifier::open(folder, rule(), device, &stored));
-        let pictures = args.safety_checker.as_ref();
+        let pictures = found(&args.safety_checker)?;
         let pictures = pictures.map(|folder| PictureCheck::open(folder, device, &stored));
-        let chooser = args.clip.as_ref();
+        let chooser = found(&args.clip)?;
         let chooser = chooser.map(|folder| PictureChooser::open(folder, device, &stored));
         Ok(Checks {
             prompts: prompts.transpose()?,

@@ -15,7 +15,7 @@ use mpm_llm::{
 };
 use mpm_train::alignment::{AlignmentReport, LlmSentences, Pooling, measure_alignment};
 use viscpm_chat::ChatModel;
-use viscpm_common::cli::{BoxError, DtypeArg, failure, show};
+use viscpm_common::cli::{BoxError, DtypeArg, failure, resolve_model, show};
 use viscpm_paint::PaintModel;
 
 #[global_allocator]
@@ -27,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 struct Align {
-    /// The model's folder.
+    /// The model's folder; hf://org/repo downloads one.
     #[arg(long)]
     model: PathBuf,
 
@@ -152,13 +152,14 @@ impl Align {
         device: &B::Device,
         options: &LoadOptions,
     ) -> Result<(AnyLlm<B>, AnyTokenizer), BoxError> {
+        let folder = resolve_model(&self.model)?;
         Ok(match self.assembly {
             AssemblyArg::Chat => {
-                let model = ChatModel::<B>::open(&self.model, device, options)?;
+                let model = ChatModel::<B>::open(&folder, device, options)?;
                 (model.model.llm, model.tokenizer)
             }
             AssemblyArg::Paint => {
-                let encoder = PaintModel::open(&self.model, device, options)?.text_encoder;
+                let encoder = PaintModel::open(&folder, device, options)?.text_encoder;
                 (encoder.llm, encoder.prompts.tokenizer)
             }
         })
