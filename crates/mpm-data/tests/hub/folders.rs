@@ -136,9 +136,10 @@ fn hostile_lists_are_refused() {
             }
         });
         let folder = tempfile::tempdir().unwrap();
-        let result = fetch(&config(&server, folder.path()), &format!("hf://{REPO}"));
-        let outside = folder.path().with_file_name("config.json");
-        assert!(!outside.exists());
+        let cache = folder.path().join("a/cache");
+        let result = fetch(&config(&server, &cache), &format!("hf://{REPO}"));
+        // Neither in the cache nor beside it.
+        assert_eq!(files(folder.path()), [""; 0]);
         result.unwrap_err()
     };
     for bad in [
